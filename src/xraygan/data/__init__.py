@@ -1,0 +1,1 @@
+"""From files to checked, de-duplicated, patient-split uint8 images on disk."""

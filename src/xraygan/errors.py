@@ -1,0 +1,30 @@
+"""What can go wrong, by whose fault: the exit code follows from the type."""
+
+
+class XrayganError(Exception):
+    """A fault the user can mend: says what was found, where, and what to do.
+
+    The command line prints the message as one line without a traceback and
+    exits with `exit_code`.
+    """
+
+    exit_code = 2
+
+
+class TrainingFailedError(XrayganError):
+    """Training itself went wrong (a non-finite loss, say): nobody mistyped anything."""
+
+    exit_code = 1
+
+
+class StoppedError(XrayganError):
+    """The run was asked to stop by a signal and has written its checkpoint.
+
+    Args:
+        signal_number: the signal, 2 (Ctrl-C) or 15 (`kill`).
+        message: where the run stands and how to go on.
+    """
+
+    def __init__(self, signal_number: int, message: str) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
