@@ -2,14 +2,12 @@
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from xraygan.errors import XrayganError
-
-RESOLUTIONS = (32, 64, 128, 256, 512)
 
 
 class Settings(BaseModel):
@@ -58,6 +56,121 @@ class DataSettings(Settings):
     )
     split_seed: int = Field(0, ge=0, lt=2**32, description="Seed of the patient-disjoint split.")
     strict: bool = Field(False, description="Stop at the first refused file.")
+
+
+class TrainingSettings(Settings):
+    """The adversarial game's numbers; every schedule runs from the first image to the last."""
+
+    epochs: float | None = Field(None, gt=0, le=1e9, description="Train for N passes.")
+    kimg: float | None = Field(None, gt=0, le=1e9, description="Train for K thousand images.")
+    minutes: float | None = Field(
+        None,
+        gt=0,
+        le=1e6,
+        description="Train for about M minutes: turned into a number of images after the "
+        "first steps. Without --epochs, --kimg or --minutes: 30 minutes.",
+    )
+    batch: int = Field(32, ge=2, le=4096, description="Images a step.")
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of weights, order and noise.")
+    preset: Literal["small", "base", "large"] = Field("base", description="Widths of the networks.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto",
+        description="Type that the networks compute in; auto takes bfloat16 where the "
+        "hardware has it.",
+    )
+    gamma: float = Field(
+        0.1, gt=0, le=1e4, description="Weight of R1 + R2 at the start; a tenth at the end."
+    )
+    learning_rate: float = Field(6e-4, gt=0, lt=1, description="Adam's rate at the start.")
+    final_rate: float = Field(0.15, gt=0, le=1, description="Share of it left at the end.")
+    beta_2: float = Field(0.95, ge=0, lt=1, description="Adam's second-moment decay.")
+    augmentation: float = Field(
+        0.3, ge=0, le=1, description="Probability of each augmentation at the end."
+    )
+    ema_half_life: float = Field(
+        20_000, gt=0, description="Half-life of the generator's moving average, in images."
+    )
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        given = [name for name in ("epochs", "kimg", "minutes") if getattr(self, name)]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} are both given: leave one")
+        return self
+
+
+class OutputSettings(Settings):
+    """What a run writes and how often; may differ when a run is resumed."""
+
+    snapshot_kimg: float | None = Field(
+        None,
+        gt=0,
+        description="Thousands of images between two sample grids; a twentieth of the run "
+        "by default.",
+    )
+    checkpoint_seconds: float = Field(
+        60, ge=0, description="Seconds between two checkpoints, besides those at snapshots."
+    )
+    num: int = Field(
+        1000, ge=1, le=10**9, description="Synthetic images that `run` writes at its end."
+    )
+
+
+class RunSettings(Settings):
+    """Everything a user can set about a run."""
+
+    data: DataSettings = DataSettings.model_validate({})
+    training: TrainingSettings = TrainingSettings.model_validate({})
+    output: OutputSettings = OutputSettings.model_validate({})
+
+
+Width = Annotated[int, Field(ge=8, le=1024)]
+
+
+class ModelSettings(Settings):
+    """The shape of a generator and its discriminator: derived by rules, not set by hand.
+
+    The bounds matter: a model file from anywhere is built from these numbers, and a
+    hostile one must not be able to ask for more memory than there is.
+    """
+
+    resolution: Literal[32, 64, 128, 256, 512]
+    num_classes: int = Field(ge=1, le=256)
+    latent: int = Field(ge=1, le=512)
+    generator_widths: tuple[Width, Width, Width, Width]
+    discriminator_widths: tuple[Width, ...] = Field(min_length=1, max_length=8)
+    noise_scale: float = Field(0.1, ge=0, le=1)
+    compute_dtype: Literal["float32", "bfloat16"] = "float32"
+
+    @property
+    def base_resolution(self) -> int:
+        """Side of the linear base: the image's own up to 64, and 64 above."""
+        return min(self.resolution, 64)
+
+    @property
+    def stem(self) -> int:
+        """Space-to-depth factor at the discriminator's input."""
+        return self.resolution // (4 * 2 ** (len(self.discriminator_widths) - 1))
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """The settings in a YAML file, as nested dictionaries, not yet validated.
+
+    Raises:
+        XrayganError: the file cannot be read, is not YAML or is not a mapping.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise XrayganError(f"config file {path}: cannot be read ({error})") from None
+    except yaml.YAMLError as error:
+        line = " ".join(str(error).split())
+        raise XrayganError(f"config file {path}: not valid YAML ({line})") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise XrayganError(f"config file {path}: expected 'data:', 'training:', … at its top")
+    return values
 
 
 def _explain(cls: type[BaseModel], error: ValidationError) -> str:

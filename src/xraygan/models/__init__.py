@@ -1,0 +1,1 @@
+"""The networks, as plain Keras models, and how they are stored."""

@@ -1,0 +1,88 @@
+"""The command line: every verb, and how each of them ends."""
+
+import json
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from xraygan import __version__
+from xraygan.errors import StoppedError, XrayganError
+
+app = typer.Typer(
+    name="xraygan",
+    help="Labelled synthetic chest X-rays that may be shared, with the evidence.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"xraygan {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+def print_json(value: Any) -> None:
+    """A result for machines, on stdout."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and exit: 0 done, 1 failed, 2 the user's fault, 130 or 143 stopped."""
+    from xraygan.cli import generate, phantom, run, train  # noqa: F401  (they add their verbs)
+
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        code = app(arguments, standalone_mode=False) or 0
+    except XrayganError as error:
+        _complain(str(error), error.exit_code)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        _complain("stopped", 130)
+        code = 130
+    except BrokenPipeError:
+        # Nobody reads stdout any more (`xraygan … | head`): what was written is whole.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 0
+    except typer.Abort:
+        code = 130
+    except _usage_error() as error:
+        _complain(error.format_message(), 2)
+        code = 2
+    raise SystemExit(code)
+
+
+def _terminated(number: int, frame: FrameType | None) -> None:
+    raise StoppedError(number, "stopped by SIGTERM; start the same command again to go on")
+
+
+def _usage_error() -> type[Exception]:
+    """What Typer raises for a wrong flag or value."""
+    from click import ClickException
+
+    return ClickException
+
+
+def _complain(message: str, code: int) -> None:
+    prefix = "" if code >= 128 else "error: "
+    print(f"xraygan: {prefix}{' '.join(message.split())}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

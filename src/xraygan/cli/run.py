@@ -1,0 +1,44 @@
+"""`xraygan run`: the whole job."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xraygan.cli.main import app, print_json
+from xraygan.cli.options import Device, DryRun, Force, Json, Show, with_settings
+from xraygan.cli.plan import print_plan
+from xraygan.config import RunSettings
+
+
+@app.command("run")
+@with_settings(("data", "training", "output"))
+def run_command(
+    settings: RunSettings,
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of X-rays; left out: the embedded phantom.", metavar="DATA"),
+    ] = None,
+    results: Annotated[
+        Path, typer.Option("--results", "-o", help="Folder for all results.")
+    ] = Path("results"),
+    device: Device = "auto",
+    show: Show = False,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Do the whole job: read, train, generate, measure, summarise."""
+    if dry_run:
+        print_plan(settings, data, results)
+        return
+    from xraygan import api
+
+    summary = api.run(data, results, settings=settings, device=device, show=show, force=force)
+    if as_json:
+        print_json(summary)
+        return
+    paths = summary["paths"]
+    typer.echo(f"synthetic images: {paths['synthetic']}")
+    typer.echo(f"picture grid:     {paths['grid']}")
+    typer.echo(f"summary:          {paths['summary']}")

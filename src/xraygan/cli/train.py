@@ -1,0 +1,43 @@
+"""`xraygan train`: training alone, in numbered run folders."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xraygan.cli.main import app, print_json
+from xraygan.cli.options import Device, DryRun, Force, Json, Show, with_settings
+from xraygan.cli.plan import print_plan
+from xraygan.config import RunSettings
+
+
+@app.command("train")
+@with_settings(("data", "training", "output"))
+def train_command(
+    settings: RunSettings,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Folder of X-rays; left out: the phantom.")
+    ] = None,
+    outdir: Annotated[
+        Path, typer.Option("--outdir", help="Run folders 00000-name, … are made here.")
+    ] = Path("runs"),
+    new: Annotated[bool, typer.Option("--new", help="Begin a new run; do not resume one.")] = False,
+    device: Device = "auto",
+    show: Show = False,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Train; the same command again goes on where it was."""
+    if dry_run:
+        print_plan(settings, data, outdir)
+        return
+    from xraygan import api
+
+    trained = api.train(
+        data, outdir, settings=settings, device=device, show=show, force=force, new=new
+    )
+    if as_json:
+        print_json({"run": str(trained.path), "config": trained.config})
+    else:
+        typer.echo(f"run folder: {trained.path}")

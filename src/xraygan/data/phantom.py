@@ -1,0 +1,394 @@
+"""Simulated chest films of two classes, so that everything runs with no patient data at all.
+
+A film's pixels are a pure function of (seed, patient, film, label, resolution): each purpose draws
+from its own counter-based random stream, none of which depends on the resolution or on threads.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from xraygan import __version__
+from xraygan.data.anatomy import Chest, Patient, Pose, draw_opacities, draw_patient
+from xraygan.data.projection import Array, Plane, transmitted
+from xraygan.errors import XrayganError
+
+CLASSES = ("NORMAL", "PNEUMONIA")
+RESOLUTIONS = (32, 64, 128, 256, 512)
+
+_BODY, _DISEASE, _FILM, _NOISE, _COUNT = range(5)
+_NOTE = "phantom.json"
+_DESCRIPTION = "Simulated chest radiograph: procedural phantom, shows no patient. Class {label}."
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """The machine's share in one film: where it looked, how much it gave, how it was developed.
+
+    Attributes:
+        width_cm: of the field of view, in reference cm.
+        height_cm: of the field of view; both become the side of a square picture.
+        centre_cm: (x, y) of the body at the picture's centre.
+        roll_rad: turn of the picture.
+        photons_per_cm2: reaching the detector where nothing is in the way.
+        scatter: strength of scattered light, relative to single scattering.
+        brightness: added to the picture, of full scale.
+        contrast: relative.
+        local_contrast: of detail under 2 cm, over the rest.
+        marker: "R", "L" or "" for none.
+        marker_place: (from the marker's side, from above), share of the picture.
+        marker_size: height of the letter, share of the picture.
+        margins: [4] width of the collimated edge left, right, above, below, share of the picture;
+            negative where it is out of sight.
+    """
+
+    width_cm: float
+    height_cm: float
+    centre_cm: tuple[float, float]
+    roll_rad: float
+    photons_per_cm2: float
+    scatter: float
+    brightness: float
+    contrast: float
+    local_contrast: float
+    marker: str
+    marker_place: tuple[float, float]
+    marker_size: float
+    margins: NDArray[np.float64]
+
+
+def render(index: int, resolution: int, seed: int, label: int, film: int = 1) -> NDArray[np.uint8]:
+    """Draw, expose and develop one film.
+
+    Args:
+        index: the patient; the same one is the same body in either class and every film.
+        resolution: side in pixels, one of `RESOLUTIONS`.
+        seed: of the whole set, 0 to 2**64 - 1.
+        label: index into `CLASSES`.
+        film: which of the patient's films, from 1: another pose and exposure.
+
+    Returns:
+        [resolution, resolution] uint8; 0 black (air), 255 white (dense). The heart is on the right.
+
+    Raises:
+        XrayganError: an unusable resolution or seed.
+    """
+    _check(1, resolution, seed)
+    if index < 0 or film < 1 or label not in (0, 1):
+        raise ValueError(f"no such film: index {index}, film {film}, label {label}")
+    patient = draw_patient(_stream(seed, index, _BODY))
+    pose, exposure = _draw_film(_stream(seed, index, _FILM, film), patient)
+    # Finer than asked for and averaged down, so that edges are smooth.
+    work = 2 * resolution if resolution > 64 else 96
+    plane = Plane.make(
+        work, exposure.width_cm, exposure.height_cm, exposure.centre_cm, exposure.roll_rad
+    )
+    chest = Chest(patient, pose, plane)
+    thickness = chest.thickness(with_bronchi=label == 1)
+    healthy = thickness.line_integral(patient.size)
+    shown = healthy
+    if label == 1:
+        filled = chest.filled(draw_opacities(_stream(seed, index, _DISEASE)))
+        shown = thickness.line_integral(patient.size, filled)
+    pixel_cm = plane.pixel_cm * patient.size
+    noise = _stream(seed, index, _NOISE, film)
+    detected = _detect(shown, plane, pixel_cm, exposure, noise)
+    picture = _finish(_develop(detected, healthy, plane, exposure), exposure)
+    picture = cv2.resize(picture, (resolution, resolution), interpolation=cv2.INTER_AREA)
+    return np.clip(np.rint(picture * 255), 0, 255).astype(np.uint8)
+
+
+def phantom_images(
+    num: int, resolution: int, seed: int, workers: int | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
+    """The first films of `num` patients, the classes taking turns.
+
+    Args:
+        num: how many, at least 1.
+        resolution: side in pixels, one of `RESOLUTIONS`.
+        seed: image i depends on (seed, i) alone.
+        workers: threads; the number of cores unless told. The bytes do not depend on it.
+
+    Returns:
+        images [N, R, R] uint8 and labels [N] int32, indices into `CLASSES`.
+
+    Raises:
+        XrayganError: `num`, `resolution` or `seed` is unusable.
+    """
+    _check(num, resolution, seed)
+    images = np.empty((num, resolution, resolution), np.uint8)
+    labels = (np.arange(num) % len(CLASSES)).astype(np.int32)
+
+    def fill(index: int) -> None:
+        images[index] = render(index, resolution, seed, int(labels[index]))
+
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        for _ in pool.map(fill, range(num)):
+            pass
+    return images, labels
+
+
+def write_phantom(
+    out: Path,
+    num: int,
+    resolution: int,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write a data set of `num` films as `out`/{train,val,test}/{NORMAL,PNEUMONIA}/*.png.
+
+    A patient has one to three films, all in one class and one split; of ten patients of a class
+    eight go to train, one to val, one to test. `phantom.json` keeps the settings. Interrupted, the
+    same call goes on where it stopped; finished, it changes nothing.
+
+    Args:
+        out: the folder, new, empty, or begun with the same settings.
+        num: how many films, at least 1.
+        resolution: side in pixels, one of `RESOLUTIONS`.
+        seed: of the whole set.
+        progress: called with (films done, films in all) after each film, in order.
+
+    Raises:
+        XrayganError: a setting is unusable, the folder holds something else, or the disk refuses.
+    """
+    _check(num, resolution, seed)
+    settings = {
+        "kind": "xraygan phantom",
+        "version": __version__,
+        "num": num,
+        "resolution": resolution,
+        "seed": seed,
+    }
+    try:
+        _claim(out, settings)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            films = _films(num, seed)
+            jobs = pool.map(lambda film: _write_film(out, film, resolution, seed), films)
+            for done, _ in enumerate(jobs, start=1):
+                if progress is not None:
+                    progress(done, num)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise XrayganError(
+            f"cannot write the phantom to {out}: {reason}; free the disk or name another folder "
+            "(the same command goes on from here)"
+        ) from error
+
+
+# The set.
+
+
+@dataclass(frozen=True)
+class _Film:
+    """One picture of the set, by patient, number from 1, class index and split."""
+
+    patient: int
+    number: int
+    label: int
+    split: str
+
+    @property
+    def path(self) -> str:
+        return f"{self.split}/{CLASSES[self.label]}/phantom{self.patient:05d}_{self.number}.png"
+
+
+def _films(num: int, seed: int) -> Iterator[_Film]:
+    """The set's first `num` films; a longer set begins with the same ones."""
+    left, patient = num, 0
+    while left > 0:
+        count = int(_stream(seed, patient, _COUNT).integers(1, 4))
+        # Early in each ten, so that a set of a dozen films has all three splits.
+        split = {1: "val", 2: "test"}.get(patient // len(CLASSES) % 10, "train")
+        for number in range(1, min(count, left) + 1):
+            yield _Film(patient, number, patient % len(CLASSES), split)
+        left, patient = left - count, patient + 1
+
+
+def _claim(out: Path, settings: dict[str, str | int]) -> None:
+    """Make the folders and the note, unless the folder is somebody else's."""
+    note = out / _NOTE
+    if out.exists() and not out.is_dir():
+        raise XrayganError(f"{out} is a file; name a folder for the phantom")
+    if note.is_file():
+        try:
+            found = json.loads(note.read_text(encoding="utf-8"))
+        except ValueError:
+            found = None
+        if found != settings:
+            raise XrayganError(
+                f"{out} holds a phantom of other settings (see {_NOTE}); "
+                "name another folder, or delete this one first"
+            )
+    elif out.is_dir() and any(out.iterdir()):
+        raise XrayganError(
+            f"{out} is not empty and holds no phantom; name a new or an empty folder"
+        )
+    for split in ("train", "val", "test"):
+        for label in CLASSES:
+            (out / split / label).mkdir(parents=True, exist_ok=True)
+    if not note.is_file():
+        _write_whole(note, (json.dumps(settings, indent=2) + "\n").encode())
+
+
+def _write_film(out: Path, film: _Film, resolution: int, seed: int) -> None:
+    """Render and write one film, unless it is there."""
+    path = out / film.path
+    if path.is_file():
+        return
+    image = render(film.patient, resolution, seed, film.label, film.number)
+    text = PngInfo()
+    text.add_text("Software", f"xraygan {__version__} phantom")
+    text.add_text("Description", _DESCRIPTION.format(label=CLASSES[film.label]))
+    partial = path.with_suffix(".part")
+    Image.fromarray(image).save(partial, format="PNG", pnginfo=text)
+    partial.replace(path)
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all."""
+    partial = path.with_suffix(".part")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def _check(num: int, resolution: int, seed: int) -> None:
+    """Refuse settings that cannot be used.
+
+    Raises:
+        XrayganError: says which, and what would do.
+    """
+    if num < 1:
+        raise XrayganError(f"the phantom needs at least 1 image, not {num}; give a larger number")
+    if resolution not in RESOLUTIONS:
+        known = ", ".join(map(str, RESOLUTIONS))
+        raise XrayganError(f"the phantom has no resolution {resolution}; choose one of {known}")
+    if not 0 <= seed < 2**64:
+        raise XrayganError(f"seed {seed} is out of range; choose one from 0 to 2**64 - 1")
+
+
+def _stream(seed: int, patient: int, purpose: int, film: int = 0) -> np.random.Generator:
+    """The random stream of one purpose: counter-based, so that no two share a number."""
+    key = np.array([seed, patient], np.uint64)
+    counter = np.array([0, 0, film, purpose], np.uint64)
+    return np.random.Generator(np.random.Philox(key=key, counter=counter))
+
+
+# One film.
+
+
+def _draw_film(rng: np.random.Generator, patient: Patient) -> tuple[Pose, Exposure]:
+    """Draw a pose and an exposure."""
+    u = rng.uniform
+    arms_raised = rng.random() < 0.55
+    pose = Pose(
+        yaw_rad=float(np.radians(np.clip(rng.normal(0, 2.5), -7, 7))),
+        pitch_rad=float(np.radians(u(-6, 6))),
+        breath_cm=u(0, 1.6),
+        arm_rad=u(1.7, 2.75) if arms_raised else u(0.12, 0.4),
+        head_cm=u(-3.0, 5.5),
+    )
+    height = u(29, 38)
+    exposure = Exposure(
+        width_cm=u(29, 37.5) * (0.5 + 0.5 * patient.width),
+        height_cm=height,
+        centre_cm=(float(rng.normal(0, 0.7)), u(-19, -16) + height / 2),
+        roll_rad=float(np.radians(np.clip(rng.normal(0, 2.0), -6, 6))),
+        photons_per_cm2=10 ** u(6.2, 7.2),
+        scatter=u(0.02, 0.12),
+        brightness=u(-0.05, 0.05),
+        contrast=u(0.9, 1.12),
+        local_contrast=u(0.3, 0.8),
+        marker=str(rng.choice(["", "R", "L"], p=[0.3, 0.45, 0.25])),
+        marker_place=(u(0.03, 0.1), u(0.05, 0.3)),
+        marker_size=u(0.045, 0.075),
+        margins=np.where(rng.random(4) < 0.06, u(0.01, 0.08, 4), -1.0),
+    )
+    return pose, exposure
+
+
+def _detect(
+    line_integral: Array,
+    plane: Plane,
+    pixel_cm: float,
+    exposure: Exposure,
+    rng: np.random.Generator,
+) -> Array:
+    """What the detector measures, as a line integral again, [H, W].
+
+    Scatter is the blurred first collision, p exp(-p); the photon count's Gaussian noise is
+    correlated by light spreading in the detector.
+    """
+    primary = transmitted(line_integral)
+    scattered = plane.blur(line_integral * primary, 3.5)
+    intensity = primary + np.float32(exposure.scatter) * np.maximum(scattered, 0)
+    noise = cv2.GaussianBlur(rng.standard_normal(intensity.shape, np.float32), (0, 0), 0.6)
+    photons = np.float32(exposure.photons_per_cm2 * pixel_cm**2)
+    return -np.log(np.maximum(intensity + noise * np.sqrt(intensity / photons), 1e-5))
+
+
+def _develop(detected: Array, healthy: Array, plane: Plane, exposure: Exposure) -> Array:
+    """Window, detail enhancement and the film's curve: [H, W], 0 black to 1 white.
+
+    The window follows the body without its disease, so that disease can only brighten.
+    """
+    small = cv2.resize(healthy, (32, 32), interpolation=cv2.INTER_AREA)
+    levels = np.sort(small, axis=None)
+    inside = levels[levels > 0.6 * levels[len(levels) // 2]]
+    lung, dense = inside[int(0.12 * len(inside))], inside[int(0.93 * len(inside))]
+    detail = detected - plane.blur(detected, 1.6)
+    # Detail is left alone where next to nothing is in the beam, or skin would glow.
+    detail *= np.float32(exposure.local_contrast) * np.clip(detected / lung, 0, 1) ** 2
+    shown = (detected - lung + detail) / (dense - lung)
+    return _film_curve(0.34 + exposure.brightness + 0.55 * exposure.contrast * shown)
+
+
+def _film_curve(exposed: Array) -> Array:
+    """Straight in the middle, with a soft toe at 0 and a soft shoulder at 0.97."""
+    half = np.float32(0.5)
+    toe = half * (exposed + np.sqrt(exposed * exposed + np.float32(0.012)))
+    gap = np.float32(0.97) - toe
+    return np.float32(0.97) - half * (gap + np.sqrt(gap * gap + np.float32(0.016)))
+
+
+def _finish(picture: Array, exposure: Exposure) -> Array:
+    """Add the lead marker and the collimator's edges."""
+    side = len(picture)
+    if exposure.marker:
+        size = exposure.marker_size * side
+        left = exposure.marker_place[0] * side
+        if exposure.marker == "L":
+            left = side - left - 0.8 * size
+        origin = (int(left), int(exposure.marker_place[1] * side + size))
+        letter = np.zeros((side, side), np.uint8)
+        stroke = max(round(size * 0.16), 1)
+        # This font's capitals are 21 units high.
+        cv2.putText(
+            letter,
+            exposure.marker,
+            origin,
+            cv2.FONT_HERSHEY_SIMPLEX,
+            size / 21,
+            255,
+            stroke,
+            cv2.LINE_AA,
+        )
+        picture = np.maximum(picture, letter * np.float32(0.97 / 255))
+    if exposure.margins.max() > 0:
+        across = (np.arange(side) + 0.5) / side
+        edges = [across, 1 - across, across, 1 - across]
+        shares = [
+            1 / (1 + np.exp((margin - at) / 0.004))
+            for margin, at in zip(exposure.margins, edges, strict=True)
+        ]
+        frame = np.outer(shares[2] * shares[3], shares[0] * shares[1])
+        picture = picture * frame.astype(np.float32)
+    return picture

@@ -1,0 +1,291 @@
+"""Patients, exact duplicates, and splits that share no patient."""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from xraygan.config import DataSettings
+from xraygan.data.folders import sort_key
+from xraygan.errors import XrayganError
+
+SPLITS = ("train", "val", "test")
+# A given validation split with fewer images than this measures nothing.
+ENOUGH_VALIDATION_IMAGES = 100
+# From this many patients on, each class gets at least one in every split that is carved.
+_PATIENTS_FOR_ONE = 5
+# When leakage is repaired the higher split wins: what was held back stays held back.
+_PRECEDENCE = {"train": 0, "val": 1, "test": 2}
+_DUPLICATE = "same picture as "
+
+# Kermany et al. 2018 (personN_bacteria_M, IM-N-M, NORMAL2-IM-N-M) and the phantom's names.
+_KNOWN_NAMES = re.compile(
+    r"(?:^|/)(?:(person\d+_(?:bacteria|virus))_\d|((?:NORMAL\d*-)?IM-\d+)-\d|(phantom\d+)_\d)[^/]*$"
+)
+_SYNTHETIC_NAME = re.compile(r"(?:^|/)seed\d+_\d+\.[^/.]+$")
+
+
+def is_duplicate(reason: str) -> bool:
+    """Whether a refusal is only about a spare copy, which takes nothing away from the data."""
+    return reason.startswith(_DUPLICATE)
+
+
+def compile_pattern(patient_pattern: str | None) -> re.Pattern[str] | None:
+    """Check a user's patient pattern.
+
+    Raises:
+        XrayganError: no valid regular expression, or one without a group.
+    """
+    if patient_pattern is None:
+        return None
+    try:
+        pattern = re.compile(patient_pattern)
+    except re.error as error:
+        raise XrayganError(
+            f"--patient-pattern {patient_pattern!r} is not a regular expression: {error}"
+        ) from None
+    if pattern.groups == 0:
+        raise XrayganError(
+            f"--patient-pattern {patient_pattern!r} has no group: put parentheses round the part "
+            r"that names the patient, as in '(p\d+)_'"
+        )
+    return pattern
+
+
+def patient_of(name: str, pattern: re.Pattern[str] | None) -> str | None:
+    """The patient a file name tells of, or None.
+
+    Args:
+        name: posix path relative to the source.
+        pattern: the user's; its groups are joined by "_". None: the names known by default.
+    """
+    match = (pattern or _KNOWN_NAMES).search(name)
+    found = [group for group in match.groups() if group] if match else []
+    return "_".join(found) or None
+
+
+def assign(
+    records: pd.DataFrame, settings: DataSettings
+) -> tuple[pd.DataFrame, list[tuple[str, str]], list[str]]:
+    """Name the patients, drop duplicates, repair leakage, and make the splits.
+
+    Args:
+        records: columns name, split ("train", "val", "test" or None), label, pixel_sha256 and
+            any others; one row a decoded picture.
+        settings: patient_pattern, validation_fraction and split_seed count.
+
+    Returns:
+        The kept rows with a new column `patient` and every split given (index as in
+        `records`); the refused (name, reason); notes for the user. No patient and no picture
+        is in two splits. The order of the rows makes no difference.
+
+    Raises:
+        XrayganError: a bad patient pattern.
+    """
+    names = [str(name) for name in records["name"]]
+    table = records.iloc[sorted(range(len(names)), key=lambda row: sort_key(names[row]))].copy()
+    notes: list[str] = []
+    table["patient"] = _patients(table, settings, notes)
+    table["patient"] = _merge_patients(table, notes)
+    # Without folders that say so, everything is training data until some is held back.
+    splits = column(table, "split")
+    folders_say = any(split in _PRECEDENCE for split in splits)
+    table["split"] = [split if split in _PRECEDENCE else "train" for split in splits]
+    table, refused = _drop_duplicates(table, notes)
+    table["split"] = _repair_leakage(column(table, "patient"), column(table, "split"), notes)
+    if folders_say:
+        _complete_validation(table, settings, notes)
+    else:
+        _carve_both(table, settings, notes)
+    return table, refused, notes
+
+
+def column(table: pd.DataFrame, name: str) -> list[str]:
+    """The values of one column of text."""
+    return table[name].to_list()
+
+
+def _patients(table: pd.DataFrame, settings: DataSettings, notes: list[str]) -> list[str]:
+    pattern = compile_pattern(settings.patient_pattern)
+    patients, unknown = [], 0
+    for name in table["name"]:
+        patient = patient_of(name, pattern)
+        unknown += patient is None and not _SYNTHETIC_NAME.search(name)
+        patients.append(patient or name)
+    if unknown:
+        notes.append(
+            f"{unknown} of {len(table)} file names do not tell the patient: each counts as a "
+            "patient of its own, so one person may be in several splits; "
+            "--patient-pattern says how to find the patient."
+        )
+    return patients
+
+
+def _merge_patients(table: pd.DataFrame, notes: list[str]) -> list[str]:
+    """One key for patients who share a picture: the same person under two names."""
+    names, patient = np.unique(np.array(column(table, "patient"), object), return_inverse=True)
+    pictures, picture = np.unique(
+        np.array(column(table, "pixel_sha256"), object), return_inverse=True
+    )
+    size = len(names) + len(pictures)
+    links = coo_array((np.ones(len(table)), (patient, len(names) + picture)), shape=(size, size))
+    count, component = connected_components(links, directed=False)
+    merged = len(names) - count
+    if merged == 0:
+        return column(table, "patient")
+    first: dict[int, str] = {}
+    for key, group in zip(names, component[: len(names)], strict=True):
+        first.setdefault(group, key)
+    known = Counter(component[: len(names)])
+    groups = sum(1 for number in known.values() if number > 1)
+    notes.append(
+        f"{merged + groups} patient names share identical pictures and count as {groups} "
+        f"{_plural(groups, 'patient')}."
+    )
+    return [first[component[index]] for index in patient]
+
+
+def _drop_duplicates(
+    table: pd.DataFrame, notes: list[str]
+) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
+    """Keep one of each picture; none where its labels contradict each other."""
+    names, labels = column(table, "name"), column(table, "label")
+    ranks = [_PRECEDENCE[split] for split in column(table, "split")]
+    same: dict[str, list[int]] = {}
+    for row, pixels in enumerate(column(table, "pixel_sha256")):
+        same.setdefault(pixels, []).append(row)
+    reasons: dict[int, str] = {}
+    copies = across = conflicts = 0
+    for rows in same.values():
+        found = sorted({labels[row] for row in rows})
+        if len(found) > 1:
+            reason = f"same picture under the labels {' and '.join(found)}"
+            reasons.update(dict.fromkeys(rows, reason))
+            conflicts += len(rows)
+            continue
+        # Rows are in order of names, so the first of the highest split has the smallest name.
+        kept = max(rows, key=lambda row: ranks[row])
+        others = [row for row in rows if row != kept]
+        reasons.update(dict.fromkeys(others, _DUPLICATE + names[kept]))
+        copies += len(others)
+        across += sum(ranks[row] != ranks[kept] for row in others)
+    if copies:
+        beyond = f", {across} of them across splits" if across else ""
+        notes.append(f"{copies} exact {_plural(copies, 'duplicate')} dropped{beyond}.")
+    if conflicts:
+        notes.append(
+            f"{conflicts} images refused: the same picture is filed under several classes."
+        )
+    kept_rows = [row for row in range(len(table)) if row not in reasons]
+    refused = [(names[row], reason) for row, reason in sorted(reasons.items())]
+    return table.iloc[kept_rows].copy(), refused
+
+
+def _repair_leakage(patients: list[str], splits: list[str], notes: list[str]) -> list[str]:
+    """The splits with every image of a patient in the highest split that patient is in."""
+    highest: dict[str, int] = {}
+    for patient, split in zip(patients, splits, strict=True):
+        highest[patient] = max(highest.get(patient, 0), _PRECEDENCE[split])
+    repaired = [SPLITS[highest[patient]] for patient in patients]
+    moves = [
+        (patient, old, new)
+        for patient, old, new in zip(patients, splits, repaired, strict=True)
+        if old != new
+    ]
+    if moves:
+        count = len({patient for patient, _, _ in moves})
+        ways = Counter((old, new) for _, old, new in moves)
+        how = ", ".join(f"{number} from {old} to {new}" for (old, new), number in ways.items())
+        notes.append(
+            f"{count} {_plural(count, 'patient')} had images in more than one split; "
+            f"images moved so that no split shares a patient: {how}."
+        )
+    return repaired
+
+
+def _complete_validation(table: pd.DataFrame, settings: DataSettings, notes: list[str]) -> None:
+    """Keep a validation split that can measure; otherwise add training patients to it."""
+    pairs = zip(column(table, "split"), column(table, "label"), strict=True)
+    given = [label for split, label in pairs if split == "val"]
+    if len(given) >= ENOUGH_VALIDATION_IMAGES and set(given) == set(column(table, "label")):
+        return
+    moved, patients = _hold_back(table, settings, "val", most=0.5)
+    if moved:
+        joined = f"; the {len(given)} given validation images join them" if given else ""
+        notes.append(
+            f"Validation: {moved} images of {patients} training "
+            f"{_plural(patients, 'patient')} are held back to measure on{joined}."
+        )
+
+
+def _carve_both(table: pd.DataFrame, settings: DataSettings, notes: list[str]) -> None:
+    """Hold back a test and a validation split where the folders name none."""
+    test, _ = _hold_back(table, settings, "test", most=0.25)
+    val, _ = _hold_back(table, settings, "val", most=0.25)
+    if test or val:
+        notes.append(
+            f"The folders name no splits: {val} images are held back for validation "
+            f"and {test} for testing, by patient."
+        )
+
+
+def _hold_back(
+    table: pd.DataFrame, settings: DataSettings, purpose: str, most: float
+) -> tuple[int, int]:
+    """Move some training patients to another split: how many images, how many patients."""
+    rows = list(
+        zip(column(table, "patient"), column(table, "label"), column(table, "split"), strict=True)
+    )
+    pairs = [(patient, label) for patient, label, split in rows if split == "train"]
+    chosen = carve(pairs, settings.validation_fraction, settings.split_seed, purpose, most)
+    moved = [split == "train" and patient in chosen for patient, _, split in rows]
+    table["split"] = [purpose if move else row[2] for row, move in zip(rows, moved, strict=True)]
+    return sum(moved), len(chosen)
+
+
+def carve(
+    pairs: Iterable[tuple[str, str]], fraction: float, seed: int, purpose: str, most: float
+) -> set[str]:
+    """Choose patients to hold back, by a hash of each one: stable when others are added.
+
+    Args:
+        pairs: (patient, class), repeats allowed, any order.
+        fraction: a patient whose hash falls below this share is chosen.
+        seed: another seed, another choice.
+        purpose: what for ("val", "test"): independent choices.
+        most: never more than this share of the patients of any class.
+
+    Returns:
+        The chosen patients; at least one of every class that has five or more.
+    """
+    classes: dict[str, set[str]] = {}
+    for patient, label in pairs:
+        classes.setdefault(patient, set()).add(label)
+    total = Counter(label for labels in classes.values() for label in labels)
+    room = {label: int(count * most) for label, count in total.items()}
+    lacking = {label for label, count in total.items() if count >= _PATIENTS_FOR_ONE}
+    ranked = sorted((_unit_hash(seed, purpose, patient), patient) for patient in classes)
+    chosen: set[str] = set()
+    for position, patient in ranked:
+        labels = classes[patient]
+        wanted = position < fraction or labels & lacking
+        if wanted and all(room[label] > 0 for label in labels):
+            chosen.add(patient)
+            lacking -= labels
+            room.update({label: room[label] - 1 for label in labels})
+    return chosen
+
+
+def _unit_hash(seed: int, purpose: str, patient: str) -> float:
+    """A number in [0, 1) that depends on the arguments alone."""
+    text = f"{seed}:{purpose}:{patient}".encode("utf-8", "surrogateescape")
+    return int.from_bytes(hashlib.sha256(text).digest()[:6], "big") / 2**48
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else noun + "s"

@@ -1,0 +1,230 @@
+"""One prepared data set on disk: written whole or not at all, checked when read."""
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from xraygan.errors import XrayganError
+
+IMAGES = "images.npy"
+MANIFEST = "manifest.csv"
+REFUSED = "refused.csv"
+DESCRIPTION = "dataset.json"
+
+MANIFEST_COLUMNS = (
+    "name",
+    "split",
+    "label",
+    "patient",
+    "sha256",
+    "pixel_sha256",
+    "width",
+    "height",
+)
+REFUSED_COLUMNS = ("name", "reason")
+_PARTIAL = ".partial-"
+# No build takes this long: what is older was left by a process that died.
+_ABANDONED_S = 2 * 86400
+
+
+def npy_header(count: int, resolution: int) -> bytes:
+    """Header of a .npy file of uint8 [count, resolution, resolution].
+
+    Its length does not depend on `count`: numpy leaves room for the first axis to grow.
+    """
+    stream = io.BytesIO()
+    shape = (count, resolution, resolution)
+    np.lib.format.write_array_header_1_0(
+        stream, {"descr": "|u1", "fortran_order": False, "shape": shape}
+    )
+    return stream.getvalue()
+
+
+def reorder(path: Path, count: int, resolution: int, order: np.ndarray) -> None:
+    """Turn raw rows after a header into a finished .npy of the rows in `order`, in place.
+
+    Args:
+        path: file of `npy_header` followed by `count` images.
+        count: images in it.
+        resolution: their side.
+        order: row numbers to keep, in their new order, without repeats.
+    """
+    header = npy_header(len(order), resolution)
+    if len(order):
+        rows = np.memmap(
+            path, np.uint8, "r+", offset=len(header), shape=(count, resolution, resolution)
+        )
+        _permute(rows, order)
+        rows.flush()
+        del rows
+    with path.open("r+b") as stream:
+        stream.write(header)
+        stream.truncate(len(header) + len(order) * resolution * resolution)
+        os.fsync(stream.fileno())
+
+
+def _permute(rows: np.ndarray, order: np.ndarray) -> None:
+    """rows[:len(order)] = rows[order], one row of extra memory: each cycle is walked once."""
+    rest = np.setdiff1d(np.arange(len(rows)), order)
+    source = np.concatenate([order, rest])
+    done = np.zeros(len(rows), bool)
+    for start in range(len(rows)):
+        if done[start] or source[start] == start:
+            continue
+        first, position = rows[start].copy(), start
+        while source[position] != start:
+            rows[position] = rows[source[position]]
+            done[position] = True
+            position = source[position]
+        rows[position] = first
+        done[position] = True
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write text and whole numbers as CSV; any file name survives, undecodable bytes too."""
+    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
+        writer.writerow(table.columns)
+        writer.writerows(table.itertuples(index=False, name=None))
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    """Read what `write_table` wrote: every value as str, columns of dtype object.
+
+    Raises:
+        ValueError: not such a table.
+    """
+    # pandas' own reader takes "NA" for a missing value and "001" for a number.
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        rows = list(csv.reader(stream))
+    if not rows or tuple(rows[0]) != columns:
+        raise ValueError(f"{path.name} has other columns")
+    return pd.DataFrame(rows[1:], columns=list(columns), dtype=object)
+
+
+def write_description(folder: Path, description: dict[str, object]) -> None:
+    """Write dataset.json last: it vouches for the other files."""
+    content = dict(description)
+    content["images_bytes"] = (folder / IMAGES).stat().st_size
+    content["files"] = {name: _file_sha256(folder / name) for name in (MANIFEST, REFUSED)}
+    content["checksum"] = _checksum(content)
+    with (folder / DESCRIPTION).open("w", encoding="ascii") as stream:
+        json.dump(content, stream, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def read_description(folder: Path) -> dict | None:
+    """The description of a complete, undamaged data set; None for anything else."""
+    try:
+        content = json.loads((folder / DESCRIPTION).read_bytes())
+        checksum = content.pop("checksum")
+        if checksum != _checksum(content):
+            return None
+        if (folder / IMAGES).stat().st_size != content["images_bytes"]:
+            return None
+        if any(_file_sha256(folder / name) != sha for name, sha in content["files"].items()):
+            return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return content
+
+
+def publish(temporary: Path, final: Path) -> None:
+    """Rename a finished folder into place; whoever comes second keeps the first one's.
+
+    A damaged data set in the way is removed.
+
+    Raises:
+        OSError: the file system refuses.
+    """
+    _sync_folder(temporary)
+    for attempt in range(10):
+        try:
+            temporary.rename(final)
+            break
+        except OSError:
+            if read_description(final) is not None:
+                return
+            if attempt == 9 or not final.exists():
+                raise
+            aside = temporary.with_name(f"{temporary.name}-{attempt}")
+            final.rename(aside)
+            _remove(aside)
+    _sync_folder(final.parent)
+
+
+@contextlib.contextmanager
+def temporary_folder(cache_dir: Path, key: str) -> Iterator[Path]:
+    """A folder beside the final one, gone afterwards unless it was renamed.
+
+    Raises:
+        XrayganError: the cache cannot be written (full disk, read-only folder).
+    """
+    try:
+        make_private(cache_dir)
+        _remove_abandoned(cache_dir)
+        folder = Path(tempfile.mkdtemp(prefix=key + _PARTIAL, dir=cache_dir))
+        try:
+            yield folder
+        finally:
+            _remove(folder)
+    except BrokenPipeError:  # the progress display's reader went away: not the cache's fault
+        raise
+    except OSError as error:
+        raise XrayganError(
+            f"the cache folder {cache_dir} cannot be written ({error.strerror or error}); make "
+            "room there, or name another folder in the environment variable XRAYGAN_CACHE"
+        ) from None
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only its owner can enter; one that exists keeps its mode."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _remove_abandoned(cache_dir: Path) -> None:
+    limit = time.time() - _ABANDONED_S
+    for folder in cache_dir.glob(f"*{_PARTIAL}*"):
+        with contextlib.suppress(OSError):
+            if folder.stat().st_mtime < limit:
+                _remove(folder)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Windows cannot open a folder; there the rename alone has to do.
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _checksum(content: dict) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode("ascii")).hexdigest()

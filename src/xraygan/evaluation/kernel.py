@@ -1,0 +1,130 @@
+"""Kernel distance (KID): how far two sets of features are apart, without bias."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_ROWS_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class KernelDistance:
+    """A distance with the range it may well have come out in.
+
+    Attributes:
+        value: unbiased squared maximum mean discrepancy over all images; may be
+            slightly negative where the sets do not differ.
+        low: lower end of the 95 % interval.
+        high: upper end.
+        n: number of images in the smaller set.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def kernel_distance(
+    x: NDArray[np.floating],
+    y: NDArray[np.floating],
+    *,
+    subsets: int = 100,
+    subset_size: int | None = None,
+    seed: int = 0,
+) -> KernelDistance:
+    """Unbiased squared MMD with the kernel k(a, b) = (a·b / d + 1)³.
+
+    Standardise both sets by the same reference first. For the floor, call it with
+    two sets of real images from different patients.
+
+    The interval comes from subsets drawn without replacement: a subset of m out
+    of n scatters around the whole by sqrt(1/m − 1/n) where a new sample of n would
+    by sqrt(1/n), and the deviations are scaled accordingly. At the default, halves,
+    the factor is one. It treats images as independent (several of one patient make
+    it a little too narrow), and is too wide by up to √3 where the sets do not differ.
+
+    Args:
+        x: [N, D] features.
+        y: [M, D] features.
+        subsets: how many subsets the interval is read from, at least 2.
+        subset_size: images per subset from each side; None: half of each side.
+        seed: of the subsets; the value does not depend on it.
+
+    Returns:
+        Value, interval and min(N, M).
+
+    Raises:
+        ValueError: not two tables of the same width, fewer than 4 rows in one,
+            fewer than 2 subsets, or a subset size outside 2 to min(N, M) - 1.
+
+    Source: Bińkowski et al. 2018, arXiv 1801.01401, section 4; the estimator is
+    Gretton et al. 2012, equation 3; the interval Politis and Romano 1994.
+    """
+    _check(x, y, subsets, subset_size)
+    generator = np.random.default_rng(seed)
+    chosen_x, factor_x = _subsets(len(x), subset_size, subsets, generator)
+    chosen_y, factor_y = _subsets(len(y), subset_size, subsets, generator)
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    distances = (
+        _mean_within(x, chosen_x)
+        + _mean_within(y, chosen_y)
+        - 2 * _mean_between(x, y, chosen_x, chosen_y)
+    )
+    value = float(distances[0])
+    deviations = (distances[1:] - value) * max(factor_x, factor_y)
+    low, high = np.quantile(deviations, [0.025, 0.975])
+    return KernelDistance(value, value + float(low), value + float(high), min(len(x), len(y)))
+
+
+def _check(x: NDArray, y: NDArray, subsets: int, subset_size: int | None) -> None:
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
+        raise ValueError(f"features of shapes {x.shape} and {y.shape}: expected [N, D] and [M, D]")
+    n = min(len(x), len(y))
+    if n < 4:
+        raise ValueError(f"{n} images in the smaller set: an interval needs at least 4")
+    if subsets < 2:
+        raise ValueError(f"subsets is {subsets}: an interval needs at least 2")
+    if subset_size is not None and not 2 <= subset_size < n:
+        raise ValueError(f"subset_size is {subset_size}: expected 2 to {n - 1}")
+
+
+def _subsets(
+    n: int, size: int | None, subsets: int, generator: np.random.Generator
+) -> tuple[NDArray[np.float64], float]:
+    """Membership [1 + subsets, n], everyone in the first row; and the interval's factor."""
+    size = n // 2 if size is None else size
+    chosen = np.zeros((subsets + 1, n))
+    chosen[0] = 1
+    for row in chosen[1:]:
+        row[generator.choice(n, size, replace=False)] = 1
+    return chosen, (size / (n - size)) ** 0.5
+
+
+def _kernel(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (a @ b.T / a.shape[1] + 1) ** 3
+
+
+def _sums(
+    a: NDArray[np.float64], b: NDArray[np.float64], of_a: NDArray, of_b: NDArray
+) -> NDArray[np.float64]:
+    """For each subset the sum of k over all its pairs, in blocks of rows of `a`."""
+    total = np.zeros(len(of_a))
+    for start in range(0, len(a), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        total += ((of_a[:, rows] @ _kernel(a[rows], b)) * of_b).sum(axis=1)
+    return total
+
+
+def _mean_within(x: NDArray[np.float64], chosen: NDArray) -> NDArray[np.float64]:
+    """Mean of k over the pairs of different images in each subset: leaving out i = j unbiases."""
+    size = chosen.sum(axis=1)
+    itself = chosen @ ((x * x).sum(axis=1) / x.shape[1] + 1) ** 3
+    return (_sums(x, x, chosen, chosen) - itself) / (size * (size - 1))
+
+
+def _mean_between(
+    x: NDArray[np.float64], y: NDArray[np.float64], of_x: NDArray, of_y: NDArray
+) -> NDArray[np.float64]:
+    return _sums(x, y, of_x, of_y) / (of_x.sum(axis=1) * of_y.sum(axis=1))

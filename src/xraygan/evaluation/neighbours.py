@@ -1,0 +1,164 @@
+"""Nearest images by pixels, and how two clouds of features cover one another."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_SIDE = 64  # px; larger images are compared at this size
+_QUERIES_AT_ONCE = 256
+_REFERENCES_AT_ONCE = 4096
+_ROWS_AT_ONCE = 512
+
+
+def nearest(
+    query: NDArray[np.uint8], reference: NDArray[np.uint8], count: int = 1
+) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    """The most similar reference images of each query, by correlation of pixels.
+
+    Similarity is Pearson's correlation over the pixels, blind to brightness and
+    contrast. A flat image resembles nothing: 0. Memory is bounded: a block of
+    256 × 4,096 similarities and the two sets at 64 × 64 px in float32.
+
+    Args:
+        query: uint8 [Q, H, W].
+        reference: uint8 [R, H, W]; sides over 64 px are area-averaged to 64 in both.
+        count: how many neighbours, at most R.
+
+    Returns:
+        Similarity float32 [Q, count] in [-1, 1], best first, and index int
+        [Q, count]; of equals, the lower index first.
+
+    Raises:
+        TypeError: not uint8.
+        ValueError: images of different sizes, or count not in 1 to R.
+    """
+    if query.dtype != np.uint8 or reference.dtype != np.uint8:
+        raise TypeError(f"images are {query.dtype} and {reference.dtype}: expected uint8")
+    if query.ndim != 3 or query.shape[1:] != reference.shape[1:]:
+        raise ValueError(f"images of shapes {query.shape} and {reference.shape}: expected one size")
+    if not 1 <= count <= len(reference):
+        raise ValueError(f"count is {count}: expected 1 to {len(reference)} reference images")
+    pixels = _unit_pixels(reference)
+    similarity = np.empty((len(query), count), np.float32)
+    index = np.empty((len(query), count), np.intp)
+    for start in range(0, len(query), _QUERIES_AT_ONCE):
+        rows = slice(start, start + _QUERIES_AT_ONCE)
+        similarity[rows], index[rows] = _best(_unit_pixels(query[rows]), pixels, count)
+    return similarity, index
+
+
+def _unit_pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Zero mean and unit length, float32 [N, pixels]; flat images are zero."""
+    height, width = images.shape[1:]
+    size = (min(width, _SIDE), min(height, _SIDE))
+    if size != (width, height) and len(images):
+        images = np.stack([cv2.resize(i, size, interpolation=cv2.INTER_AREA) for i in images])
+    pixels = images.reshape(len(images), -1).astype(np.float32)
+    pixels -= pixels.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(pixels, axis=1, keepdims=True)
+    # One grey level in one pixel makes a length near 1: below a half is rounding.
+    return pixels / np.where(length < 0.5, np.inf, length)
+
+
+def _best(
+    query: NDArray[np.float32], reference: NDArray[np.float32], count: int
+) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    similarity = np.empty((len(query), 0), np.float32)
+    index = np.empty((len(query), 0), np.intp)
+    for start in range(0, len(reference), _REFERENCES_AT_ONCE):
+        part = query @ reference[start : start + _REFERENCES_AT_ONCE].T
+        # Earlier blocks come first and the sort is stable: of equals, the lower index wins.
+        similarity = np.concatenate([similarity, np.clip(part, -1, 1)], axis=1)
+        here = np.broadcast_to(np.arange(start, start + part.shape[1]), part.shape)
+        index = np.concatenate([index, here], axis=1)
+        order = np.argsort(-similarity, axis=1, kind="stable")[:, :count]
+        similarity = np.take_along_axis(similarity, order, axis=1)
+        index = np.take_along_axis(index, order, axis=1)
+    return similarity, index
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How two clouds of features cover one another.
+
+    Attributes:
+        precision: share of fakes within the real cloud, [0, 1].
+        recall: share of reals within the fake cloud, [0, 1].
+        density: real balls around a fake, over k; about 1 for real against real, unbounded.
+        coverage: share of reals that have a fake in their ball, [0, 1];
+            1 - 2^-k (.97 at k = 5) is expected of two equal sets of one size.
+    """
+
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def coverage(real: NDArray[np.floating], fake: NDArray[np.floating], *, k: int = 5) -> Coverage:
+    """Precision, recall, density and coverage from balls that reach to the k-th neighbour.
+
+    With r_k(a) the distance from a to its k-th nearest neighbour in its own set,
+    itself left out, and B(a) the closed ball of that radius, N reals x, M fakes y:
+
+    - precision = 1/M Σ_j 1[∃i: y_j ∈ B(x_i)]
+    - recall = 1/N Σ_i 1[∃j: x_i ∈ B(y_j)]
+    - density = 1/(kM) Σ_j Σ_i 1[y_j ∈ B(x_i)]
+    - coverage = 1/N Σ_i 1[∃j: y_j ∈ B(x_i)]
+
+    All depend on N and M: compare only figures of equal counts.
+
+    Args:
+        real: [N, D] standardised features.
+        fake: [M, D] standardised features.
+        k: neighbours, at least 1, fewer than either set has rows.
+
+    Returns:
+        The four figures.
+
+    Raises:
+        ValueError: tables of different widths, or k out of range.
+
+    Source: Kynkäänniemi et al. 2019, arXiv 1904.06991, equations 1 and 2; Naeem et
+    al. 2020, arXiv 2002.09797, equations 3 and 4.
+    """
+    if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
+        raise ValueError(f"features of shapes {real.shape} and {fake.shape}: expected [N, D]")
+    if not 1 <= k < min(len(real), len(fake)):
+        raise ValueError(f"k is {k}: expected 1 to {min(len(real), len(fake)) - 1}")
+    real, fake = np.asarray(real, np.float64), np.asarray(fake, np.float64)
+    real_reach, fake_reach = _squared_reach(real, k), _squared_reach(fake, k)
+    balls = np.zeros(len(fake), np.int64)  # real balls that each fake is in
+    recalled = np.zeros(len(real), bool)
+    covered = np.zeros(len(real), bool)
+    for start in range(0, len(real), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        distance = _squared_distances(real[rows], fake)
+        inside = distance <= real_reach[rows, None]
+        balls += inside.sum(axis=0)
+        covered[rows] = inside.any(axis=1)
+        recalled[rows] = (distance <= fake_reach).any(axis=1)
+    return Coverage(
+        precision=float((balls > 0).mean()),
+        recall=float(recalled.mean()),
+        density=float(balls.mean() / k),
+        coverage=float(covered.mean()),
+    )
+
+
+def _squared_distances(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)
+    return np.maximum(squares - 2 * a @ b.T, 0)
+
+
+def _squared_reach(features: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+    """Squared distance to the k-th nearest other row, [N]."""
+    reach = np.empty(len(features))
+    for start in range(0, len(features), _ROWS_AT_ONCE):
+        distance = _squared_distances(features[start : start + _ROWS_AT_ONCE], features)
+        own = np.arange(len(distance))
+        distance[own, start + own] = np.inf
+        reach[start : start + len(distance)] = np.partition(distance, k - 1, axis=1)[:, k - 1]
+    return reach

@@ -1,0 +1,112 @@
+"""Sliced Wasserstein distance between patches of Laplacian pyramids, level by level."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+PATCH = 7
+_MOST_PATCHES = 1 << 16
+_PROJECTIONS_AT_ONCE = 16
+
+
+def sliced_wasserstein(
+    x: NDArray[np.uint8],
+    y: NDArray[np.uint8],
+    *,
+    levels: int | None = None,
+    patches_per_image: int = 128,
+    projections: int = 128,
+    seed: int = 0,
+) -> list[float]:
+    """How differently patches are distributed at each scale, times 1000.
+
+    Every level's patches are brought to mean 0 and variance 1, for each set by
+    itself: the figure is about structure, not about contrast. Both sets give
+    the same number of patches, at most 65,536 a level. The floor is not zero: call
+    it with two sets of real images for what equal looks like.
+
+    Args:
+        x: uint8 [N, H, W].
+        y: uint8 [M, H, W].
+        levels: pyramid levels, halving each time, the last a low-pass; None: down
+            to 16 px (3 levels at 64 px).
+        patches_per_image: 7×7 patches drawn from an image at each level.
+        projections: random directions that the distance is averaged over.
+        seed: of patches and directions.
+
+    Returns:
+        One figure a level, fine to coarse.
+
+    Raises:
+        TypeError: not uint8.
+        ValueError: an empty set, images of different sizes, counts under 1, or more
+            levels than leave a patch's room.
+
+    Source: Karras et al. 2018, arXiv 1710.10196, section 5.
+    """
+    levels = _checked_levels(x, y, levels)
+    if patches_per_image < 1 or projections < 1:
+        raise ValueError(f"{patches_per_image} patches, {projections} projections: expected >= 1")
+    generator = np.random.default_rng(seed)
+    count = min(len(x), len(y))
+    x, y = (images[np.sort(generator.permutation(len(images))[:count])] for images in (x, y))
+    each = max(1, min(patches_per_image, _MOST_PATCHES // count))
+    distances = []
+    for level_x, level_y in zip(_pyramid(x, levels), _pyramid(y, levels), strict=True):
+        patches_x, patches_y = (_patches(level, each, generator) for level in (level_x, level_y))
+        directions = generator.normal(size=(PATCH**2, projections))
+        directions /= np.linalg.norm(directions, axis=0)
+        distances.append(1000 * _mean_distance(patches_x, patches_y, directions))
+    return distances
+
+
+def _checked_levels(x: NDArray, y: NDArray, levels: int | None) -> int:
+    if x.dtype != np.uint8 or y.dtype != np.uint8:
+        raise TypeError(f"images are {x.dtype} and {y.dtype}: expected uint8")
+    if x.ndim != 3 or x.shape[1:] != y.shape[1:] or 0 in (*x.shape, *y.shape):
+        raise ValueError(f"images of shapes {x.shape} and {y.shape}: expected one size, none empty")
+    side = min(x.shape[1:])
+    if levels is None:
+        levels = max(1, (side // 16).bit_length())
+    if levels < 1 or side < PATCH << (levels - 1):
+        raise ValueError(f"{levels} levels do not fit images of {side} px")
+    return levels
+
+
+def _pyramid(images: NDArray[np.uint8], levels: int) -> list[NDArray[np.float32]]:
+    """Differences between successive low-passes, then the last low-pass, [N, h, w] each."""
+    result: list[list[NDArray]] = [[] for _ in range(levels)]
+    for image in images:
+        current = image.astype(np.float32)
+        for level in range(levels - 1):
+            coarser = cv2.pyrDown(current)
+            result[level].append(current - cv2.pyrUp(coarser, dstsize=current.shape[::-1]))
+            current = coarser
+        result[-1].append(current)
+    return [np.stack(level) for level in result]
+
+
+def _patches(
+    level: NDArray[np.float32], each: int, generator: np.random.Generator
+) -> NDArray[np.float32]:
+    """Standardised patches [N * each, 49] from random places."""
+    views = np.lib.stride_tricks.sliding_window_view(level, (PATCH, PATCH), axis=(1, 2))
+    n, height, width = views.shape[:3]
+    rows, columns = (generator.integers(0, size, n * each) for size in (height, width))
+    patches = views[np.repeat(np.arange(n), each), rows, columns].reshape(n * each, PATCH**2)
+    patches = patches - patches.mean(dtype=np.float64)
+    # A flat level has no spread to divide by: it stays zero.
+    return (patches / max(float(patches.std()), 1e-6)).astype(np.float32)
+
+
+def _mean_distance(
+    x: NDArray[np.float32], y: NDArray[np.float32], directions: NDArray[np.float64]
+) -> float:
+    """Mean over directions of the one-dimensional Wasserstein-1 distance of equal counts."""
+    directions = directions.astype(np.float32)
+    total = 0.0
+    for start in range(0, directions.shape[1], _PROJECTIONS_AT_ONCE):
+        part = directions[:, start : start + _PROJECTIONS_AT_ONCE]
+        sorted_x, sorted_y = (np.sort(part.T @ patches.T, axis=1) for patches in (x, y))
+        total += float(np.abs(sorted_x - sorted_y).mean(axis=1, dtype=np.float64).sum())
+    return total / directions.shape[1]

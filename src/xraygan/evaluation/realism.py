@@ -1,0 +1,53 @@
+"""The first honest number: how far generated images are from patients never trained on."""
+
+import numpy as np
+
+from xraygan.evaluation.features import Standardiser, filter_bank_features, standardise
+from xraygan.evaluation.kernel import KernelDistance, kernel_distance
+from xraygan.evaluation.neighbours import Coverage, coverage
+
+LEAST_IMAGES = 20
+"""With fewer validation images a distance says nothing."""
+MOST_IMAGES = 2000
+
+
+class RealismMeter:
+    """Measures generated images against validation images, beside real training images.
+
+    Args:
+        train: uint8 [N, R, R], the images trained on; they set the features' scale.
+        validation: uint8 [M, R, R] of other patients, M >= LEAST_IMAGES.
+        seed: which training images are taken where there are more than are needed.
+
+    Attributes:
+        floor: the distance between training and validation images: what a perfect
+            generator would show.
+
+    Raises:
+        ValueError: too few images.
+    """
+
+    def __init__(self, train: np.ndarray, validation: np.ndarray, seed: int = 0) -> None:
+        if min(len(train), len(validation)) < LEAST_IMAGES:
+            raise ValueError(f"{len(train)} and {len(validation)} images: too few to measure")
+        chosen = np.random.default_rng(seed).permutation(len(train))[:MOST_IMAGES]
+        features = filter_bank_features(train[np.sort(chosen)])
+        self._standardiser: Standardiser = standardise(features)
+        self._real = self._standardiser.apply(filter_bank_features(validation[:MOST_IMAGES]))
+        self._train = self._standardiser.apply(features)
+        self.floor: KernelDistance = kernel_distance(self._train, self._real)
+
+    def kernel_distance(self, images: np.ndarray) -> KernelDistance:
+        """KID of generated uint8 images [N, R, R] against the validation images."""
+        return kernel_distance(self._features(images), self._real)
+
+    def coverage(self, images: np.ndarray) -> tuple[Coverage, Coverage]:
+        """Coverage of the validation images by generated ones, and by as many training ones."""
+        count = min(len(images), len(self._train))
+        return (
+            coverage(self._real, self._features(images[:count])),
+            coverage(self._real, self._train[:count]),
+        )
+
+    def _features(self, images: np.ndarray) -> np.ndarray:
+        return self._standardiser.apply(filter_bank_features(images))

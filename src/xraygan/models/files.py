@@ -1,0 +1,158 @@
+"""The published model: a generator as arrays and JSON, never as code.
+
+`model/` holds `generator.safetensors` and `generator.json`. Nothing in either is executed;
+the network is built by this package from bounded numbers, and every array must have the
+shape that this network expects before it is used.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import keras
+import numpy as np
+from pydantic import AfterValidator, Field
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from xraygan.config import ModelSettings, Settings
+from xraygan.errors import XrayganError
+from xraygan.models.generator import build_generator
+from xraygan.runs import sha256_of, write_json, write_whole
+
+WEIGHTS = "generator.safetensors"
+DESCRIPTION = "generator.json"
+FORMAT = 1
+MAX_DESCRIPTION_BYTES = 1 << 20
+
+
+def _safe_folder_name(name: str) -> str:
+    if name in {".", ".."} or any(c in '/\\\0<>:"|?*' or ord(c) < 32 for c in name):
+        raise ValueError("a class name must be usable as a folder's name")
+    return name
+
+
+ClassName = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_safe_folder_name)]
+
+
+class ModelFile(Settings):
+    """What `generator.json` says."""
+
+    format: int = Field(FORMAT, ge=1, le=FORMAT)
+    network: ModelSettings
+    classes: tuple[ClassName, ...] = Field(min_length=1, max_length=256)
+    class_counts: tuple[Annotated[int, Field(ge=0)], ...]
+    images_seen: int = Field(ge=0)
+    weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    made_with: dict[str, str] = {}
+    notice: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded generator and what is known of it."""
+
+    generator: keras.Model
+    description: ModelFile
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights: the model's identity in manifests."""
+        return self.description.weights_sha256
+
+
+def save_model(folder: Path, generator: keras.Model, facts: dict[str, Any]) -> str:
+    """Write the generator's weights and description.
+
+    Args:
+        folder: made where it does not exist.
+        generator: the averaged generator.
+        facts: the fields of `ModelFile` but `weights_sha256`.
+
+    Returns:
+        SHA-256 of the weights file.
+    """
+    import hashlib
+
+    folder.mkdir(parents=True, exist_ok=True)
+    data = save({f"{n:03d}": np.asarray(w) for n, w in enumerate(generator.weights)})
+    digest = hashlib.sha256(data).hexdigest()
+    description = ModelFile.parse({**facts, "weights_sha256": digest}, "model")
+    write_whole(folder / WEIGHTS, data)
+    write_json(folder / DESCRIPTION, description.model_dump(mode="json"))
+    return digest
+
+
+def load_model(path: Path) -> Model:
+    """A generator from a run folder, a model folder, or either file in it.
+
+    Raises:
+        XrayganError: there is none, or it is not one of ours, damaged, or hostile.
+    """
+    folder = _find_folder(path)
+    description = _read_description(folder / DESCRIPTION)
+    if len(description.classes) != description.network.num_classes or len(
+        description.class_counts
+    ) != len(description.classes):
+        raise XrayganError(f"model {folder}: its classes do not fit its network; not loaded")
+    weights = folder / WEIGHTS
+    generator = build_generator(description.network)
+    expected = {f"{n:03d}": tuple(w.shape) for n, w in enumerate(generator.weights)}
+    try:
+        _check_shapes(weights, expected)
+        if sha256_of(weights) != description.weights_sha256:
+            raise XrayganError(f"model {weights}: damaged (its hash does not match)")
+        with safe_open(weights, framework="numpy") as file:
+            arrays = [file.get_tensor(name) for name in expected]
+    except (OSError, SafetensorError) as error:
+        raise XrayganError(f"model {weights}: cannot be read ({error})") from None
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise XrayganError(f"model {weights}: holds values that are not finite; not loaded")
+    generator.set_weights(arrays)
+    return Model(generator, description)
+
+
+def _find_folder(path: Path) -> Path:
+    if path.is_file():
+        if path.name in (WEIGHTS, DESCRIPTION):
+            return path.parent
+        raise XrayganError(
+            f"model {path}: only {WEIGHTS} with {DESCRIPTION} beside it is read; pickles, "
+            ".h5 and .keras files can carry code and are refused"
+        )
+    for folder in (path, path / "model"):
+        if (folder / WEIGHTS).is_file() and (folder / DESCRIPTION).is_file():
+            return folder
+    if not path.exists():
+        raise XrayganError(f"model {path}: there is no such file or folder")
+    raise XrayganError(
+        f"model {path}: no {WEIGHTS} with {DESCRIPTION} in it; give a run folder "
+        "(runs/00000-…) that has written its first snapshot"
+    )
+
+
+def _read_description(path: Path) -> ModelFile:
+    try:
+        if path.stat().st_size > MAX_DESCRIPTION_BYTES:
+            raise XrayganError(f"model {path}: larger than 1 MiB; not loaded")
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise XrayganError(f"model {path}: cannot be read ({error})") from None
+    if not isinstance(values, dict):
+        raise XrayganError(f"model {path}: not a description of a model")
+    return ModelFile.parse(values, f"model {path}")
+
+
+def _check_shapes(path: Path, expected: dict[str, tuple[int, ...]]) -> None:
+    """Compare the file's header with the network before a single array is read."""
+    with safe_open(path, framework="numpy") as file:
+        found = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        if set(found) != set(expected):
+            raise XrayganError(f"model {path}: its arrays are not those of its network")
+        for name, shape in expected.items():
+            if tuple(found[name].get_shape()) != shape or found[name].get_dtype() != "F32":
+                raise XrayganError(
+                    f"model {path}: array {name} is {found[name].get_shape()}, the network "
+                    f"needs {shape}; not loaded"
+                )

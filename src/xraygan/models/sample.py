@@ -1,0 +1,83 @@
+"""Numbered images: image i depends on the weights, the seed and i alone."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import keras
+import numpy as np
+
+from xraygan.config import ModelSettings
+
+CHUNK = 32
+"""Images computed together. Always the same number and the same place for an index, since
+a matrix product may round differently at another size."""
+
+
+def latents(settings: ModelSettings, seed: int, index: int) -> tuple[np.ndarray, np.ndarray]:
+    """What image `index` is made from: z [latent] and noise [R, R, 1], float32 ~ N(0, 1)."""
+    stream = np.random.Generator(np.random.Philox(key=[seed, index]))
+    z = stream.standard_normal(settings.latent, dtype=np.float32)
+    side = settings.resolution
+    return z, stream.standard_normal((side, side, 1), dtype=np.float32)
+
+
+def sample(
+    generator: keras.Model,
+    settings: ModelSettings,
+    seed: int,
+    indices: Sequence[int],
+    labels: Sequence[int],
+) -> np.ndarray:
+    """The images of these indices, each of its class.
+
+    Args:
+        generator: as built by `build_generator` from `settings`.
+        settings: shape of the generator.
+        seed: of the latents, at least 0.
+        indices: which images, each at least 0.
+        labels: the class number of each.
+
+    Returns:
+        uint8 [N, R, R].
+    """
+    side = settings.resolution
+    images = np.empty((len(indices), side, side), np.uint8)
+    for places in _chunks(indices):
+        made = _chunk(generator, settings, seed, indices, labels, places)
+        for place, position in places.items():
+            images[position] = made[place]
+    return images
+
+
+def _chunks(indices: Sequence[int]) -> Iterable[dict[int, int]]:
+    """Place in a chunk to position in `indices`; an index's second time is another chunk."""
+    chunks: dict[tuple[int, int], dict[int, int]] = {}
+    times: Counter[int] = Counter()
+    for position, index in enumerate(indices):
+        chunks.setdefault((index // CHUNK, times[index]), {})[index % CHUNK] = position
+        times[index] += 1
+    return chunks.values()
+
+
+def _chunk(
+    generator: keras.Model,
+    settings: ModelSettings,
+    seed: int,
+    indices: Sequence[int],
+    labels: Sequence[int],
+    places: dict[int, int],
+) -> np.ndarray:
+    """One full batch, uint8 [CHUNK, R, R], of which only `places` are asked for."""
+    z = np.zeros((CHUNK, settings.latent), np.float32)
+    noise = np.zeros((CHUNK, settings.resolution, settings.resolution, 1), np.float32)
+    condition = np.zeros((CHUNK, settings.num_classes), np.float32)
+    condition[:, 0] = 1
+    for place, position in places.items():
+        z[place], noise[place] = latents(settings, seed, indices[position])
+        condition[place] = np.eye(settings.num_classes, dtype=np.float32)[labels[position]]
+    return to_uint8(np.asarray(generator.predict_on_batch([z, noise, condition])))
+
+
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """Generator output [B, R, R, 1] in about [-1, 1] to uint8 [B, R, R], clipped."""
+    return np.clip(np.rint(images[..., 0] * 127.5 + 127.5), 0, 255).astype(np.uint8)

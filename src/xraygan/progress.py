@@ -1,0 +1,106 @@
+"""What a user sees while work goes on: a bar on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+PLAIN_SECONDS = 15.0
+
+
+class Reporter:
+    """Writes progress and remarks to stderr, so that stdout is left to results.
+
+    Args:
+        quiet: say nothing but remarks.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.quiet = quiet
+        self.log: Callable[[str], None] | None = None
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether somebody watches a bar."""
+        return self._console.is_terminal and not self.quiet
+
+    def note(self, text: str) -> None:
+        """One remark, on the screen and in the run's log."""
+        self._console.print(text, markup=False)
+        self._to_log(text)
+
+    def line(self, text: str) -> None:
+        """One line of steady progress: to the log, and to the screen where no bar shows it."""
+        if not self.on_terminal and not self.quiet:
+            self._console.print(text, markup=False)
+        self._to_log(text)
+
+    def _to_log(self, text: str) -> None:
+        if self.log:
+            self.log(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}")
+
+    def bar(self, title: str, total: float, unit: str) -> "Bar":
+        """A bar for one piece of work; use it in a `with` statement."""
+        return Bar(self, self._console, title, total, unit)
+
+
+class Bar:
+    """One piece of work on its way; made by `Reporter.bar`."""
+
+    def __init__(
+        self, reporter: Reporter, console: Console, title: str, total: float, unit: str
+    ) -> None:
+        self._reporter = reporter
+        self._title = title
+        self._unit = unit
+        self._total = total
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f} " + unit),
+            TextColumn("{task.fields[detail]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not reporter.on_terminal,
+            transient=True,
+        )
+        self._task: TaskID = self._progress.add_task(title, total=total, detail="")
+        self._last_line = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def update(self, done: float, detail: str = "") -> None:
+        """Move the bar."""
+        self._progress.update(self._task, completed=done, detail=detail)
+
+    def count(self, done: int, total: int) -> None:
+        """Move the bar of work that has no lines of its own; a plain line now and then."""
+        self._progress.update(self._task, completed=done, total=total)
+        now = time.monotonic()
+        if now - self._last_line > PLAIN_SECONDS and not self._reporter.quiet:
+            self._last_line = now
+            self._reporter.line(f"{self._title}: {done:,} of {total:,} {self._unit}")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them: "42 s", "3 min 20 s", "2 h 05 min"."""
+    whole = max(round(seconds), 0)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

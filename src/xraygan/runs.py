@@ -1,0 +1,185 @@
+"""The run folder: its lock, its log, its metrics, and writes that are whole or not there."""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from xraygan.errors import XrayganError
+
+CONFIG = "config.json"
+METRICS = "metrics.jsonl"
+
+
+class RunFolder:
+    """One run's files.
+
+    Args:
+        path: the folder; made where it does not exist.
+
+    Raises:
+        XrayganError: it cannot be made or written to.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with refusing_disk_faults(path):
+            path.mkdir(parents=True, exist_ok=True)
+            (path / "checkpoints").mkdir(exist_ok=True)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for one trainer; the system itself frees it when a trainer dies.
+
+        Raises:
+            XrayganError: another trainer holds it.
+        """
+        lock = FileLock(self.path / ".lock")
+        try:
+            with refusing_disk_faults(self.path):
+                lock.acquire(timeout=0)
+        except Timeout:
+            raise XrayganError(
+                f"{self.path}: another xraygan is training here; wait for it, stop it, or "
+                "choose another folder"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def read_config(self) -> dict[str, Any] | None:
+        """What `write_config` wrote, or None in a fresh folder.
+
+        Raises:
+            XrayganError: it is damaged.
+        """
+        return read_json(self.path / CONFIG)
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        """Replace config.json as a whole."""
+        write_json(self.path / CONFIG, config)
+
+    def log(self, line: str) -> None:
+        """Append a line to log.txt."""
+        with (
+            refusing_disk_faults(self.path),
+            (self.path / "log.txt").open("a", encoding="utf-8") as file,
+        ):
+            file.write(line + "\n")
+
+    def add_metrics(self, values: dict[str, Any]) -> None:
+        """Append one JSON line to metrics.jsonl."""
+        with (
+            refusing_disk_faults(self.path),
+            (self.path / METRICS).open("a", encoding="utf-8") as file,
+        ):
+            file.write(json.dumps(values) + "\n")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Every whole line of metrics.jsonl; a last line cut by a crash is passed over."""
+        file = self.path / METRICS
+        if not file.exists():
+            return []
+        rows = []
+        for line in file.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                rows.append(json.loads(line))
+        return rows
+
+    def rewind_metrics(self, images_seen: int) -> None:
+        """Forget metrics of images that a resumed run will see again."""
+        kept = [row for row in self.metrics() if row["images_seen"] <= images_seen]
+        text = "".join(json.dumps(row) + "\n" for row in kept)
+        write_whole(self.path / METRICS, text.encode())
+
+
+def numbered_runs(outdir: Path) -> list[Path]:
+    """The run folders in `outdir` (`00000-name`), oldest first."""
+    if not outdir.is_dir():
+        return []
+    return sorted(path for path in outdir.iterdir() if re.match(r"\d{5,}-", path.name))
+
+
+def next_run(outdir: Path, name: str) -> Path:
+    """The next free `00000-name` in `outdir`; not made yet."""
+    runs = numbered_runs(outdir)
+    number = int(runs[-1].name.split("-")[0]) + 1 if runs else 0
+    slug = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "run"
+    return outdir / f"{number:05d}-{slug}"
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that after any crash it is the old one or the new one, whole.
+
+    Raises:
+        XrayganError: the disk is full or read-only; the old file is as it was.
+    """
+    with refusing_disk_faults(path):
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(beside).chmod(0o644)
+            Path(beside).replace(path)
+        except BaseException:
+            Path(beside).unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """`write_whole` for a value as indented JSON."""
+    write_whole(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any | None:
+    """The value in a JSON file, or None where there is no file.
+
+    Raises:
+        XrayganError: it is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise XrayganError(f"{path}: cannot be read ({error})") from None
+
+
+def sync_folder(path: Path) -> None:
+    """Make a rename in `path` survive a power cut, where the system can."""
+    if os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def refusing_disk_faults(path: Path) -> Iterator[None]:
+    """Turn an operating system's refusal to write into one clear line."""
+    try:
+        yield
+    except OSError as error:
+        raise XrayganError(
+            f"{path}: cannot be written ({error.strerror or error}); free some space or "
+            "choose another folder; what was saved before is intact"
+        ) from None

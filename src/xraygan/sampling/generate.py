@@ -1,0 +1,169 @@
+"""Labelled synthetic images as a folder that can be shared, with where each came from."""
+
+import csv
+import itertools
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from xraygan import __version__
+from xraygan.errors import XrayganError
+from xraygan.models.files import Model
+from xraygan.models.sample import CHUNK, sample
+from xraygan.runs import refusing_disk_faults
+from xraygan.sampling.request import Request
+
+MANIFEST = "manifest.csv"
+COLUMNS = ("file", "class", "seed", "index", "model_sha256")
+CHUNKS_AT_ONCE = 8
+PNG_LEVEL = 3
+
+
+def label_of(model: Model, request: Request, index: int) -> int:
+    """The class number of image `index`: depends on the model, the request and the index."""
+    classes = model.description.classes
+    if request.class_name is not None:
+        if request.class_name not in classes:
+            raise XrayganError(
+                f"--class {request.class_name}: the model knows {', '.join(classes)}"
+            )
+        return classes.index(request.class_name)
+    if not request.like_train:
+        return index % len(classes)
+    counts = np.cumsum(model.description.class_counts)
+    stream = np.random.Generator(np.random.Philox(key=[request.seed, index], counter=[0, 0, 0, 1]))
+    return int(np.searchsorted(counts, stream.random() * counts[-1], side="right"))
+
+
+def generate_arrays(model: Model, request: Request) -> tuple[np.ndarray, np.ndarray]:
+    """The images in memory: uint8 [N, R, R] and int32 labels [N]."""
+    parts = list(_batches(model, request))
+    return np.concatenate([p[1] for p in parts]), np.concatenate([p[2] for p in parts])
+
+
+def write_images(
+    model: Model,
+    request: Request,
+    out: Path,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write `out/<CLASS>/seedSSSSSSSSSS_NNNNNNNN.png` and `out/manifest.csv`, in constant memory.
+
+    A second call into the same folder adds to it.
+
+    Args:
+        model: as loaded.
+        request: which images.
+        out: made where it does not exist.
+        progress: called with images written and wanted.
+
+    Returns:
+        The manifest's path.
+
+    Raises:
+        XrayganError: the folder holds something else, or cannot be written.
+    """
+    label_of(model, request, request.first)
+    with refusing_disk_faults(out):
+        _claim(out, model)
+        for name in model.description.classes:
+            if request.class_name in (None, name):
+                (out / name).mkdir(exist_ok=True)
+    done = 0
+    manifest = out / MANIFEST
+    partial = out / f".{MANIFEST}"
+    with (
+        refusing_disk_faults(out),
+        ThreadPoolExecutor() as pool,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
+        rows = csv.writer(file)
+        rows.writerow(COLUMNS)
+        rows.writerows(_kept_rows(manifest, model, request))
+        for indices, images, labels in _batches(model, request):
+            names = [model.description.classes[label] for label in labels]
+            files = [
+                f"{name}/seed{request.seed:010d}_{index:08d}.png"
+                for name, index in zip(names, indices, strict=True)
+            ]
+            facts = [
+                _facts(model, request.seed, index, name)
+                for name, index in zip(names, indices, strict=True)
+            ]
+            list(pool.map(_write_png, [out / name for name in files], images, facts))
+            for path, name, index in zip(files, names, indices, strict=True):
+                rows.writerow((path, name, request.seed, index, model.sha256))
+            done += len(indices)
+            if progress:
+                progress(done, request.num)
+    partial.replace(manifest)
+    return manifest
+
+
+def _batches(model: Model, request: Request) -> Iterator[tuple[list[int], np.ndarray, np.ndarray]]:
+    """Indices, images and labels, some chunks at a time."""
+    numbers = iter(range(request.first, request.first + request.num))
+    while indices := list(itertools.islice(numbers, CHUNK * CHUNKS_AT_ONCE)):
+        labels = [label_of(model, request, index) for index in indices]
+        images = sample(model.generator, model.description.network, request.seed, indices, labels)
+        yield indices, images, np.array(labels, np.int32)
+
+
+def _claim(out: Path, model: Model) -> None:
+    """Use a folder that is new, empty, or already this model's."""
+    out.mkdir(parents=True, exist_ok=True)
+    manifest = next((out / n for n in (MANIFEST, f".{MANIFEST}") if (out / n).exists()), None)
+    if manifest is None:
+        if any(out.iterdir()):
+            raise XrayganError(f"{out}: holds other files; give a new or empty folder")
+        return
+    with manifest.open(newline="", encoding="utf-8") as file:
+        first = next(itertools.islice(csv.DictReader(file), 1), None)
+    if first and first.get("model_sha256") != model.sha256:
+        raise XrayganError(
+            f"{out}: holds images of another model; give another folder or delete this one"
+        )
+
+
+def _kept_rows(manifest: Path, model: Model, request: Request) -> Iterator[list[str]]:
+    """Rows of an earlier call into the same folder, but those that are written again."""
+    if not manifest.exists():
+        return
+    with manifest.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            seed, index = int(row["seed"]), int(row["index"])
+            again = (
+                seed == request.seed
+                and request.first <= index < request.first + request.num
+                and row["class"] == model.description.classes[label_of(model, request, index)]
+            )
+            if not again:
+                yield [row[name] for name in COLUMNS]
+
+
+def _facts(model: Model, seed: int, index: int, class_name: str) -> dict[str, str]:
+    return {
+        "Synthetic": "yes",
+        "Description": "Synthetic chest X-ray made by a GAN: shows no patient. Not for diagnosis.",
+        "Software": f"xraygan {__version__}",
+        "Class": class_name,
+        "Seed": str(seed),
+        "Index": str(index),
+        "Model-SHA256": model.sha256,
+    }
+
+
+def _write_png(path: Path, image: np.ndarray, facts: dict[str, str]) -> None:
+    """One PNG with its provenance in text chunks; never half a file under its own name."""
+    info = PngImagePlugin.PngInfo()
+    for key, value in facts.items():
+        info.add_itxt(key, value) if not value.isascii() else info.add_text(key, value)
+    buffer = BytesIO()
+    Image.fromarray(image).save(buffer, "PNG", pnginfo=info, compress_level=PNG_LEVEL)
+    beside = path.with_name(f".{path.name}")
+    beside.write_bytes(buffer.getvalue())
+    beside.replace(path)

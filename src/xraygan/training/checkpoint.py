@@ -1,0 +1,158 @@
+"""Checkpoints that survive kills, full disks and flipped bits.
+
+A checkpoint is a folder named by the images seen, holding `state.safetensors` and
+`state.json`. It is written beside, flushed to the disk and renamed, so that a folder with
+a checkpoint's name is complete; the hashes inside say whether it still is.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from xraygan.errors import XrayganError
+from xraygan.runs import refusing_disk_faults, sha256_of, sync_folder
+
+KEPT = 2
+ARRAYS = "state.safetensors"
+FACTS = "state.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One complete checkpoint: arrays by name, and facts that JSON can hold."""
+
+    images_seen: int
+    arrays: dict[str, np.ndarray]
+    facts: dict[str, Any]
+
+
+def save_checkpoint(folder: Path, checkpoint: Checkpoint, best: int | None = None) -> Path:
+    """Write a checkpoint, then remove all but the newest two and the best.
+
+    Args:
+        folder: the run's `checkpoints/`.
+        checkpoint: what to write.
+        best: `images_seen` of the one to keep besides.
+
+    Returns:
+        Its folder.
+
+    Raises:
+        XrayganError: the disk is full or read-only; older checkpoints are as they were.
+    """
+    final = folder / f"{checkpoint.images_seen:012d}"
+    with refusing_disk_faults(folder):
+        if final.exists():
+            if _is_intact(final):
+                return final
+            shutil.rmtree(final)
+        beside = folder / f".writing-{checkpoint.images_seen:012d}"
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir()
+        try:
+            arrays = save(checkpoint.arrays)
+            _write_synced(beside / ARRAYS, arrays)
+            facts = {
+                "images_seen": checkpoint.images_seen,
+                "facts": checkpoint.facts,
+                "arrays_sha256": hashlib.sha256(arrays).hexdigest(),
+            }
+            facts["sha256"] = _digest(facts)
+            _write_synced(beside / FACTS, json.dumps(facts, indent=1).encode())
+            sync_folder(beside)
+            beside.rename(final)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
+        sync_folder(folder)
+        _remove_old(folder, best)
+    return final
+
+
+def load_newest(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
+    """The newest checkpoint that is intact, or None where there is none.
+
+    Args:
+        folder: the run's `checkpoints/`.
+        warn: told, in a sentence, of each damaged checkpoint that was passed over.
+
+    Raises:
+        XrayganError: there are checkpoints, and every one is damaged.
+    """
+    found = list_checkpoints(folder)
+    for path in reversed(found):
+        try:
+            return load_checkpoint(path)
+        except XrayganError as error:
+            warn(f"{error}; falling back to the checkpoint before")
+    if found:
+        raise XrayganError(
+            f"{folder}: every checkpoint is damaged; delete the run folder to start again"
+        )
+    return None
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read one checkpoint and check its hashes.
+
+    Raises:
+        XrayganError: a file is missing, cut, or changed.
+    """
+    try:
+        record = json.loads((path / FACTS).read_bytes())
+        claimed = record.pop("sha256")
+        if claimed != _digest(record) or record["arrays_sha256"] != sha256_of(path / ARRAYS):
+            raise XrayganError(f"checkpoint {path}: damaged (its hash does not match)")
+        arrays = load_file(path / ARRAYS)
+    except (OSError, ValueError, KeyError, AttributeError, SafetensorError) as error:
+        raise XrayganError(f"checkpoint {path}: damaged ({error})") from None
+    return Checkpoint(record["images_seen"], arrays, record["facts"])
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Complete checkpoints in a run's `checkpoints/`, fewest images first."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if re.fullmatch(r"\d{12}", path.name))
+
+
+def _remove_old(folder: Path, best: int | None) -> None:
+    kept = {path.name for path in list_checkpoints(folder)[-KEPT:]}
+    if best is not None:
+        kept.add(f"{best:012d}")
+    for path in list_checkpoints(folder):
+        if path.name not in kept:
+            doomed = path.with_name(f".removing-{path.name}")
+            path.rename(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
+    for left in folder.glob(".removing-*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_intact(path: Path) -> bool:
+    try:
+        load_checkpoint(path)
+    except XrayganError:
+        return False
+    return True
+
+
+def _digest(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

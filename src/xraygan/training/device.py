@@ -1,0 +1,78 @@
+"""Which processor trains, and in which type."""
+
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from xraygan.errors import XrayganError
+
+
+def use_device(name: str) -> str:
+    """Choose where TensorFlow runs; call it before anything else touches TensorFlow.
+
+    Args:
+        name: "auto" (a GPU where there is one), "cpu", "gpu" or "gpu:N".
+
+    Returns:
+        "cpu" or "gpu".
+
+    Raises:
+        XrayganError: no such device, or Keras runs on another backend.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise XrayganError(
+            f"Keras runs on {keras.backend.backend()} here; set KERAS_BACKEND=tensorflow"
+        )
+    gpus = tf.config.list_physical_devices("GPU")
+    kind, _, number = name.partition(":")
+    known = kind in ("auto", "cpu", "gpu") and (not number or (kind == "gpu" and number.isdigit()))
+    if not known:
+        raise XrayganError(f"--device {name}: use auto, cpu, gpu or gpu:N")
+    if kind == "gpu" and int(number or 0) >= len(gpus):
+        raise XrayganError(
+            f"--device {name}: TensorFlow sees {len(gpus)} GPUs here; install xraygan[gpu], "
+            "or use --device cpu"
+        )
+    chosen = [] if kind == "cpu" else gpus[int(number or 0) :][:1]
+    try:
+        tf.config.set_visible_devices(chosen, "GPU")
+        for gpu in chosen:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        tf.config.experimental.enable_op_determinism()
+    except RuntimeError as error:  # TensorFlow was in use already: a notebook's second run
+        if chosen != tf.config.get_visible_devices("GPU"):
+            raise XrayganError(f"--device {name}: TensorFlow is already running: {error}") from None
+    return "gpu" if chosen else "cpu"
+
+
+def compute_dtype(precision: str, device: str) -> str:
+    """The type that the networks compute in.
+
+    Args:
+        precision: "auto", "float32" or "bfloat16".
+        device: "cpu" or "gpu".
+
+    Returns:
+        "float32" or "bfloat16": for auto, bfloat16 where the hardware multiplies it
+        (AVX512_BF16 or AMX on a CPU, compute capability 8 on a GPU).
+    """
+    if precision != "auto":
+        return precision
+    if device == "gpu":
+        gpu = tf.config.get_visible_devices("GPU")[0]
+        capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0,))
+        return "bfloat16" if capability[0] >= 8 else "float32"
+    return "bfloat16" if {"avx512_bf16", "amx_bf16"} & _cpu_flags() else "float32"
+
+
+def _cpu_flags() -> set[str]:
+    """What Linux says the processor can do; empty elsewhere."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return set()
+    for line in text.splitlines():
+        if line.startswith("flags"):
+            return set(line.split(":", 1)[1].split())
+    return set()

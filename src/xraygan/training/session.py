@@ -1,0 +1,295 @@
+"""One training run from opening its folder to its finished model: begin, resume, finish."""
+
+import platform
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xraygan import __version__
+from xraygan.config import ModelSettings, RunSettings
+from xraygan.data.cache import Dataset
+from xraygan.errors import XrayganError
+from xraygan.presets import model_settings
+from xraygan.progress import Reporter
+from xraygan.runs import RunFolder, numbered_runs
+from xraygan.training.base import fit_base
+from xraygan.training.checkpoint import list_checkpoints, load_checkpoint, load_newest
+from xraygan.training.device import compute_dtype
+from xraygan.training.loop import train_loop, whole_steps
+from xraygan.training.snapshots import Snapshots
+from xraygan.training.state import TrainState
+from xraygan.training.trainer import Trainer, TrainingData
+
+DEFAULT_MINUTES = 30.0
+MEASURED_SECONDS = 6.0
+"""How long the speed is measured where minutes are to become images."""
+NOTICE = (
+    "Generates synthetic chest X-rays. Synthetic is not anonymous: weights, principal "
+    "components included, are functions of the training images. Not for diagnosis."
+)
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How this one call treats the run; nothing here changes what is learnt.
+
+    Attributes:
+        device: "cpu" or "gpu", as chosen.
+        source_name: the data's name for a person, not its path.
+        show: display the grids.
+        force: resume in spite of differences.
+    """
+
+    device: str
+    source_name: str
+    show: bool = False
+    force: bool = False
+
+
+def train_run(
+    run: RunFolder,
+    dataset: Dataset,
+    settings: RunSettings,
+    choices: Choices,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """Train in this folder: from the start, from its newest checkpoint, or not at all if done.
+
+    Args:
+        run: the folder, locked by the caller.
+        dataset: prepared images of all splits.
+        settings: all of them.
+        choices: of this call.
+        reporter: shows progress.
+
+    Returns:
+        config.json's content.
+
+    Raises:
+        XrayganError: the folder's run has other settings, data or library versions.
+        StoppedError: stopped by a signal; start again to go on.
+        TrainingFailedError: training itself failed.
+    """
+    images, labels = dataset.split("train")
+    data = TrainingData(images, labels, len(dataset.classes))
+    validation = TrainingData(*dataset.split("val"), len(dataset.classes))
+    check_batch(settings, len(images))
+    stored = run.read_config()
+    described = describe(dataset, settings, choices)
+    if stored is None:
+        network = model_settings(
+            settings.training,
+            settings.data.resolution,
+            len(dataset.classes),
+            len(images),
+            dataset.patients("train"),
+            compute_dtype(settings.training.precision, choices.device),
+        )
+        described["model"] = network.model_dump(mode="json")
+        described["total_images"] = None
+    else:
+        check_same_run(run.path, stored, described, choices.force, reporter)
+        network = ModelSettings.parse(stored["model"], str(run.path / "config.json"))
+        same_length = all(
+            stored["settings"]["training"][name] == described["settings"]["training"][name]
+            for name in ("epochs", "kimg", "minutes", "batch")
+        )
+        described["model"] = stored["model"]
+        described["total_images"] = stored["total_images"] if same_length else None
+    run.write_config(described)
+
+    state = TrainState(network, settings.training)
+    newest = load_newest(run.path / "checkpoints", reporter.note)
+    if newest is None:
+        state.set_base(
+            fit_base(images, labels, data.num_classes, network.latent, network.base_resolution)
+        )
+        facts: dict[str, Any] = {}
+    else:
+        state.from_arrays(newest.arrays)
+        facts = dict(newest.facts)
+    trainer = Trainer(state, settings.training, data)
+    if described["total_images"] is None:
+        described["total_images"] = total_images(settings, trainer, len(images), reporter)
+        run.write_config(described)
+    total = described["total_images"]
+
+    model_facts = {
+        "class_counts": np.bincount(labels, minlength=data.num_classes).tolist(),
+        "made_with": described["versions"],
+        "notice": NOTICE,
+        "seed": settings.training.seed,
+    }
+    run.rewind_metrics(trainer.images_seen)
+    if newest is not None and trainer.images_seen >= total and (run.path / "model").is_dir():
+        reporter.note(f"{run.path}: already trained on {trainer.images_seen:,} images")
+        return described
+    snapshots = Snapshots(
+        run,
+        state,
+        network,
+        data,
+        validation,
+        dataset.classes,
+        model_facts,
+        reporter,
+        choices.show,
+    )
+    if newest is None:
+        snapshots.write_grid(0)
+        snapshots.write_model(0)
+        reporter.note(
+            f"training on {len(images):,} images ({network.compute_dtype}, "
+            f"{network.latent} components), {total:,} images to see"
+        )
+    else:
+        reporter.note(f"going on after {trainer.images_seen:,} of {total:,} images")
+    train_loop(run, trainer, settings, total, snapshots, reporter, facts)
+    publish_best(run, state, snapshots, facts, reporter)
+    return described
+
+
+def find_run(outdir: Path, described: dict[str, Any]) -> Path | None:
+    """The newest numbered run in `outdir` with these settings of data and training."""
+    for path in reversed(numbered_runs(outdir)):
+        stored = RunFolder(path).read_config() if (path / "config.json").exists() else None
+        if (
+            stored
+            and all(
+                stored["settings"].get(part) == described["settings"][part]
+                for part in ("data", "training")
+            )
+            and stored.get("source") == described["source"]
+        ):
+            return path
+    return None
+
+
+def describe(dataset: Dataset, settings: RunSettings, choices: Choices) -> dict[str, Any]:
+    """What config.json says before training: settings, data, versions; no path, no patient."""
+    counts = dataset.manifest.groupby(["split", "label"]).size()
+    return {
+        "settings": settings.model_dump(mode="json"),
+        "source": choices.source_name,
+        "device": choices.device,
+        "data": {
+            "fingerprint": dataset.fingerprint,
+            "classes": list(dataset.classes),
+            "counts": {f"{split}/{label}": int(n) for (split, label), n in counts.items()},
+            "patients": {name: dataset.patients(name) for name in ("train", "val", "test")},
+            "refused": len(dataset.refused),
+        },
+        "versions": {
+            "xraygan": __version__,
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("keras", "numpy")},
+            "tensorflow": _tensorflow_version(),
+        },
+        "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def check_same_run(
+    path: Path, stored: dict[str, Any], now: dict[str, Any], force: bool, reporter: Reporter
+) -> None:
+    """A resumed run must be the run that it was.
+
+    Raises:
+        XrayganError: naming the first differences, unless `force`.
+    """
+    differences = []
+    for part in ("data", "training"):
+        old, new = stored["settings"].get(part, {}), now["settings"][part]
+        differences += [
+            f"{part}.{name} was {old.get(name)!r}, is {new[name]!r}"
+            for name in new
+            if old.get(name) != new[name]
+        ]
+    if stored["data"]["fingerprint"] != now["data"]["fingerprint"]:
+        differences.append(_data_difference(stored["data"], now["data"]))
+    differences += [
+        f"{name} was {stored['versions'].get(name)}, is {version}"
+        for name, version in now["versions"].items()
+        if stored["versions"].get(name) != version
+    ]
+    if not differences:
+        return
+    text = "; ".join(differences[:4]) + ("; …" if len(differences) > 4 else "")
+    if not force:
+        raise XrayganError(
+            f"{path}: this run was begun otherwise: {text}. Choose another folder, put it back, "
+            "or add --force to go on all the same"
+        )
+    reporter.note(f"--force: going on in spite of: {text}")
+
+
+def _data_difference(old: dict[str, Any], new: dict[str, Any]) -> str:
+    counts = [sum(part["counts"].values()) for part in (old, new)]
+    return f"the data changed ({counts[0]:,} images then, {counts[1]:,} now)"
+
+
+def check_batch(settings: RunSettings, num_images: int) -> None:
+    """A batch holds no image twice.
+
+    Raises:
+        XrayganError: the batch is larger than the data.
+    """
+    if settings.training.batch > num_images:
+        raise XrayganError(
+            f"--batch {settings.training.batch} is more than the {num_images} training images; "
+            f"use --batch {max(num_images, 2)} or fewer"
+        )
+
+
+def total_images(
+    settings: RunSettings, trainer: Trainer, num_images: int, reporter: Reporter
+) -> int:
+    """When to end, in images, in whole steps: from kimg, epochs, or minutes at a measured rate."""
+    training = settings.training
+    if training.kimg:
+        wanted = training.kimg * 1000
+    elif training.epochs:
+        wanted = training.epochs * num_images
+    else:
+        minutes = training.minutes or DEFAULT_MINUTES
+        reporter.note("measuring the speed of this machine …")
+        rate = trainer.measure_rate(MEASURED_SECONDS)
+        wanted = rate * minutes * 60
+        reporter.note(
+            f"{rate:.1f} images/s: {minutes:g} minutes are about {wanted:,.0f} images "
+            "(written down; from now on this number counts)"
+        )
+    return whole_steps(max(round(wanted), 1), trainer.batch)
+
+
+def publish_best(
+    run: RunFolder,
+    state: TrainState,
+    snapshots: Snapshots,
+    facts: dict[str, Any],
+    reporter: Reporter,
+) -> None:
+    """Publish an earlier snapshot if it was better beyond doubt; the last is the rule."""
+    last = next((row for row in reversed(run.metrics()) if "kid" in row), None)
+    best = facts.get("best")
+    if last is None or best is None or facts["best_kid"] >= last["kid_low"]:
+        return
+    folder = run.path / "checkpoints" / f"{best:012d}"
+    if folder not in list_checkpoints(run.path / "checkpoints"):
+        return
+    state.from_arrays(load_checkpoint(folder).arrays)
+    snapshots.write_model(best)
+    reporter.note(
+        f"the model after {best:,} images was better than the last one (KID "
+        f"{facts['best_kid']:.4f} against {last['kid']:.4f}): that one is published"
+    )
+
+
+def _tensorflow_version() -> str:
+    import tensorflow as tf
+
+    return tf.__version__

@@ -1,0 +1,132 @@
+"""What a run shows of itself: the same latents drawn again and again, a model, a figure."""
+
+from pathlib import Path
+
+import numpy as np
+
+from xraygan.config import ModelSettings
+from xraygan.evaluation.realism import LEAST_IMAGES, RealismMeter
+from xraygan.models.files import save_model
+from xraygan.models.sample import sample
+from xraygan.pictures import Display, class_blocks, plot_losses, save_grid
+from xraygan.progress import Reporter
+from xraygan.runs import RunFolder
+from xraygan.training.state import TrainState
+from xraygan.training.trainer import TrainingData
+
+COLUMNS = 10
+PICTURES = 40
+"""In a grid, over all classes; more classes make more rows of fewer."""
+MEASURED = 500
+"""Images behind the figure of one snapshot."""
+MEASURE_SEED = 2**31
+"""Not the seed of the pictures, nor one that a run's own seed can be."""
+
+
+class Snapshots:
+    """Writes the grids and the model, and measures, whenever the loop asks.
+
+    Args:
+        run: where to write.
+        state: whose averaged generator is drawn from.
+        network: its shape.
+        data: the training images, for `reals.png` and the figure's floor.
+        validation: as `data`, other patients; may be empty.
+        classes: names, in the order of class numbers.
+        model_facts: the fields of the model's description that do not change.
+        reporter: told what cannot be shown or measured.
+        show: also display each grid.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        state: TrainState,
+        network: ModelSettings,
+        data: TrainingData,
+        validation: TrainingData,
+        classes: tuple[str, ...],
+        model_facts: dict,
+        reporter: Reporter,
+        show: bool,
+    ) -> None:
+        self._run, self._state, self._network = run, state, network
+        self._facts = {**model_facts, "network": network, "classes": classes}
+        self._reporter = reporter
+        self._display = Display() if show else None
+        self._seed = int(model_facts.get("seed", 0))
+        self._columns = COLUMNS
+        self._rows_per_class = max(1, PICTURES // (COLUMNS * len(classes)))
+        self._validation = validation
+        self._meter: RealismMeter | None = None
+        if min(len(validation.images), len(data.images)) >= LEAST_IMAGES:
+            self._meter = RealismMeter(data.images, validation.images)
+        else:
+            reporter.note(
+                f"{len(validation.images)} validation images: too few to measure how real the "
+                "pictures are; look at them instead"
+            )
+        self._write_reals(data)
+
+    def __call__(self, images_seen: int) -> dict[str, float]:
+        """One snapshot: `fakesNNNNNN.png` (thousand images), the model, the loss plot, the KID."""
+        self.write_grid(images_seen)
+        self.write_model(images_seen)
+        if metrics := self._run.metrics():
+            plot_losses(self._run.path / "losses.png", metrics)
+        return self.measure()
+
+    def write_grid(self, images_seen: int) -> Path:
+        """Draw the same latents with the present average."""
+        number = len(self._facts["classes"])
+        labels = np.repeat(np.arange(number), self._columns * self._rows_per_class)
+        images = self._sample(self._seed, np.arange(len(labels)), labels)
+        path = self._run.path / f"fakes{-(-images_seen // 1000):06d}.png"
+        save_grid(path, class_blocks(images, labels, self._columns))
+        self.show(path)
+        return path
+
+    def write_model(self, images_seen: int) -> str:
+        """Replace `model/` by the present average; its hash."""
+        facts = {k: v for k, v in self._facts.items() if k != "seed"}
+        return save_model(
+            self._run.path / "model", self._state.average, {**facts, "images_seen": images_seen}
+        )
+
+    def measure(self) -> dict[str, float]:
+        """KID with its interval and floor, in the validation images' class proportions."""
+        if self._meter is None:
+            return {}
+        count = MEASURED
+        order = np.arange(count) * len(self._validation.labels) // count
+        labels = np.sort(self._validation.labels)[order]
+        images = self._sample(MEASURE_SEED, np.arange(count), labels)
+        distance, floor = self._meter.kernel_distance(images), self._meter.floor
+        return {
+            "kid": distance.value,
+            "kid_low": distance.low,
+            "kid_high": distance.high,
+            "kid_floor": floor.value,
+            "kid_floor_high": floor.high,
+        }
+
+    def show(self, path: Path) -> None:
+        """Display a picture, where that was asked for and is possible."""
+        if self._display:
+            problem = self._display.show(path)
+            if problem:
+                self._reporter.note(problem)
+                self._display = None
+
+    def _write_reals(self, data: TrainingData) -> None:
+        rows = []
+        for label in range(len(self._facts["classes"])):
+            mine = np.flatnonzero(data.labels == label)[: self._columns * self._rows_per_class]
+            mine = data.images[mine]
+            rows += [mine[s : s + self._columns] for s in range(0, len(mine), self._columns)]
+        path = self._run.path / "reals.png"
+        save_grid(path, rows)
+        self.show(path)
+
+    def _sample(self, seed: int, indices: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        return sample(self._state.average, self._network, seed, indices.tolist(), labels.tolist())

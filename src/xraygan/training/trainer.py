@@ -1,0 +1,86 @@
+"""Feeds the compiled step with the right images in the right order."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from xraygan.config import TrainingSettings
+from xraygan.data.batches import BatchOrder
+from xraygan.training.state import TrainState
+from xraygan.training.step import compiled_steps
+
+DEVICE_BYTES = 2 << 30
+"""Data sets up to this size lie on the device; larger ones are copied a call at a time."""
+UNTIMED_IMAGES = 10**6
+"""Any total will do while the speed is measured."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What the networks learn from: uint8 [N, R, R] and int32 [N] in [0, num_classes)."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    num_classes: int
+
+
+class Trainer:
+    """Feeds the compiled step; knows nothing of files.
+
+    Args:
+        state: what training changes.
+        settings: with the batch size resolved.
+        data: the training images.
+    """
+
+    def __init__(self, state: TrainState, settings: TrainingSettings, data: TrainingData) -> None:
+        self.state = state
+        self.batch = settings.batch
+        self._data = data
+        self._order = BatchOrder(len(data.images), settings.seed)
+        self._steps = compiled_steps(state, settings)
+        self._conditions = np.eye(data.num_classes, dtype=np.float32)[data.labels]
+        self._on_device: tuple[tf.Tensor, tf.Tensor] | None = None
+        if data.images.nbytes <= DEVICE_BYTES:
+            self._on_device = tf.constant(data.images), tf.constant(self._conditions)
+
+    @property
+    def images_seen(self) -> int:
+        """How many real images the discriminator has seen."""
+        return int(self.state.images_seen.numpy())
+
+    def epoch(self) -> float:
+        """Passes over the data so far."""
+        return self._order.epoch(self.images_seen)
+
+    def run(self, steps: int, total_images: int) -> dict[str, float]:
+        """Train some steps in one graph call; each metric's mean over them."""
+        order = self._order.indices(self.images_seen, steps * self.batch)
+        images, conditions, order = self._rows(order)
+        metrics = self._steps(
+            images,
+            conditions,
+            tf.constant(order.reshape(steps, self.batch)),
+            tf.constant(total_images, tf.float32),
+        )
+        return {name: float(value) for name, value in metrics.items()}
+
+    def _rows(self, order: np.ndarray) -> tuple[tf.Tensor, tf.Tensor, np.ndarray]:
+        if self._on_device:
+            return *self._on_device, order
+        rows = tf.constant(self._data.images[order]), tf.constant(self._conditions[order])
+        return *rows, np.arange(len(order), dtype=np.int32)
+
+    def measure_rate(self, seconds: float) -> float:
+        """Images a second, after the graph is compiled; the state is as before."""
+        before = self.state.to_arrays()
+        self.run(1, UNTIMED_IMAGES)
+        self.run(2, UNTIMED_IMAGES)
+        start, seen = time.monotonic(), self.images_seen
+        while time.monotonic() - start < seconds:
+            self.run(2, UNTIMED_IMAGES)
+        rate = (self.images_seen - seen) / (time.monotonic() - start)
+        self.state.from_arrays(before)
+        return rate
