@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "src"))
 
-from xraygan.cli.main import main  # noqa: E402
+from xraygan.cli.main import main
 
 
 def run_arguments(arguments: list[str]) -> list[str]:

@@ -25,6 +25,7 @@ from xraygan.evaluation.pyramid import sliced_wasserstein
 
 Images = NDArray[np.uint8]
 SIDE = 64
+MOST = 1000  # images of each set that coverage and SWD look at
 
 
 def read(folder: Path) -> tuple[Images, NDArray[np.int64], NDArray[np.str_]]:
@@ -42,6 +43,10 @@ def read(folder: Path) -> tuple[Images, NDArray[np.int64], NDArray[np.str_]]:
     if not images:
         sys.exit(f"{folder}: expected NORMAL/*.jpeg and PNEUMONIA/*.jpeg")
     return np.stack(images), np.array(labels), np.array(patients)
+
+
+def thinned(rows: NDArray) -> NDArray:
+    return rows[:: max(1, len(rows) // MOST)][:MOST]
 
 
 def to_bytes(values: NDArray) -> Images:
@@ -62,11 +67,7 @@ def jpeg(images: Images, quality: int) -> Images:
 
 
 def checkerboard(images: Images, amplitude: float, period: int) -> Images:
-    squares = (
-        np.indices(images.shape[1:]).sum(axis=0)
-        if period == 2
-        else (np.indices(images.shape[1:]) // 2).sum(axis=0)
-    )
+    squares = (np.indices(images.shape[1:]) // (period // 2)).sum(axis=0)
     return to_bytes(images + amplitude * (1.0 - 2.0 * (squares % 2)))
 
 
@@ -156,11 +157,10 @@ def main() -> None:
     for name, spoilt in cases(rest, labels[~first], read(data / "test")[0]):
         features = standardiser.apply(filter_bank_features(spoilt))
         distance = kernel_distance(real, features, subsets=50)
-        levels = sliced_wasserstein(reference, spoilt, patches_per_image=16, projections=64)
-        count = min(len(real), len(features), 1000)
-        cover = coverage(
-            real[:: len(real) // count][:count], features[:: len(features) // count][:count]
+        levels = sliced_wasserstein(
+            thinned(reference), thinned(spoilt), patches_per_image=16, projections=64
         )
+        cover = coverage(thinned(real), thinned(features))
         interval = f"{1000 * distance.low:.1f} … {1000 * distance.high:.1f}"
         swd = ", ".join(f"{level:.0f}" for level in levels)
         row = (name, f"{1000 * distance.value:.1f}", interval, swd)

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-__version__ = "0.1.0"
-__all__ = ["generate", "prepare", "run", "train"]
+from xraygan.version import __version__
+
+_COMMANDS = ("generate", "prepare", "run", "train")
+__all__ = ["__version__", "generate", "prepare", "run", "train"]
 
 
 def __getattr__(name: str) -> Any:
     """The Python API, imported when it is first asked for."""
-    if name in __all__:
+    if name in _COMMANDS:
         from xraygan import api
 
         return getattr(api, name)

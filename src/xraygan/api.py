@@ -8,17 +8,17 @@ images, labels = xraygan.generate("runs/00000-chest_xray-64", num=16, class_name
 ```
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from xraygan.config import DataSettings, RunSettings
-from xraygan.errors import XrayganError
+from xraygan.config import GROUPS, DataSettings, RunSettings
 from xraygan.progress import Reporter
 from xraygan.runs import RunFolder, next_run, write_json
+from xraygan.sampling.request import Request
+from xraygan.training.device import use_device
 
 # Cheap imports only: TensorFlow and what needs it is imported where it is used.
 PHANTOM_IMAGES = 2000
@@ -45,10 +45,9 @@ def settings_from(values: dict[str, Any]) -> RunSettings:
     Raises:
         XrayganError: an unknown name (with the nearest known one) or a bad value.
     """
-    groups = {name: field.annotation for name, field in RunSettings.model_fields.items()}
     nested: dict[str, dict[str, Any]] = {}
     for key, value in values.items():
-        group = next((g for g, kind in groups.items() if key in kind.model_fields), "training")
+        group = next((g for g, kind in GROUPS.items() if key in kind.model_fields), "training")
         nested.setdefault(group, {})[key] = value
     return RunSettings.parse(nested, "settings")
 
@@ -121,12 +120,11 @@ def train(
     Raises:
         XrayganError: see the message; nothing that was there is lost.
     """
-    use = _tensorflow_ready()
-    from xraygan.training import session
-
     settings = settings or settings_from(values)
     reporter = reporter or Reporter()
-    chosen = use(device)
+    chosen = use_device(device)
+    from xraygan.training import session
+
     dataset = prepare(data, settings.data, reporter)
     name = Path(data).resolve().name if data is not None else "phantom"
     choices = session.Choices(device=chosen, source_name=name, show=show, force=force)
@@ -174,14 +172,11 @@ def generate(
     Raises:
         XrayganError: no such model or class, or a folder that cannot be used.
     """
-    from xraygan.sampling.request import Request
-
     request = Request(num, seed, class_name, like_train, first)
-    use = _tensorflow_ready()
+    use_device(device)
     from xraygan.models.files import load_model
     from xraygan.sampling.generate import generate_arrays, write_images
 
-    use(device)
     loaded = load_model(Path(model))
     if out is None:
         return generate_arrays(loaded, request)
@@ -204,7 +199,13 @@ def run(
 
     Args:
         results: the run folder; started again, the same call goes on where it was.
-        data, settings, device, show, force, reporter, **values: as for `train`.
+        data: as for `train`.
+        settings: as for `train`.
+        device: as for `train`.
+        show: as for `train`.
+        force: as for `train`.
+        reporter: as for `train`.
+        **values: as for `train`.
 
     Returns:
         The summary, with the paths of what was written.
@@ -223,7 +224,6 @@ def run(
     from xraygan.models.files import load_model
     from xraygan.report.summary import MEASURED, summarise
     from xraygan.sampling.generate import generate_arrays
-    from xraygan.sampling.request import Request
 
     folder = trained.path
     synthetic = folder / "synthetic"
@@ -242,28 +242,3 @@ def run(
     }
     write_json(folder / "summary.json", summary | {"paths": paths})
     return summary | {"paths": paths}
-
-
-def _tensorflow_ready() -> Any:
-    """Import TensorFlow quietly; what to install where it is missing.
-
-    Returns:
-        `xraygan.training.device.use_device`.
-
-    Raises:
-        XrayganError: there is no TensorFlow.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    try:
-        import tensorflow as tf  # noqa: F401
-    except ModuleNotFoundError as error:
-        if error.name != "tensorflow":
-            raise
-        raise XrayganError(
-            "TensorFlow is not installed; install it with: pip install 'xraygan[cpu]' "
-            "(or 'xraygan[gpu]' on a machine with an NVIDIA GPU)"
-        ) from None
-    from xraygan.training.device import use_device
-
-    return use_device

@@ -124,6 +124,13 @@ class RunSettings(Settings):
     output: OutputSettings = OutputSettings.model_validate({})
 
 
+GROUPS: dict[str, type[Settings]] = {
+    "data": DataSettings,
+    "training": TrainingSettings,
+    "output": OutputSettings,
+}
+"""The groups of `RunSettings` by name."""
+
 Width = Annotated[int, Field(ge=8, le=1024)]
 
 

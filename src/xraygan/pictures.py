@@ -1,5 +1,7 @@
 """Pictures of a run: sample grids, loss curves, and how they reach a screen."""
 
+import importlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -96,9 +98,8 @@ class Display:
             None, or one sentence on why there is nothing to see.
         """
         if self._notebook:
-            from IPython.display import Image, display
-
-            display(Image(filename=str(path)))
+            display = importlib.import_module("IPython.display")
+            display.display(display.Image(filename=str(path)))
             return None
         import matplotlib as mpl
         import matplotlib.pyplot as plt
@@ -117,8 +118,6 @@ class Display:
 
 
 def _in_notebook() -> bool:
-    import sys
-
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and hasattr(shell, "kernel")

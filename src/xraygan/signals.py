@@ -29,7 +29,7 @@ class StopRequest:
     ) -> None:
         self._restore()
 
-    def _asked(self, number: int, frame: FrameType | None) -> None:
+    def _asked(self, number: int, _frame: FrameType | None) -> None:
         self.signal_number = number
         self._restore()
 

@@ -8,14 +8,14 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
+from typer.exceptions import TyperException
 
-from xraygan import __version__
 from xraygan.errors import StoppedError, XrayganError
+from xraygan.version import __version__
 
 app = typer.Typer(
     name="xraygan",
     help="Labelled synthetic chest X-rays that may be shared, with the evidence.",
-    no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -47,36 +47,26 @@ def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 failed, 2 the user's fault, 130 or 143 stopped."""
     from xraygan.cli import generate, phantom, run, train  # noqa: F401  (they add their verbs)
 
-    signal.signal(signal.SIGTERM, _terminated)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stopped)
     try:
-        code = app(arguments, standalone_mode=False) or 0
+        code = app(arguments or sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+        sys.stdout.flush()
     except XrayganError as error:
         _complain(str(error), error.exit_code)
         code = error.exit_code
-    except KeyboardInterrupt:
-        _complain("stopped", 130)
-        code = 130
+    except TyperException as error:
+        _complain(f"{error.format_message()} (see --help)", 2)
+        code = 2
     except BrokenPipeError:
         # Nobody reads stdout any more (`xraygan … | head`): what was written is whole.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
-    except typer.Abort:
-        code = 130
-    except _usage_error() as error:
-        _complain(error.format_message(), 2)
-        code = 2
     raise SystemExit(code)
 
 
-def _terminated(number: int, frame: FrameType | None) -> None:
-    raise StoppedError(number, "stopped by SIGTERM; start the same command again to go on")
-
-
-def _usage_error() -> type[Exception]:
-    """What Typer raises for a wrong flag or value."""
-    from click import ClickException
-
-    return ClickException
+def _stopped(number: int, _frame: FrameType | None) -> None:
+    raise StoppedError(number, "stopped; start the same command again to go on")
 
 
 def _complain(message: str, code: int) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from xraygan.config import RunSettings, load_yaml
+from xraygan.config import GROUPS, RunSettings, load_yaml
 
 ConfigFile = Annotated[
     Path | None,
@@ -40,7 +40,7 @@ def with_settings(groups: tuple[str, ...]) -> Callable[[Callable], Callable]:
         owners: dict[str, str] = {}
         flags = []
         for group in groups:
-            for name, field in RunSettings.model_fields[group].annotation.model_fields.items():
+            for name, field in GROUPS[group].model_fields.items():
                 owners[name] = group
                 flags.append(_flag(name, field))
 
@@ -65,7 +65,7 @@ def with_settings(groups: tuple[str, ...]) -> Callable[[Callable], Callable]:
             "config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=ConfigFile
         )
         own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-        wrapped.__signature__ = inspect.Signature([*own, config_flag, *flags])
+        setattr(wrapped, "__signature__", inspect.Signature([*own, config_flag, *flags]))  # noqa: B010
         wrapped.__annotations__ = {p.name: p.annotation for p in [*own, config_flag, *flags]}
         return wrapped
 

@@ -168,8 +168,8 @@ def _load(folder: Path) -> Dataset | None:
     side = description["resolution"]
     if images.shape != (len(manifest), side, side) or images.dtype != np.uint8:
         return None
-    for column in ("width", "height"):
-        manifest[column] = manifest[column].astype(np.int64)
+    for side_name in ("width", "height"):
+        manifest[side_name] = manifest[side_name].astype(np.int64)
     return Dataset(
         images=images,
         manifest=manifest,

@@ -1,0 +1,1 @@
+"""Fidelity: arrays in, numbers out; nothing here knows of models or paths."""

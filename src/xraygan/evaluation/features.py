@@ -4,11 +4,11 @@ Five families of numbers describe an image (sizes for 64×64, four octaves):
 
 | family | numbers | sees |
 |---|---|---|
-| energy | log energy of 4 octaves × 4 orientations in 4×4 cells: 256 | blur, noise, missing ribs, smears, layout |
-| shape | peakedness of each band, self-similarity of its magnitudes: 80 | ghosting, noise, softness |
-| relations | correlation of magnitudes across orientation and octave, phase between octaves: 96 | edges that fall apart, JPEG, what linear models lose |
-| lattice | coherent amplitude at periods of 2 and 4 px: 8 | grids and checkerboards of upsampling layers |
-| intensity | an 8×8 thumbnail, spread, skew, tails: 67 | anatomy, exposure |
+| energy | 256 log energies: octave × orientation × 4×4 cells | blur, noise, lost ribs, layout |
+| shape | 80: peakedness of each band, self-similarity of its magnitudes | ghosts, softness |
+| relations | 96: of magnitudes across bands, of phase across octaves | broken edges, JPEG, warps |
+| lattice | 8 coherent amplitudes at periods of 2 and 4 px | grids of upsampling layers |
+| intensity | 67: an 8×8 thumbnail, log spread, skew, tails | anatomy, exposure |
 
 Larger images have more octaves, hence more numbers: only features of images of
 one size can be compared.
@@ -204,22 +204,23 @@ def _block_features(block: NDArray[np.uint8]) -> NDArray[np.float32]:
             relations += _octave_relations(finer, band)
         finer = band
     columns = [*energy, *shape, *relations, _lattice(images), *_intensity(images)]
-    return np.concatenate([c.reshape(len(images), -1) for c in columns], axis=1)
+    table = np.concatenate([c.reshape(len(images), -1) for c in columns], axis=1)
+    return table.astype(np.float32, copy=False)
 
 
 @dataclass(frozen=True)
 class _Band:
     """One octave: four maps [N, O, h, w] and two of their means [N, O]."""
 
-    response: NDArray[np.complex64]
-    energy: NDArray[np.float32]
-    magnitude: NDArray[np.float32]
-    pattern: NDArray[np.float32]
-    mean_energy: NDArray[np.float32]
-    mean_magnitude: NDArray[np.float32]
+    response: NDArray[np.complexfloating]
+    energy: NDArray[np.floating]
+    magnitude: NDArray[np.floating]
+    pattern: NDArray[np.floating]
+    mean_energy: NDArray[np.floating]
+    mean_magnitude: NDArray[np.floating]
 
     @classmethod
-    def of(cls, response: NDArray[np.complex64]) -> "_Band":
+    def of(cls, response: NDArray[np.complexfloating]) -> "_Band":
         energy = response.real**2 + response.imag**2
         magnitude = np.sqrt(energy)
         mean_energy, mean_magnitude = energy.mean(axis=(2, 3)), magnitude.mean(axis=(2, 3))
@@ -228,36 +229,36 @@ class _Band:
 
 
 def _standard(
-    magnitude: NDArray[np.float32], mean: NDArray[np.float32], square: NDArray[np.float32]
-) -> NDArray[np.float32]:
+    magnitude: NDArray[np.floating], mean: NDArray[np.floating], square: NDArray[np.floating]
+) -> NDArray[np.floating]:
     """Zero mean and unit variance over positions; a flat band stays near zero."""
     gain = 1 / np.sqrt(np.maximum(square - mean**2, 0) + _EMPTY_BAND)
     return (magnitude - mean[:, :, None, None]) * gain[:, :, None, None]
 
 
-def _cell_energy(band: _Band) -> NDArray[np.float32]:
+def _cell_energy(band: _Band) -> NDArray[np.floating]:
     return np.log(_cell_means(band.energy, _CELLS) + _EMPTY_BAND)
 
 
-def _cell_means(images: NDArray[np.float32], cells: int) -> NDArray[np.float32]:
+def _cell_means(images: NDArray[np.floating], cells: int) -> NDArray[np.floating]:
     """Means over cells × cells rectangles, [..., cells, cells]; pixels on a border are shared."""
     rows, columns = (_cell_matrix(n, cells) for n in images.shape[-2:])
     return rows @ images @ columns.T
 
 
-def _cell_matrix(size: int, cells: int) -> NDArray[np.float32]:
+def _cell_matrix(size: int, cells: int) -> NDArray[np.floating]:
     edges = np.linspace(0, size, cells + 1)
     pixels = np.arange(size)
     overlap = np.minimum(pixels + 1, edges[1:, None]) - np.maximum(pixels, edges[:-1, None])
     return (np.maximum(overlap, 0) * cells / size).astype(np.float32)
 
 
-def _peakedness(band: _Band) -> NDArray[np.float32]:
+def _peakedness(band: _Band) -> NDArray[np.floating]:
     """Log of E[m²] / E[m]², [N, O]: high where few strong edges stand on quiet ground."""
     return np.log((band.mean_energy + _EMPTY_BAND) / (band.mean_magnitude**2 + _EMPTY_BAND))
 
 
-def _self_similarity(band: _Band) -> Iterator[NDArray[np.float32]]:
+def _self_similarity(band: _Band) -> Iterator[NDArray[np.floating]]:
     """Autocorrelation of the magnitudes at each lag, [N, O]: how far structures run on."""
     pattern = band.pattern
     height, width = pattern.shape[2:]
@@ -267,13 +268,13 @@ def _self_similarity(band: _Band) -> Iterator[NDArray[np.float32]]:
         yield np.einsum("nohw,nohw->no", here, there) / (here.shape[2] * here.shape[3])
 
 
-def _orientation_correlation(band: _Band) -> NDArray[np.float32]:
+def _orientation_correlation(band: _Band) -> NDArray[np.floating]:
     flat = band.pattern.reshape(*band.pattern.shape[:2], -1)
     correlation = flat @ flat.transpose(0, 2, 1) / flat.shape[2]
     return correlation[:, *np.triu_indices(ORIENTATIONS, 1)]
 
 
-def _octave_relations(finer: _Band, coarser: _Band) -> list[NDArray[np.float32]]:
+def _octave_relations(finer: _Band, coarser: _Band) -> list[NDArray[np.floating]]:
     """Correlations of magnitudes, [N, O, O], and phase agreement, [N, O] twice."""
     height, width = coarser.magnitude.shape[2:]
     pattern = finer.pattern
@@ -287,12 +288,12 @@ def _octave_relations(finer: _Band, coarser: _Band) -> list[NDArray[np.float32]]
     return [correlation, agreement.real, agreement.imag]
 
 
-def _halved(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+def _halved(maps: NDArray[np.floating]) -> NDArray[np.floating]:
     rows = maps[:, :, ::2] + maps[:, :, 1::2]
     return (rows[..., ::2] + rows[..., 1::2]) / 4
 
 
-def _phase_agreement(finer: _Band, coarser: _Band) -> NDArray[np.complex64]:
+def _phase_agreement(finer: _Band, coarser: _Band) -> NDArray[np.complexfloating]:
     """Correlation of the finer band with the coarser one at doubled phase, complex [N, O].
 
     An edge or a rib keeps its phase relation through the octaves; noise, and sums
@@ -307,7 +308,7 @@ def _phase_agreement(finer: _Band, coarser: _Band) -> NDArray[np.complex64]:
     return product / np.sqrt(finer.mean_energy * coarser.mean_energy + _EMPTY_BAND)
 
 
-def _lattice(images: NDArray[np.float32]) -> NDArray[np.float32]:
+def _lattice(images: NDArray[np.floating]) -> NDArray[np.floating]:
     """Log coherent energy at periods of 2 and 4 px down, across and both, [N, 8].
 
     Coherent within a Hann window of 16 px, so noise of the same strength counts
@@ -325,7 +326,7 @@ def _lattice(images: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.log(energy.reshape(len(images), -1)[:, 1:] + _EMPTY_LATTICE)
 
 
-def _carrier_matrix(size: int) -> NDArray[np.float32]:
+def _carrier_matrix(size: int) -> NDArray[np.floating]:
     """Windowed carriers [4, positions, size]: constant, period 2, cosine and sine of period 4."""
     window = np.hanning(_WINDOW + 2)[1:-1]
     window /= window.sum()
@@ -339,7 +340,7 @@ def _carrier_matrix(size: int) -> NDArray[np.float32]:
     return matrix
 
 
-def _intensity(images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+def _intensity(images: NDArray[np.floating]) -> list[NDArray[np.floating]]:
     """Thumbnail [N, 8, 8] in [0, 1], log spread, skew and root tail weight, [N] each."""
     centred = images - images.mean(axis=(1, 2), keepdims=True)
     variance = (centred**2).mean(axis=(1, 2))

@@ -28,7 +28,7 @@ def nearest(
 
     Returns:
         Similarity float32 [Q, count] in [-1, 1], best first, and index int
-        [Q, count]; of equals, the lower index first.
+        [Q, count]. Copies of one reference image may come in any order.
 
     Raises:
         TypeError: not uint8.
@@ -69,7 +69,6 @@ def _best(
     index = np.empty((len(query), 0), np.intp)
     for start in range(0, len(reference), _REFERENCES_AT_ONCE):
         part = query @ reference[start : start + _REFERENCES_AT_ONCE].T
-        # Earlier blocks come first and the sort is stable: of equals, the lower index wins.
         similarity = np.concatenate([similarity, np.clip(part, -1, 1)], axis=1)
         here = np.broadcast_to(np.arange(start, start + part.shape[1]), part.shape)
         index = np.concatenate([index, here], axis=1)

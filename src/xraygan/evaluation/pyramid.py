@@ -103,10 +103,9 @@ def _mean_distance(
     x: NDArray[np.float32], y: NDArray[np.float32], directions: NDArray[np.float64]
 ) -> float:
     """Mean over directions of the one-dimensional Wasserstein-1 distance of equal counts."""
-    directions = directions.astype(np.float32)
     total = 0.0
     for start in range(0, directions.shape[1], _PROJECTIONS_AT_ONCE):
-        part = directions[:, start : start + _PROJECTIONS_AT_ONCE]
+        part = directions[:, start : start + _PROJECTIONS_AT_ONCE].astype(np.float32)
         sorted_x, sorted_y = (np.sort(part.T @ patches.T, axis=1) for patches in (x, y))
         total += float(np.abs(sorted_x - sorted_y).mean(axis=1, dtype=np.float64).sum())
     return total / directions.shape[1]

@@ -3,6 +3,9 @@
 No layer here looks across the batch, so an image never depends on its neighbours.
 """
 
+# Keras and TensorFlow type neither symbolic tensors nor static shapes:
+# pyright: reportArgumentType=false, reportReturnType=false
+
 import math
 
 import keras

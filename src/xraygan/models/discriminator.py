@@ -1,5 +1,8 @@
 """The discriminator: how real an image looks, given its class."""
 
+# Keras and TensorFlow type neither symbolic tensors nor static shapes:
+# pyright: reportArgumentType=false
+
 import keras
 from keras import layers
 

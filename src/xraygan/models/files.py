@@ -5,6 +5,7 @@ the network is built by this package from bounded numbers, and every array must 
 shape that this network expects before it is used.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ class ModelFile(Settings):
     class_counts: tuple[Annotated[int, Field(ge=0)], ...]
     images_seen: int = Field(ge=0)
     weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-    made_with: dict[str, str] = {}
+    made_with: dict[str, str] = Field(default_factory=dict)
     notice: str = ""
 
 
@@ -73,8 +74,6 @@ def save_model(folder: Path, generator: keras.Model, facts: dict[str, Any]) -> s
     Returns:
         SHA-256 of the weights file.
     """
-    import hashlib
-
     folder.mkdir(parents=True, exist_ok=True)
     data = save({f"{n:03d}": np.asarray(w) for n, w in enumerate(generator.weights)})
     digest = hashlib.sha256(data).hexdigest()

@@ -5,6 +5,9 @@ varied from the first second, but soft and ghosted. The refiner, a small U-shape
 that starts as the identity, is what the adversarial game trains.
 """
 
+# Keras and TensorFlow type neither symbolic tensors nor static shapes:
+# pyright: reportArgumentType=false, reportReturnType=false, reportOptionalOperand=false
+
 import keras
 from keras import layers, ops
 
@@ -111,7 +114,7 @@ def _refiner(
     widths: tuple[int, ...],
     initialisers: blocks.Initialisers,
 ) -> keras.KerasTensor:
-    """Down twice from half the base's side, up again with skips: [B, S, S, 2] to [B, S/2, S/2, w]."""
+    """Down twice from half the base's side, up again: [B, S, S, 2] to [B, S/2, S/2, w]."""
     fine, middle, coarse = widths[:3]
     trunk = blocks.SpaceToDepth(2, dtype=entry.dtype)(entry)
     trunk = blocks.conv(trunk, fine, 3, initialisers.normal())

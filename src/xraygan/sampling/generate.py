@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from xraygan import __version__
 from xraygan.errors import XrayganError
 from xraygan.models.files import Model
 from xraygan.models.sample import CHUNK, sample
 from xraygan.runs import refusing_disk_faults
 from xraygan.sampling.request import Request
+from xraygan.version import __version__
 
 MANIFEST = "manifest.csv"
 COLUMNS = ("file", "class", "seed", "index", "model_sha256")

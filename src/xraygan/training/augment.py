@@ -5,6 +5,9 @@ no quarter turns. Borders repeat the edge, for reals and fakes alike: zeros woul
 discriminator which images were moved.
 """
 
+# Keras and TensorFlow type neither symbolic tensors nor static shapes:
+# pyright: reportArgumentType=false, reportOptionalOperand=false, reportOperatorIssue=false
+
 import tensorflow as tf
 
 ROTATION = 0.08  # standard deviation, radians

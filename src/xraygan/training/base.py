@@ -34,7 +34,7 @@ def fit_base(
     pixels = np.stack([_base_pixels(images[number], resolution) for number in chosen])
     mean = pixels.mean(axis=0, dtype=np.float64).astype(np.float32)
     pixels -= mean
-    _, _, components = randomized_svd(pixels, latent, n_iter=4, random_state=0)
+    _, _, components = randomized_svd(pixels, latent, random_state=0)
     coordinates = (pixels @ components.T).astype(np.float64)
 
     class_means = np.zeros((num_classes, latent))

@@ -1,9 +1,9 @@
-"""Which processor trains, and in which type."""
+"""Which processor trains, and in which type; TensorFlow is imported here first."""
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
-
-import keras
-import tensorflow as tf
 
 from xraygan.errors import XrayganError
 
@@ -18,8 +18,21 @@ def use_device(name: str) -> str:
         "cpu" or "gpu".
 
     Raises:
-        XrayganError: no such device, or Keras runs on another backend.
+        XrayganError: no TensorFlow, no such device, or Keras runs on another backend.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    with _silence():
+        try:
+            import tensorflow as tf
+        except ModuleNotFoundError as error:
+            if error.name != "tensorflow":
+                raise
+            raise XrayganError(
+                "TensorFlow is not installed; install it with: pip install 'xraygan[cpu]' "
+                "(or 'xraygan[gpu]' on a machine with an NVIDIA GPU)"
+            ) from None
+        import keras
     if keras.backend.backend() != "tensorflow":
         raise XrayganError(
             f"Keras runs on {keras.backend.backend()} here; set KERAS_BACKEND=tensorflow"
@@ -43,6 +56,8 @@ def use_device(name: str) -> str:
     except RuntimeError as error:  # TensorFlow was in use already: a notebook's second run
         if chosen != tf.config.get_visible_devices("GPU"):
             raise XrayganError(f"--device {name}: TensorFlow is already running: {error}") from None
+    with _silence():
+        tf.zeros(1)
     return "gpu" if chosen else "cpu"
 
 
@@ -60,10 +75,30 @@ def compute_dtype(precision: str, device: str) -> str:
     if precision != "auto":
         return precision
     if device == "gpu":
+        import tensorflow as tf
+
         gpu = tf.config.get_visible_devices("GPU")[0]
         capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0,))
         return "bfloat16" if capability[0] >= 8 else "float32"
     return "bfloat16" if {"avx512_bf16", "amx_bf16"} & _cpu_flags() else "float32"
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep TensorFlow's start-up chatter, written past Python to file 2, off the screen."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # no file 2 at all: nothing to silence
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _cpu_flags() -> set[str]:

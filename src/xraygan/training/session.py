@@ -2,6 +2,7 @@
 
 import platform
 import time
+from collections import Counter
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from xraygan import __version__
 from xraygan.config import ModelSettings, RunSettings
 from xraygan.data.cache import Dataset
 from xraygan.errors import XrayganError
@@ -23,6 +23,7 @@ from xraygan.training.loop import train_loop, whole_steps
 from xraygan.training.snapshots import Snapshots
 from xraygan.training.state import TrainState
 from xraygan.training.trainer import Trainer, TrainingData
+from xraygan.version import __version__
 
 DEFAULT_MINUTES = 30.0
 MEASURED_SECONDS = 6.0
@@ -171,7 +172,8 @@ def find_run(outdir: Path, described: dict[str, Any]) -> Path | None:
 
 def describe(dataset: Dataset, settings: RunSettings, choices: Choices) -> dict[str, Any]:
     """What config.json says before training: settings, data, versions; no path, no patient."""
-    counts = dataset.manifest.groupby(["split", "label"]).size()
+    table = dataset.manifest
+    counts = Counter(zip(table["split"], table["label"], strict=True))
     return {
         "settings": settings.model_dump(mode="json"),
         "source": choices.source_name,
@@ -179,7 +181,7 @@ def describe(dataset: Dataset, settings: RunSettings, choices: Choices) -> dict[
         "data": {
             "fingerprint": dataset.fingerprint,
             "classes": list(dataset.classes),
-            "counts": {f"{split}/{label}": int(n) for (split, label), n in counts.items()},
+            "counts": {f"{split}/{label}": n for (split, label), n in sorted(counts.items())},
             "patients": {name: dataset.patients(name) for name in ("train", "val", "test")},
             "refused": len(dataset.refused),
         },

@@ -1,5 +1,8 @@
 """Everything that training changes, in one place."""
 
+# Keras and TensorFlow type neither symbolic tensors nor static shapes:
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false
+
 from collections.abc import Sequence
 
 import keras

@@ -1,5 +1,8 @@
 """One training step, whole: the method of this project on one screen."""
 
+# Keras and TensorFlow type neither symbolic tensors nor static shapes:
+# pyright: reportArgumentType=false, reportIndexIssue=false
+
 from collections.abc import Callable
 
 import keras

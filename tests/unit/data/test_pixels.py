@@ -5,9 +5,9 @@ import zlib
 import cv2
 import numpy as np
 import pytest
+from data_pictures import chunk, encoded, film, png16, png_of
 from PIL import Image, ImageOps
 
-from data_pictures import chunk, encoded, film, png16, png_of
 from xraygan.data.pixels import Refusal, decode, fit
 
 GREY = film(0)

@@ -278,6 +278,9 @@ class TubeField(NamedTuple):
 
 # Where a rib runs along the beam, an endless cylinder's chord is unbounded; a bent one's is not.
 _SMALLEST_SINE = 0.75
+# The transform's distances are off by a few per cent: the sample it names lies this near the foot
+# of the perpendicular. Further along the axis than this is beyond the tube's end.
+_SLACK_PIXELS = 2.0
 
 
 def tubes(plane: Plane, curves: Curves) -> TubeField:
@@ -336,8 +339,10 @@ def _field(
     x, y, along_x, along_y, radii, longer = columns
     dx, dy = plane.x_cm[window] - x, plane.y_cm[window] - y
     across = dx * along_y - dy * along_x
-    beyond = _at_least_zero(np.abs(dx * along_x + dy * along_y) - np.float32(plane.pixel_cm))
-    return across * across + beyond * beyond, radii, longer
+    beyond = _at_least_zero(
+        np.abs(dx * along_x + dy * along_y) - np.float32(_SLACK_PIXELS * plane.pixel_cm)
+    )
+    return np.asarray(across * across + beyond * beyond, np.float32), radii, longer
 
 
 def straight_tube(

@@ -1,0 +1,48 @@
+# Everything happens in .venv; a stamp there says which pyproject.toml it was installed from.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DATA ?=
+
+.PHONY: help demo test test-all lint types bench docs clean
+
+help:
+	@echo "make demo    the main job on the embedded phantom, about 8 minutes on two cores"
+	@echo "make test    the tests"
+	@echo "make lint    ruff and import-linter"
+	@echo "make types   pyright"
+	@echo "make bench   the benchmarks, DATA=folder of chest X-rays (hours)"
+	@echo "make docs    the pictures of the documentation, DATA=folder of chest X-rays"
+
+$(INSTALLED): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "xraygan needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cpu,dev]'
+	@touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/xraygan run --results demo --minutes 4
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+test-all: $(INSTALLED)
+	$(BIN)/python -m pytest -m 'slow or not slow'
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(INSTALLED)
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+bench: $(INSTALLED)
+	$(BIN)/python benchmarks/against_dcgan.py --data $(DATA)
+
+docs: $(INSTALLED)
+	$(BIN)/python docs/make_pictures.py --data $(DATA)
+
+clean:
+	rm -rf $(VENV) demo

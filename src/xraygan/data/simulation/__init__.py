@@ -1,0 +1,1 @@
+"""A procedural chest: anatomy, projection, exposure; `xraygan.data.phantom` is its front."""

@@ -1,0 +1,396 @@
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data_pictures import encoded, film, folder_tree, write
+
+from xraygan.config import DataSettings
+from xraygan.data import cache, hashes
+from xraygan.data.cache import Dataset, default_cache_dir, prepare
+from xraygan.data.pixels import decode, fit
+from xraygan.errors import XrayganError
+
+SMALL = DataSettings(resolution=32)
+
+
+@pytest.fixture
+def cached(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    counts = {"train/A": 12, "train/B": 12, "test/A": 3, "test/B": 3}
+    return folder_tree(tmp_path / "data", counts)
+
+
+def refusals(dataset: Dataset) -> dict[str, str]:
+    return dict(zip(dataset.refused["name"], dataset.refused["reason"], strict=True))
+
+
+def settle(source: Path) -> None:
+    """Make the files old enough to be remembered."""
+    for path in source.rglob("*.png"):
+        os.utime(path, (1e9, 1e9))
+
+
+def built_folder(cached: Path) -> Path:
+    (folder,) = (path for path in cached.iterdir() if path.name != "index")
+    return folder
+
+
+def test_rows_describe_their_images(source: Path, cached: Path) -> None:
+    dataset = prepare(source, SMALL, cached)
+    assert len(dataset.images) == len(dataset.manifest) == 30
+    for row, name in enumerate(dataset.manifest["name"]):
+        expected = fit(decode((source / name).read_bytes(), name), 32, "squash")
+        assert np.array_equal(dataset.images[row], expected)
+    assert isinstance(dataset.images, np.memmap)
+    assert not dataset.images.flags.writeable
+
+
+def test_splits_are_views_with_their_labels(source: Path, cached: Path) -> None:
+    dataset = prepare(source, SMALL, cached)
+    assert dataset.classes == ("A", "B")
+    total = 0
+    for split in ("train", "val", "test"):
+        images, labels = dataset.split(split)
+        rows = dataset.manifest[dataset.manifest["split"] == split]
+        assert np.shares_memory(images, dataset.images) or not len(images)
+        assert labels.dtype == np.int32
+        assert [dataset.classes[number] for number in labels] == list(rows["label"])
+        assert np.array_equal(images, dataset.images[rows.index])
+        assert dataset.patients(split) == len(images)
+        total += len(images)
+    assert total == 30
+    with pytest.raises(ValueError, match="no split"):
+        dataset.split("dev")
+
+
+def test_second_start_reads_no_image(
+    source: Path, cached: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(source)
+    first = prepare(source, SMALL, cached)
+    read: list[str] = []
+    original = hashes.read_bytes
+    monkeypatch.setattr(hashes, "read_bytes", lambda path: read.append(path) or original(path))
+    second = prepare(source, SMALL, cached)
+    assert read == []
+    assert second.fingerprint == first.fingerprint
+    assert second.manifest.equals(first.manifest)
+    touched = source / "train/A/phantom00000_0.png"
+    os.utime(touched, (1.1e9, 1.1e9))
+    assert prepare(source, SMALL, cached).fingerprint == first.fingerprint
+    assert read == [str(touched)]
+
+
+def test_changed_file_makes_another_data_set(source: Path, cached: Path) -> None:
+    first = prepare(source, SMALL, cached)
+    write(source / "train/A/phantom00000_0.png", 777)
+    second = prepare(source, SMALL, cached)
+    assert second.fingerprint != first.fingerprint
+    assert not np.array_equal(second.images, first.images)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"resolution": 64},
+        {"fit": "crop"},
+        {"patient_pattern": r"(phantom\d+)"},
+        {"validation_fraction": 0.2},
+        {"split_seed": 1},
+    ],
+)
+def test_key_follows_every_setting(source: Path, cached: Path, change: dict) -> None:
+    first = prepare(source, SMALL, cached).fingerprint
+    assert prepare(source, SMALL.model_copy(update=change), cached).fingerprint != first
+
+
+def test_every_setting_but_strict_is_in_the_key() -> None:
+    assert {"strict"} == cache._NOT_IN_KEY
+    assert set(DataSettings.model_fields) == {
+        "resolution",
+        "fit",
+        "patient_pattern",
+        "validation_fraction",
+        "split_seed",
+        "strict",
+    }
+
+
+def test_key_does_not_follow_the_place(source: Path, cached: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(source, copy)
+    first, second = prepare(source, SMALL, cached), prepare(copy, SMALL, tmp_path / "cache2")
+    assert first.fingerprint == second.fingerprint
+    assert first.images.tobytes() == second.images.tobytes()
+    assert first.manifest.equals(second.manifest)
+
+
+@pytest.mark.parametrize("name", ["images.npy", "manifest.csv", "refused.csv", "dataset.json"])
+@pytest.mark.parametrize("damage", ["cut", "gone", "garbage"])
+def test_damaged_cache_is_rebuilt(source: Path, cached: Path, name: str, damage: str) -> None:
+    first = prepare(source, SMALL, cached)
+    expected = first.images.tobytes()
+    path = built_folder(cached) / name
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "cut":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "garbage":
+        path.write_bytes(b"\xff{" * 50)
+    second = prepare(source, SMALL, cached)
+    assert second.images.tobytes() == expected
+    assert second.manifest.equals(first.manifest)
+
+
+def test_damaged_index_is_ignored(source: Path, cached: Path) -> None:
+    settle(source)
+    first = prepare(source, SMALL, cached)
+    (index,) = (cached / "index").iterdir()
+    for content in (b"", b"[]", b'{"version": 1, "files": {"a": 3}}'):
+        index.write_bytes(content)
+        assert prepare(source, SMALL, cached).fingerprint == first.fingerprint
+
+
+def test_interrupted_build_leaves_nothing(source: Path, cached: Path) -> None:
+    def interrupt(done: int, total: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(source, SMALL, cached, progress=interrupt)
+    assert [path for path in cached.iterdir() if path.name != "index"] == []
+    seen: list[tuple[int, int]] = []
+    prepare(source, SMALL, cached, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(done, 30) for done in range(1, 31)]
+
+
+def test_cache_is_private(source: Path, cached: Path) -> None:
+    prepare(source, SMALL, cached)
+    assert cached.stat().st_mode & 0o777 == 0o700
+    assert built_folder(cached).stat().st_mode & 0o777 == 0o700
+
+
+def test_default_cache_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XRAYGAN_CACHE", str(tmp_path))
+    assert default_cache_dir() == tmp_path
+    monkeypatch.delenv("XRAYGAN_CACHE")
+    assert default_cache_dir().name == "xraygan"
+
+
+def test_cache_that_is_a_file(source: Path, tmp_path: Path) -> None:
+    blocked = write(tmp_path / "x" / "file.png", 0)
+    with pytest.raises(XrayganError, match=r"file\.png.*XRAYGAN_CACHE"):
+        prepare(source, SMALL, blocked)
+
+
+def test_full_disk(source: Path, cached: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(XrayganError, match="XRAYGAN_CACHE"):
+            prepare(source, SMALL, cached)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not [path for path in cached.iterdir() if path.name != "index"]
+    assert len(prepare(source, SMALL, cached).images) == 30
+
+
+def _prepare_in_process(source: Path, cached: Path, barrier: object, results: object) -> None:
+    barrier.wait()  # type: ignore[attr-defined]
+    dataset = prepare(source, SMALL, cached)
+    results.put((dataset.fingerprint, int(dataset.images.sum())))  # type: ignore[attr-defined]
+
+
+def test_two_processes_build_the_same(source: Path, cached: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    barrier, results = context.Barrier(2), context.Queue()
+    workers = [
+        context.Process(target=_prepare_in_process, args=(source, cached, barrier, results))
+        for _ in range(2)
+    ]
+    for worker in workers:
+        worker.start()
+    found = {results.get(timeout=60) for _ in workers}
+    for worker in workers:
+        worker.join()
+    assert len(found) == 1
+    built_folder(cached)
+    assert not list(cached.glob("*.partial-*"))
+
+
+def test_odd_names_survive_the_round_trip(source: Path, cached: Path) -> None:
+    for seed, (label, name) in enumerate(
+        [("NA", "=1+1.png"), ("001", 'a,"b".png'), ("true", "new\nline\r\n.png")]
+    ):
+        for copy in range(2):
+            write(source / "train" / label / f"{copy}{name}", 100 + 2 * seed + copy)
+    (source / "train/A" / os.fsdecode(b"\xff\xfe.png")).write_bytes(encoded(film(99)))
+    write(source / "train/A/=note.txt", 0)
+    first = prepare(source, SMALL, cached)
+    second = prepare(source, SMALL, cached)
+    assert second.manifest.equals(first.manifest)
+    assert {"NA", "001", "true"} <= set(second.manifest["label"])
+    names = {path.relative_to(source).as_posix() for path in source.rglob("*.png")}
+    assert set(second.manifest["name"]) == names
+
+
+def test_refused_files_are_listed_and_the_rest_goes_on(source: Path, cached: Path) -> None:
+    folder = source / "train/A"
+    whole = encoded(film(50), "JPEG")
+    (folder / "cut.jpeg").write_bytes(whole[:-500])
+    (folder / "zero.png").write_bytes(b"")
+    (folder / "text.png").write_text("hello")
+    (folder / "wrong.png").write_bytes(whole)
+    (folder / "gone.png").symlink_to("nowhere")
+    dataset = prepare(source, SMALL, cached)
+    assert set(refusals(dataset)) == {
+        f"train/A/{name}" for name in ("cut.jpeg", "zero.png", "text.png", "wrong.png", "gone.png")
+    }
+    assert len(dataset.images) == 30
+    strict = DataSettings(resolution=32, strict=True)
+    with pytest.raises(XrayganError, match=r"gone\.png: a broken link.*--strict"):
+        prepare(source, strict, cached)
+    (folder / "gone.png").unlink()
+    for _ in range(2):
+        with pytest.raises(XrayganError, match=r"cut\.jpeg: .*cut short"):
+            prepare(source, strict, cached)
+        prepare(source, SMALL, cached)  # the second attempt meets a finished cache
+
+
+def test_strict_takes_no_offence_at_spare_copies(source: Path, cached: Path) -> None:
+    shutil.copy(source / "train/A/phantom00000_0.png", source / "train/A/phantom00000_9.png")
+    dataset = prepare(source, DataSettings(resolution=32, strict=True), cached)
+    assert len(dataset.images) == 30
+
+
+def test_same_pixels_in_another_container_are_found(source: Path, cached: Path) -> None:
+    grey = film(500)
+    (source / "train/A/phantom500_0.png").write_bytes(encoded(grey))
+    (source / "test/A/phantom501_0.png").write_bytes(encoded(np.dstack([grey] * 3)))
+    dataset = prepare(source, SMALL, cached)
+    assert refusals(dataset) == {
+        "train/A/phantom500_0.png": "same picture as test/A/phantom501_0.png"
+    }
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Path]:
+    """A folder that everybody may use, as a user who is not root."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o777)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield folder
+    finally:
+        if root:
+            os.seteuid(0)
+        shutil.rmtree(folder)
+
+
+def test_unreadable_file_folder_and_cache(unprivileged: Path) -> None:
+    source = folder_tree(unprivileged / "data", {"train/A": 6, "train/B": 2})
+    (source / "train/A/phantom00000_0.png").chmod(0)
+    (source / "train/B").chmod(0)
+    dataset = prepare(source, SMALL, unprivileged / "cache")
+    assert refusals(dataset) == {
+        "train/A/phantom00000_0.png": "the file cannot be read: Permission denied",
+        "train/B/": "the folder cannot be read: Permission denied",
+    }
+    readonly = unprivileged / "readonly"
+    readonly.mkdir(mode=0o500)
+    with pytest.raises(XrayganError, match=r"readonly.*Permission denied.*XRAYGAN_CACHE"):
+        prepare(source, SMALL, readonly)
+    # What is there already can be used from a cache nobody may write.
+    (unprivileged / "cache").chmod(0o500)
+    assert prepare(source, SMALL, unprivileged / "cache").fingerprint == dataset.fingerprint
+    (unprivileged / "cache").chmod(0o700)
+    (source / "train/B").chmod(0o700)
+
+
+# --- too little -----------------------------------------------------------------------------
+
+
+def test_one_image(tmp_path: Path, cached: Path) -> None:
+    with pytest.raises(XrayganError, match=r"1 usable training image.*at least 2"):
+        prepare(folder_tree(tmp_path / "d", {"A": 1}), SMALL, cached)
+
+
+def test_all_duplicates(tmp_path: Path, cached: Path) -> None:
+    for number in range(5):
+        write(tmp_path / "d/A" / f"{number}.png", 1)
+    with pytest.raises(XrayganError, match=r"1 usable training image.*same picture as"):
+        prepare(tmp_path / "d", SMALL, cached)
+
+
+def test_nothing_usable(tmp_path: Path, cached: Path) -> None:
+    for number in range(3):
+        (tmp_path / "d/A").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"d/A/{number}.png").write_bytes(b"")
+    with pytest.raises(XrayganError, match=r"no usable image.*\(3\).*zero bytes"):
+        prepare(tmp_path / "d", SMALL, cached)
+
+
+def test_one_patient(tmp_path: Path, cached: Path) -> None:
+    for film_number in range(10):
+        write(tmp_path / "d/A" / f"phantom1_{film_number}.png", film_number)
+    dataset = prepare(tmp_path / "d", SMALL, cached)
+    assert dataset.patients("train") == 1
+    assert len(dataset.split("val")[0]) == 0
+    notes = " ".join(dataset.notes)
+    assert "one patient" in notes
+    assert "figures against validation images are not possible" in notes
+
+
+def test_ten_images_of_one_class(tmp_path: Path, cached: Path) -> None:
+    dataset = prepare(folder_tree(tmp_path / "d", {"A": 10}), SMALL, cached)
+    assert dataset.classes == ("A",)
+    assert len(dataset.split("val")[0]) >= 1
+    assert any("training images: a model will copy" in note for note in dataset.notes)
+
+
+def test_enlarging_is_noted(source: Path, cached: Path) -> None:
+    notes = prepare(source, DataSettings(resolution=64), cached).notes
+    assert any("enlarged to 64 pixels from 40" in note for note in notes)
+
+
+def test_cache_inside_the_source_is_left_out(source: Path) -> None:
+    first = prepare(source, SMALL, source / "cache")
+    assert prepare(source, SMALL, source / "cache").fingerprint == first.fingerprint
+    assert len(first.refused) == 0
+
+
+def test_description_is_plain_json(source: Path, cached: Path) -> None:
+    prepare(source, SMALL, cached)
+    content = json.loads((built_folder(cached) / "dataset.json").read_text())
+    assert content["resolution"] == 32
+
+
+@pytest.mark.data
+def test_real_films(tmp_path: Path) -> None:
+    root = os.environ.get("XRAYGAN_TEST_DATA")
+    if not root or not (Path(root) / "chest_xray").is_dir():
+        pytest.skip("XRAYGAN_TEST_DATA does not name the real X-rays")
+    dataset = prepare(Path(root) / "chest_xray", SMALL, tmp_path)
+    assert dataset.classes == ("NORMAL", "PNEUMONIA")
+    assert len(dataset.images) + len(dataset.refused) == 4517
+    assert set(dataset.refused["reason"].str[:15]) == {"same picture as"}
+    patients = [
+        set(dataset.manifest["patient"][dataset.manifest["split"] == s])
+        for s in ("train", "val", "test")
+    ]
+    assert not patients[0] & patients[1] | patients[0] & patients[2] | patients[1] & patients[2]
+    assert len(dataset.split("test")[0]) == 311
+    assert len(dataset.split("val")[0]) > 200

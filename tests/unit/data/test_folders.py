@@ -1,0 +1,156 @@
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from data_pictures import encoded, film, write
+
+from xraygan.data.folders import Listing, list_images, printable
+from xraygan.errors import XrayganError
+
+
+def place(listing: Listing) -> dict[str, tuple[str | None, str]]:
+    return {file.name: (file.split, file.label) for file in listing.files}
+
+
+def touch(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return root
+
+
+def test_split_folders_in_any_spelling(tmp_path: Path) -> None:
+    touch(tmp_path, "Training/A/a.png", "VALID/A/b.png", "dev/B/c.jpg", "Testing/B/deep/er/d.JPEG")
+    assert place(list_images(tmp_path)) == {
+        "Training/A/a.png": ("train", "A"),
+        "VALID/A/b.png": ("val", "A"),
+        "dev/B/c.jpg": ("val", "B"),
+        "Testing/B/deep/er/d.JPEG": ("test", "B"),
+    }
+
+
+def test_class_folders_alone(tmp_path: Path) -> None:
+    touch(tmp_path, "A b/x.png", "Ünï/x/y.png", "loose.png", "notes.txt")
+    listing = list_images(tmp_path)
+    assert place(listing) == {"A b/x.png": (None, "A b"), "Ünï/x/y.png": (None, "Ünï")}
+    assert dict(listing.refused) == {
+        "loose.png": "not inside a class folder",
+        "notes.txt": "not an image by its name (.jpg, .jpeg or .png)",
+    }
+
+
+def test_decomposed_and_composed_class_names_are_one(tmp_path: Path) -> None:
+    touch(tmp_path, "train/e\u0301/a.png", "test/\u00e9/b.png")
+    assert {file.label for file in list_images(tmp_path).files} == {"\u00e9"}
+
+
+def test_images_alone_are_one_class(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "b.png")
+    listing = list_images(tmp_path)
+    assert {file.label for file in listing.files} == {"images"}
+    assert any("no class folders" in note for note in listing.notes)
+
+
+def test_kaggle_archive(tmp_path: Path) -> None:
+    inner = "chest_xray/train/NORMAL/IM-0001-0001.jpeg"
+    touch(tmp_path, inner, "chest_xray/val/NORMAL/IM-0002-0001.jpeg")
+    touch(tmp_path, "chest_xray/chest_xray/train/NORMAL/IM-0001-0001.jpeg")
+    touch(tmp_path, "chest_xray/chest_xray/train/.DS_Store", "chest_xray/__MACOSX/x/._a.jpeg")
+    touch(tmp_path, "__MACOSX/._chest_xray", "chest_xray/train/NORMAL/Thumbs.db")
+    listing = list_images(tmp_path)
+    assert list(place(listing)) == [inner, "chest_xray/val/NORMAL/IM-0002-0001.jpeg"]
+    assert listing.refused == ()
+    assert any("second set of split folders" in note for note in listing.notes)
+
+
+def test_one_class_is_not_descended_into(tmp_path: Path) -> None:
+    touch(tmp_path, "NORMAL/a.png", "NORMAL/more/b.png")
+    assert {file.label for file in list_images(tmp_path).files} == {"NORMAL"}
+
+
+def test_folders_beside_the_splits_are_refused(tmp_path: Path) -> None:
+    touch(tmp_path, "train/A/a.png", "extra/A/b.png", "train/c.png", "d.png")
+    listing = list_images(tmp_path)
+    assert list(place(listing)) == ["train/A/a.png"]
+    assert [name for name, _ in listing.refused] == ["d.png", "extra/A/b.png", "train/c.png"]
+
+
+def test_empty_class_and_names_that_differ_in_case(tmp_path: Path) -> None:
+    touch(tmp_path, "train/A/a.png", "test/a/b.png")
+    (tmp_path / "train" / "EMPTY").mkdir()
+    notes = " ".join(list_images(tmp_path).notes)
+    assert "'EMPTY' holds no images" in notes
+    assert "differ only in case" in notes
+
+
+def test_known_formats_are_named(tmp_path: Path) -> None:
+    touch(tmp_path, "A/a.png", "A/b.dcm", "A/c.TIFF")
+    assert [r.split()[0] for _, r in list_images(tmp_path).refused] == ["DICOM", "TIFF"]
+
+
+def test_links_loops_pipes_and_sockets(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    elsewhere = touch(tmp_path / "elsewhere", "x.png")
+    touch(root, "A/a.png")
+    (root / "A" / "file.png").symlink_to(root / "A" / "a.png")
+    (root / "A" / "loop").symlink_to(root)
+    (root / "A" / "above").symlink_to(tmp_path)
+    (root / "A" / "self.png").symlink_to("self.png")
+    (root / "A" / "gone.png").symlink_to("nowhere.png")
+    (root / "B").symlink_to(elsewhere)
+    os.mkfifo(root / "A" / "fifo.png")
+    with socket.socket(socket.AF_UNIX) as server:
+        here = Path.cwd()
+        os.chdir(root / "A")  # a socket's path is short
+        try:
+            server.bind("socket.png")
+        finally:
+            os.chdir(here)
+    listing = list_images(root)
+    assert place(listing) == {
+        "A/a.png": (None, "A"),
+        "A/file.png": (None, "A"),
+        "B/x.png": (None, "B"),
+    }
+    assert [name for name, _ in listing.refused] == [
+        "A/above/",
+        "A/fifo.png",
+        "A/gone.png",
+        "A/loop/",
+        "A/self.png",
+        "A/socket.png",
+    ]
+
+
+def test_very_long_paths(tmp_path: Path) -> None:
+    touch(tmp_path, "A/a.png")
+    here = Path.cwd()
+    os.chdir(tmp_path / "A")
+    try:
+        for _ in range(25):
+            Path("d" * 200).mkdir()
+            os.chdir("d" * 200)
+    finally:
+        os.chdir(here)
+    listing = list_images(tmp_path)
+    assert list(place(listing)) == ["A/a.png"]
+    assert any("File name too long" in reason for _, reason in listing.refused)
+
+
+def test_undecodable_names_can_be_printed(tmp_path: Path) -> None:
+    (tmp_path / "A").mkdir()
+    (tmp_path / "A" / os.fsdecode(b"\xff\n.png")).write_bytes(encoded(film(0)))
+    (file,) = list_images(tmp_path).files
+    assert printable(file.name) == "A/\\xff\\n.png"
+
+
+def test_faulty_sources(tmp_path: Path) -> None:
+    with pytest.raises(XrayganError, match="does not exist"):
+        list_images(tmp_path / "nowhere")
+    with pytest.raises(XrayganError, match="is a file"):
+        list_images(write(tmp_path / "x" / "a.png", 0))
+    (tmp_path / "empty" / "A").mkdir(parents=True)
+    with pytest.raises(XrayganError, match="holds no files"):
+        list_images(tmp_path / "empty")
