@@ -42,7 +42,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/against_dcgan.py --data $(DATA)
 
 docs: $(INSTALLED)
-	$(BIN)/python docs/make_pictures.py --data $(DATA)
+	$(BIN)/python docs/make_pictures.py --data $(DATA) --run results
 
 clean:
 	rm -rf $(VENV) demo

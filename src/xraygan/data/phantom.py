@@ -6,29 +6,31 @@ from its own counter-based random stream, none of which depends on the resolutio
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from xraygan.version import __version__
 from xraygan.data.simulation.anatomy import draw_opacities, draw_patient
 from xraygan.data.simulation.chest import filled, thickness
 from xraygan.data.simulation.film import detect, develop, draw_film, finish
 from xraygan.data.simulation.projection import Plane
 from xraygan.data.simulation.stance import Stance
 from xraygan.errors import XrayganError
+from xraygan.version import __version__
 
 CLASSES = ("NORMAL", "PNEUMONIA")
 RESOLUTIONS = (32, 64, 128, 256, 512)
 
 _BODY, _DISEASE, _FILM, _NOISE, _COUNT = range(5)
+_WORTH_PROCESSES = 100  # films; to start a process costs as much as some dozen
 _NOTE = "phantom.json"
 _DESCRIPTION = "Simulated chest radiograph: procedural phantom, shows no patient. Class {label}."
 
@@ -83,7 +85,7 @@ def phantom_images(
         num: how many, at least 1.
         resolution: side in pixels, one of `RESOLUTIONS`.
         seed: image i depends on (seed, i) alone.
-        workers: threads; the number of cores unless told. The bytes do not depend on it.
+        workers: processes; as many as pay off unless told. The bytes do not depend on it.
 
     Returns:
         images [N, R, R] uint8 and labels [N] int32, indices into `CLASSES`.
@@ -95,12 +97,9 @@ def phantom_images(
     images = np.empty((num, resolution, resolution), np.uint8)
     labels = (np.arange(num) % len(CLASSES)).astype(np.int32)
 
-    def fill(index: int) -> None:
-        images[index] = render(index, resolution, seed, int(labels[index]))
-
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
-        for _ in pool.map(fill, range(num)):
-            pass
+    jobs = ((index, resolution, seed, int(labels[index])) for index in range(num))
+    for index, image in enumerate(_in_processes(render, jobs, num, workers)):
+        images[index] = image
     return images, labels
 
 
@@ -137,18 +136,31 @@ def write_phantom(
     }
     try:
         _claim(out, settings)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            films = _films(num, seed)
-            jobs = pool.map(lambda film: _write_film(out, film, resolution, seed), films)
-            for done, _ in enumerate(jobs, start=1):
-                if progress is not None:
-                    progress(done, num)
+        jobs = ((out, film, resolution, seed) for film in _films(num, seed))
+        for done, _ in enumerate(_in_processes(_write_film, jobs, num), start=1):
+            if progress is not None:
+                progress(done, num)
     except OSError as error:
         reason = error.strerror or str(error)
         raise XrayganError(
             f"cannot write the phantom to {out}: {reason}; free the disk or name another folder "
             "(the same command goes on from here)"
         ) from error
+
+
+def _in_processes(
+    work: Callable[..., Any], jobs: Iterable[tuple], num: int, workers: int | None = None
+) -> Iterator[Any]:
+    """The results of `work` on each job, in order.
+
+    Processes, since on arrays this small threads only wait for one another's interpreter lock;
+    none where there is too little to do.
+    """
+    workers = workers or os.cpu_count() or 1
+    if workers == 1 or num < _WORTH_PROCESSES:
+        return (work(*job) for job in jobs)
+    pool = Parallel(n_jobs=workers, return_as="generator", batch_size=8)
+    return pool(delayed(work)(*job) for job in jobs)
 
 
 # The set.

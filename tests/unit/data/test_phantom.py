@@ -247,12 +247,12 @@ def test_the_same_arguments_give_the_same_bytes():
 
 
 def test_an_image_depends_on_seed_and_index_alone():
-    many, labels = phantom_images(12, 32, seed=4, workers=3)
+    many, labels = phantom_images(104, 32, seed=4, workers=2)
     few, _ = phantom_images(5, 32, seed=4, workers=1)
     np.testing.assert_array_equal(many[:5], few)
     np.testing.assert_array_equal(many[9], render(9, 32, 4, int(labels[9])))
-    assert many.dtype == np.uint8 and many.shape == (12, 32, 32)
-    assert labels.dtype == np.int32 and np.bincount(labels).tolist() == [6, 6]
+    assert many.dtype == np.uint8 and many.shape == (104, 32, 32)
+    assert labels.dtype == np.int32 and np.bincount(labels).tolist() == [52, 52]
 
 
 def test_resolutions_sample_the_same_anatomy():

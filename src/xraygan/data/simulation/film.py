@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xraygan.data.simulation.anatomy import Patient, Pose
-from xraygan.data.simulation.projection import Array, Plane, transmitted
+from xraygan.data.simulation.projection import Array, Plane, gaussian_blur, transmitted
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def detect(
     primary = transmitted(line_integral)
     scattered = plane.blur(line_integral * primary, 3.5)
     intensity = primary + np.float32(exposure.scatter) * np.maximum(scattered, 0)
-    noise = cv2.GaussianBlur(rng.standard_normal(intensity.shape, np.float32), (0, 0), 0.6)
+    noise = gaussian_blur(rng.standard_normal(intensity.shape, np.float32), 0.6)
     photons = np.float32(exposure.photons_per_cm2 * pixel_cm**2)
     return -np.log(np.maximum(intensity + noise * np.sqrt(intensity / photons), 1e-5))
 
