@@ -70,6 +70,7 @@ def prepare(
     reporter.note(
         f"{len(dataset.images):,} images ({', '.join(counts)}) in {len(dataset.classes)} "
         f"classes; {len(dataset.refused):,} refused"
+        + (f" (listed in {dataset.refused_list})" if len(dataset.refused) else "")
     )
     for note in dataset.notes:
         reporter.note(f"  {note}")
@@ -122,10 +123,10 @@ def train(
     """
     settings = settings or settings_from(values)
     reporter = reporter or Reporter()
+    dataset = prepare(data, settings.data, reporter)
     chosen = use_device(device)
     from xraygan.training import session
 
-    dataset = prepare(data, settings.data, reporter)
     name = Path(data).resolve().name if data is not None else "phantom"
     choices = session.Choices(device=chosen, source_name=name, show=show, force=force)
     described = session.describe(dataset, settings, choices)
@@ -136,7 +137,6 @@ def train(
     with run.locked():
         reporter.log = run.log
         reporter.note(f"run folder: {run.path}")
-        dataset.refused.to_csv(run.path / "refused.csv", index=False)
         config = session.train_run(run, dataset, settings, choices, reporter)
     return Trained(run.path, config, dataset)
 

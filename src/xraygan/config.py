@@ -1,6 +1,7 @@
 """Every setting, validated where it is made; flags and YAML keys come from these fields."""
 
 import difflib
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -13,7 +14,9 @@ from xraygan.errors import XrayganError
 class Settings(BaseModel):
     """A frozen group of settings: an unknown key fails and names the nearest known one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False
+    )
 
     @classmethod
     def parse(cls, values: dict[str, Any], origin: str) -> Self:
@@ -105,6 +108,7 @@ class OutputSettings(Settings):
     snapshot_kimg: float | None = Field(
         None,
         gt=0,
+        le=1e9,
         description="Thousands of images between two sample grids; a twentieth of the run "
         "by default.",
     )
@@ -170,7 +174,8 @@ def load_yaml(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise XrayganError(f"config file {path}: cannot be read ({error})") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        # PyYAML lets out what its constructors meet: a date of 2020-99-99 is a ValueError.
         line = " ".join(str(error).split())
         raise XrayganError(f"config file {path}: not valid YAML ({line})") from None
     if values is None:
@@ -189,7 +194,8 @@ def _explain(cls: type[BaseModel], error: ValidationError) -> str:
         nearest = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)
         return f"unknown setting '{where}'; did you mean '{nearest[0]}'?"
     message = first["msg"].removeprefix("Value error, ")
-    return f"setting '{where}' = {first['input']!r}: {message}" if where else message
+    given = reprlib.repr(first["input"])  # a hostile file's value may be a megabyte
+    return f"setting '{where}' = {given}: {message}" if where else message
 
 
 def _field_names(cls: type[BaseModel]) -> list[str]:

@@ -17,8 +17,11 @@ class TrainingFailedError(XrayganError):
     exit_code = 1
 
 
-class StoppedError(XrayganError):
+class StoppedError(BaseException):
     """The run was asked to stop by a signal and has written its checkpoint.
+
+    Like KeyboardInterrupt no `Exception`: it is raised wherever the signal finds the program,
+    and no `except` on the way, ours or a library's, may take it for a fault and go on.
 
     Args:
         signal_number: the signal, 2 (Ctrl-C) or 15 (`kill`).

@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,9 @@ def plot_losses(path: Path, metrics: Sequence[dict[str, Any]]) -> None:
         axes[1].set(xlabel="thousand images seen", ylabel="KID", title="Kernel distance")
         axes[1].set_yscale("symlog", linthresh=0.01)
         axes[1].legend(frameon=False)
-    figure.savefig(path, dpi=110)
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    write_whole(path, buffer.getvalue())
 
 
 class Display:

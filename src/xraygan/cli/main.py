@@ -45,14 +45,14 @@ def print_json(value: Any) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 failed, 2 the user's fault, 130 or 143 stopped."""
-    from xraygan.cli import generate, phantom, run, train  # noqa: F401  (they add their verbs)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stopped)
     try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _stopped)
+        from xraygan.cli import generate, phantom, run, train  # noqa: F401  (they add their verbs)
+
         code = app(arguments or sys.argv[1:] or ["--help"], standalone_mode=False) or 0
         sys.stdout.flush()
-    except XrayganError as error:
+    except (XrayganError, StoppedError) as error:
         _complain(str(error), error.exit_code)
         code = error.exit_code
     except TyperException as error:

@@ -43,6 +43,7 @@ class Dataset:
         classes: sorted; the index is the class number.
         notes: plain sentences for the user.
         fingerprint: the cache key: the same files and settings give the same one anywhere.
+        folder: where in the cache it lies.
     """
 
     images: np.ndarray
@@ -51,6 +52,7 @@ class Dataset:
     classes: tuple[str, ...]
     notes: tuple[str, ...]
     fingerprint: str
+    folder: Path
 
     def split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Images and class numbers of one split, without copying the images.
@@ -72,6 +74,11 @@ class Dataset:
             self.images[start : start + len(rows)],
             np.array([numbers[label] for label in labels], np.int32),
         )
+
+    @property
+    def refused_list(self) -> Path:
+        """The cache's `refused.csv`: private, since file names can hold patients' names."""
+        return self.folder / store.REFUSED
 
     def patients(self, name: str) -> int:
         """How many different patients a split holds."""
@@ -177,6 +184,7 @@ def _load(folder: Path) -> Dataset | None:
         classes=tuple(description["classes"]),
         notes=tuple(description["notes"]),
         fingerprint=description["fingerprint"],
+        folder=folder,
     )
 
 

@@ -27,7 +27,10 @@ _SPLITS = {
     "test": "test",
     "testing": "test",
 }
-_IGNORED = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "icon\r"})
+_IGNORED = frozenset(
+    {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "icon\r"}
+    | {"phantom.json", "manifest.csv"}  # what `xraygan` itself writes beside images
+)
 # Formats people do keep X-rays in: the reason should name them.
 _KNOWN_UNREAD = {
     ".bmp": "BMP",

@@ -159,8 +159,8 @@ def _in_processes(
     workers = workers or os.cpu_count() or 1
     if workers == 1 or num < _WORTH_PROCESSES:
         return (work(*job) for job in jobs)
-    pool = Parallel(n_jobs=workers, return_as="generator", batch_size=8)
-    return pool(delayed(work)(*job) for job in jobs)
+    pool = Parallel(n_jobs=workers, return_as="generator")
+    return iter(pool(delayed(work)(*job) for job in jobs))
 
 
 # The set.

@@ -20,7 +20,7 @@ from safetensors.numpy import save
 from xraygan.config import ModelSettings, Settings
 from xraygan.errors import XrayganError
 from xraygan.models.generator import build_generator
-from xraygan.runs import sha256_of, write_json, write_whole
+from xraygan.runs import refusing_disk_faults, sha256_of, write_json, write_whole
 
 WEIGHTS = "generator.safetensors"
 DESCRIPTION = "generator.json"
@@ -74,7 +74,8 @@ def save_model(folder: Path, generator: keras.Model, facts: dict[str, Any]) -> s
     Returns:
         SHA-256 of the weights file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with refusing_disk_faults(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     data = save({f"{n:03d}": np.asarray(w) for n, w in enumerate(generator.weights)})
     digest = hashlib.sha256(data).hexdigest()
     description = ModelFile.parse({**facts, "weights_sha256": digest}, "model")

@@ -120,6 +120,7 @@ def _claim(out: Path, model: Model) -> None:
     if manifest is None:
         if any(out.iterdir()):
             raise XrayganError(f"{out}: holds other files; give a new or empty folder")
+        (out / f".{MANIFEST}").touch()  # ours from here on, wherever this call is cut short
         return
     with manifest.open(newline="", encoding="utf-8") as file:
         first = next(itertools.islice(csv.DictReader(file), 1), None)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from xraygan.config import RunSettings
 from xraygan.errors import StoppedError, TrainingFailedError
+from xraygan.pictures import plot_losses
 from xraygan.progress import Reporter, duration
 from xraygan.runs import RunFolder
 from xraygan.signals import StopRequest
@@ -94,6 +95,8 @@ def train_loop(
                     row |= measured
                     remember_best(facts, seen, measured)
                 run.add_metrics(row)
+                if at_snapshot:
+                    plot_losses(run.path / "losses.png", run.metrics())
                 reporter.line(
                     f"{seen:,} of {total_images:,} images, epoch {row['epoch']:.2f}: "
                     f"D {row['d_loss']:.3f}, G {row['g_loss']:.3f}, {rate:.1f} images/s, "

@@ -91,7 +91,7 @@ def train_run(
             compute_dtype(settings.training.precision, choices.device),
         )
         described["model"] = network.model_dump(mode="json")
-        described["total_images"] = None
+        described["total_images"] = described["published"] = None
     else:
         check_same_run(run.path, stored, described, choices.force, reporter)
         network = ModelSettings.parse(stored["model"], str(run.path / "config.json"))
@@ -100,7 +100,8 @@ def train_run(
             for name in ("epochs", "kimg", "minutes", "batch")
         )
         described["model"] = stored["model"]
-        described["total_images"] = stored["total_images"] if same_length else None
+        for name in ("total_images", "published"):
+            described[name] = stored.get(name) if same_length else None
     run.write_config(described)
 
     state = TrainState(network, settings.training)
@@ -126,7 +127,8 @@ def train_run(
         "seed": settings.training.seed,
     }
     run.rewind_metrics(trainer.images_seen)
-    if newest is not None and trainer.images_seen >= total and (run.path / "model").is_dir():
+    finished = newest is not None and trainer.images_seen >= total
+    if finished and described["published"] is not None and (run.path / "model").is_dir():
         reporter.note(f"{run.path}: already trained on {trainer.images_seen:,} images")
         return described
     snapshots = Snapshots(
@@ -150,7 +152,8 @@ def train_run(
     else:
         reporter.note(f"going on after {trainer.images_seen:,} of {total:,} images")
     train_loop(run, trainer, settings, total, snapshots, reporter, facts)
-    publish_best(run, state, snapshots, facts, reporter)
+    described["published"] = publish(run, state, snapshots, facts, reporter)
+    run.write_config(described)
     return described
 
 
@@ -268,27 +271,32 @@ def total_images(
     return whole_steps(max(round(wanted), 1), trainer.batch)
 
 
-def publish_best(
+def publish(
     run: RunFolder,
     state: TrainState,
     snapshots: Snapshots,
     facts: dict[str, Any],
     reporter: Reporter,
-) -> None:
-    """Publish an earlier snapshot if it was better beyond doubt; the last is the rule."""
+) -> int:
+    """Write the model: the last one is the rule, an earlier one if it was better beyond doubt.
+
+    Returns:
+        How many images the published model has seen.
+    """
+    seen = int(state.images_seen.numpy())
     last = next((row for row in reversed(run.metrics()) if "kid" in row), None)
     best = facts.get("best")
-    if last is None or best is None or facts["best_kid"] >= last["kid_low"]:
-        return
-    folder = run.path / "checkpoints" / f"{best:012d}"
-    if folder not in list_checkpoints(run.path / "checkpoints"):
-        return
-    state.from_arrays(load_checkpoint(folder).arrays)
-    snapshots.write_model(best)
-    reporter.note(
-        f"the model after {best:,} images was better than the last one (KID "
-        f"{facts['best_kid']:.4f} against {last['kid']:.4f}): that one is published"
-    )
+    if last is not None and best is not None and facts["best_kid"] < last["kid_low"]:
+        folder = run.path / "checkpoints" / f"{best:012d}"
+        if folder in list_checkpoints(run.path / "checkpoints"):
+            state.from_arrays(load_checkpoint(folder).arrays)
+            seen = best
+            reporter.note(
+                f"the model after {best:,} images was better than the last one (KID "
+                f"{facts['best_kid']:.4f} against {last['kid']:.4f}): that one is published"
+            )
+    snapshots.write_model(seen)
+    return seen
 
 
 def _tensorflow_version() -> str:

@@ -8,7 +8,7 @@ from xraygan.config import ModelSettings
 from xraygan.evaluation.realism import LEAST_IMAGES, RealismMeter
 from xraygan.models.files import save_model
 from xraygan.models.sample import sample
-from xraygan.pictures import Display, class_blocks, plot_losses, save_grid
+from xraygan.pictures import Display, class_blocks, save_grid
 from xraygan.progress import Reporter
 from xraygan.runs import RunFolder
 from xraygan.training.state import TrainState
@@ -69,11 +69,9 @@ class Snapshots:
         self._write_reals(data)
 
     def __call__(self, images_seen: int) -> dict[str, float]:
-        """One snapshot: `fakesNNNNNN.png` (thousand images), the model, the loss plot, the KID."""
+        """One snapshot: `fakesNNNNNN.png` (thousand images), the model, the KID."""
         self.write_grid(images_seen)
         self.write_model(images_seen)
-        if metrics := self._run.metrics():
-            plot_losses(self._run.path / "losses.png", metrics)
         return self.measure()
 
     def write_grid(self, images_seen: int) -> Path:

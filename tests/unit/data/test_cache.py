@@ -176,6 +176,7 @@ def test_interrupted_build_leaves_nothing(source: Path, cached: Path) -> None:
 
 
 def test_cache_is_private(source: Path, cached: Path) -> None:
+    settle(source)  # so that the index is written before the data set is built
     prepare(source, SMALL, cached)
     assert cached.stat().st_mode & 0o777 == 0o700
     assert built_folder(cached).stat().st_mode & 0o777 == 0o700
@@ -243,6 +244,13 @@ def test_odd_names_survive_the_round_trip(source: Path, cached: Path) -> None:
     assert {"NA", "001", "true"} <= set(second.manifest["label"])
     names = {path.relative_to(source).as_posix() for path in source.rglob("*.png")}
     assert set(second.manifest["name"]) == names
+
+
+def test_the_list_of_refused_files_stays_in_the_private_cache(source: Path, cached: Path) -> None:
+    (source / "train" / "A" / "Doe^Jane.png").write_bytes(b"no image")
+    dataset = prepare(source, SMALL, cached)
+    assert "Doe^Jane.png" in dataset.refused_list.read_text(encoding="utf-8")
+    assert cached in dataset.refused_list.parents
 
 
 def test_refused_files_are_listed_and_the_rest_goes_on(source: Path, cached: Path) -> None:

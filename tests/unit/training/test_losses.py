@@ -1,0 +1,45 @@
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from xraygan.training import losses
+
+SCORES = np.random.default_rng(0).normal(0, 5, (2, 64, 1)).astype(np.float32)
+
+
+def test_a_draw_costs_ln_2() -> None:
+    same = tf.constant(SCORES[0])
+    assert np.allclose(losses.discriminator_loss(same, same), math.log(2))
+    assert np.allclose(losses.generator_loss(same, same), math.log(2))
+    assert np.allclose(losses.generator_loss_slope(same, same), -0.5)
+
+
+def test_closed_forms() -> None:
+    real, fake = SCORES.astype(np.float64)
+    assert np.allclose(losses.discriminator_loss(*SCORES), np.log1p(np.exp(fake - real)), rtol=1e-5)
+    assert np.allclose(losses.generator_loss(*SCORES), np.log1p(np.exp(real - fake)), rtol=1e-5)
+
+
+@pytest.mark.parametrize("margin", [-500.0, 500.0])
+def test_no_overflow(margin: float) -> None:
+    real, fake = tf.constant([[margin]]), tf.constant([[0.0]])
+    assert float(losses.discriminator_loss(real, fake)[0, 0]) == max(-margin, 0)
+    assert float(losses.generator_loss(real, fake)[0, 0]) == max(margin, 0)
+    assert math.isfinite(losses.generator_loss_slope(real, fake)[0, 0])
+
+
+def test_the_slope_is_that_of_the_generators_loss() -> None:
+    real, fake = tf.constant(SCORES[0]), tf.constant(SCORES[1])
+    with tf.GradientTape() as tape:
+        tape.watch(fake)
+        loss = losses.generator_loss(real, fake)
+    slope = losses.generator_loss_slope(real, fake)
+    assert np.allclose(slope, tape.gradient(loss, fake), atol=1e-6)
+
+
+def test_penalty_by_hand() -> None:
+    gradient = np.arange(24, dtype=np.float32).reshape(2, 3, 4, 1)
+    expected = [sum(n * n for n in range(12)), sum(n * n for n in range(12, 24))]
+    assert losses.zero_centred_penalty(gradient).numpy().tolist() == expected

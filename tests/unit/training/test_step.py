@@ -1,0 +1,247 @@
+"""One training step against a slow, obvious twin."""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from xraygan.config import ModelSettings, TrainingSettings
+from xraygan.errors import TrainingFailedError
+from xraygan.runs import RunFolder
+from xraygan.training import losses
+from xraygan.training.augment import augment
+from xraygan.training.base import fit_base
+from xraygan.training.loop import check_finite
+from xraygan.training.schedules import scheduled
+from xraygan.training.state import TrainState
+from xraygan.training.step import compiled_steps, draw_latents, train_step
+from xraygan.training.trainer import Trainer, TrainingData
+
+TOTAL = 1000
+SETTINGS = TrainingSettings(batch=4, seed=7, gamma=3.0, augmentation=0.9)
+SEEN = 400  # half way: every schedule is between its ends
+
+
+def data(count: int = 12, seed: int = 0) -> TrainingData:
+    random = np.random.default_rng(seed)
+    images = random.integers(0, 256, (count, 32, 32), np.uint8)
+    return TrainingData(images, np.arange(count, dtype=np.int32) % 2, 2)
+
+
+@pytest.fixture(scope="module")
+def shared(tiny: ModelSettings) -> tuple[TrainState, dict[str, np.ndarray]]:
+    """A state that is not at its start: no weight is zero, the base is fitted."""
+    state = TrainState(tiny, SETTINGS)
+    films = data()
+    state.set_base(fit_base(films.images, films.labels, 2, tiny.latent, 32))
+    random = np.random.default_rng(1)
+    for network in (state.generator, state.discriminator, state.average):
+        for weight in network.trainable_variables:
+            weight.assign(weight + random.normal(0, 0.05, weight.shape))
+    state.images_seen.assign(SEEN)
+    return state, state.to_arrays()
+
+
+@pytest.fixture
+def state(shared: tuple[TrainState, dict[str, np.ndarray]]) -> TrainState:
+    shared[0].from_arrays(shared[1])
+    return shared[0]
+
+
+def batch() -> tuple[tf.Tensor, tf.Tensor]:
+    films = data(SETTINGS.batch, seed=5)
+    reals = films.images[..., None].astype(np.float32) / 127.5 - 1
+    return tf.constant(reals), tf.constant(np.eye(2, dtype=np.float32)[films.labels])
+
+
+def step(state: TrainState) -> dict[str, float]:
+    metrics = train_step(state, *batch(), tf.constant(TOTAL, tf.float32), SETTINGS)
+    return {name: float(value) for name, value in metrics.items()}
+
+
+class Gradients:
+    """What `TrainState.apply` was given."""
+
+    def __init__(self, state: TrainState, monkeypatch: pytest.MonkeyPatch) -> None:
+        def keep(d: list, g: list, *_: object) -> None:
+            self.discriminator, self.generator = d, g
+
+        monkeypatch.setattr(state, "apply", keep)
+        self.metrics = step(state)
+
+
+def pieces(state: TrainState) -> tuple:
+    """The draws of the step, by its documented rule: seed and number of the step."""
+    number = SEEN // SETTINGS.batch
+    latent_seed, move_seed = tf.unstack(tf.random.split(tf.constant([SETTINGS.seed, number]), 2))
+    now = scheduled(tf.constant(float(SEEN)), tf.constant(float(TOTAL)), SETTINGS)
+    z, noise = draw_latents(state.generator, SETTINGS.batch, latent_seed)
+    return now, z, noise, move_seed
+
+
+def alike(found: list, expected: list) -> None:
+    scale = max(float(tf.reduce_max(tf.abs(value))) for value in expected)
+    assert scale > 1e-4, "nothing to compare"
+    for one, other in zip(found, expected, strict=True):
+        assert np.allclose(one, other, rtol=1e-3, atol=1e-5 * scale)
+
+
+def test_the_generators_gradient_is_the_naive_one(
+    state: TrainState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reals, conditions = batch()
+    now, z, noise, move_seed = pieces(state)
+    with tf.GradientTape() as tape:
+        fakes = state.generator([z, noise, conditions])
+        images = tf.concat([reals, fakes], axis=0)
+        moved = augment(images, now.augmentation, move_seed)
+        scores = state.discriminator([moved, tf.concat([conditions] * 2, axis=0)])
+        real_scores, fake_scores = tf.split(scores, 2)
+        loss = tf.reduce_mean(losses.generator_loss(real_scores, fake_scores))
+    expected = tape.gradient(loss, state.generator.trainable_variables)
+    made = Gradients(state, monkeypatch)
+    alike(made.generator, expected)
+    assert made.metrics["g_loss"] == pytest.approx(float(loss), rel=1e-4)
+
+
+def test_the_discriminators_gradient_is_the_naive_one(
+    state: TrainState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reals, conditions = batch()
+    now, z, noise, move_seed = pieces(state)
+    fakes = tf.constant(np.asarray(state.generator([z, noise, conditions])))
+    images = tf.concat([reals, fakes], axis=0)
+    with tf.GradientTape() as tape:
+        norms = []
+        with tf.GradientTape(persistent=True) as inner:
+            inner.watch(images)
+            moved = augment(images, now.augmentation, move_seed)
+            scores = state.discriminator([moved, tf.concat([conditions] * 2, axis=0)])
+            single = tf.unstack(scores)
+        for number, score in enumerate(single):  # each image's own score, one at a time
+            norms.append(tf.reduce_sum(tf.square(inner.gradient(score, images)[number])))
+        pairs = scores[: SETTINGS.batch] - scores[SETTINGS.batch :]
+        loss = tf.reduce_mean(-tf.math.log_sigmoid(pairs))
+        r1, r2 = (tf.add_n(part) / SETTINGS.batch for part in (norms[:4], norms[4:]))
+        objective = loss + now.gamma / 2 * (r1 + r2)
+    expected = tape.gradient(objective, state.discriminator.trainable_variables)
+    made = Gradients(state, monkeypatch)
+    alike(made.discriminator, expected)
+    figures = {"d_loss": loss, "r1": r1, "r2": r2}
+    assert {name: made.metrics[name] for name in figures} == pytest.approx(
+        {name: float(value) for name, value in figures.items()}, rel=1e-3
+    )
+    both = np.concatenate([np.ravel(g) for g in (*made.discriminator, *made.generator)])
+    assert made.metrics["gradient_norm"] == pytest.approx(np.linalg.norm(both), rel=1e-3)
+
+
+def test_a_step_is_a_function_of_seed_and_images_seen(
+    state: TrainState, shared: tuple[TrainState, dict[str, np.ndarray]], tiny: ModelSettings
+) -> None:
+    before = shared[1]
+    step(state)
+    once = state.to_arrays()
+    other = TrainState(tiny, SETTINGS)
+    other.from_arrays(before)
+    step(other)
+    again = other.to_arrays()
+    assert all(np.array_equal(once[name], again[name]) for name in once)
+
+    assert once["images_seen"] == SEEN + SETTINGS.batch
+    for group in ("generator", "discriminator", "average", "discriminator_optimizer"):
+        names = [name for name in once if name.startswith(f"{group}.")]
+        assert any(not np.array_equal(once[name], before[name]) for name in names), group
+    base = [name for name in once if name.startswith("generator.00")][:4]
+    assert all(np.array_equal(once[name], before[name]) for name in base)
+
+    state.from_arrays(before | {"images_seen": np.array(SEEN + 4, np.int64)})
+    assert step(state) != pytest.approx(step(other), rel=1e-6)
+
+
+def test_the_average_moves_by_its_decay(state: TrainState) -> None:
+    old = [np.asarray(weight) for weight in state.average.trainable_variables]
+    now, *_ = pieces(state)
+    step(state)
+    decay = float(now.ema_decay)
+    assert 0.5 < decay < 1
+    networks = (state.average.trainable_variables, state.generator.trainable_variables)
+    for before, average, weight in zip(old, *networks, strict=True):
+        assert np.allclose(average, decay * before + (1 - decay) * np.asarray(weight), atol=1e-5)
+
+
+@pytest.mark.parametrize("network", ["generator", "discriminator"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_weight_that_is_not_finite_stops_the_run(
+    state: TrainState, tmp_path_factory: pytest.TempPathFactory, network: str, value: float
+) -> None:
+    weight: keras.Variable = getattr(state, network).trainable_variables[0]
+    weight.assign(np.full(weight.shape, value, np.float32))
+    run = RunFolder(tmp_path_factory.mktemp("run"))
+    with pytest.raises(TrainingFailedError, match=r"(?s)after 404 images.*checkpoints"):
+        check_finite(step(state), SEEN + SETTINGS.batch, run)
+    assert "after 404 images: stopped" in (run.path / "log.txt").read_text()
+
+
+def test_finite_metrics_pass(tmp_path_factory: pytest.TempPathFactory) -> None:
+    check_finite({"d_loss": 0.0, "r1": 1e30}, 4, RunFolder(tmp_path_factory.mktemp("run")))
+
+
+def test_a_resumed_trainer_equals_an_uninterrupted_one(
+    state: TrainState,
+    shared: tuple[TrainState, dict[str, np.ndarray]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Traced, as training runs: three steps are one and two, on the device or copied."""
+    films = data()
+    trainer = Trainer(state, SETTINGS, films)
+    trainer.run(1, TOTAL)
+    metrics = trainer.run(2, TOTAL)
+    whole = state.to_arrays()
+    assert trainer.images_seen == SEEN + 12
+    assert trainer.epoch() == pytest.approx((SEEN + 12) / 12)
+
+    state.from_arrays(shared[1])
+    trainer.run(1, TOTAL)
+    between = state.to_arrays()
+    state.from_arrays(shared[1])
+    state.from_arrays(between)
+    singles = [trainer.run(1, TOTAL) for _ in range(2)]
+    again = state.to_arrays()
+    assert all(np.array_equal(whole[name], again[name]) for name in whole)
+    for name, value in metrics.items():
+        assert value == pytest.approx(np.mean([row[name] for row in singles]), rel=1e-5)
+
+    # The same rows in the same order, where the data is too large for the device.
+    order = trainer._order.indices(SEEN, 8)
+    on_device = trainer._rows(order)
+    monkeypatch.setattr("xraygan.training.trainer.DEVICE_BYTES", 0)
+    monkeypatch.setattr("xraygan.training.trainer.compiled_steps", compiled_steps)
+    copied = Trainer(state, SETTINGS, films)._rows(order)
+    for one, other in zip(on_device[:2], copied[:2], strict=True):
+        assert np.array_equal(np.asarray(one)[on_device[2]], np.asarray(other)[copied[2]])
+
+
+def test_measuring_the_rate_changes_nothing(state: TrainState) -> None:
+    class Untimed(Trainer):
+        def run(self, steps: int, total_images: int) -> dict[str, float]:
+            return eager(super().run)(steps, total_images)
+
+    before = state.to_arrays()
+    assert Untimed(state, SETTINGS, data()).measure_rate(0.01) > 0
+    after = state.to_arrays()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def eager(run: Callable) -> Callable:
+    """Without tracing, which is not the point here."""
+
+    def changed(*arguments: object) -> object:
+        tf.config.run_functions_eagerly(True)
+        try:
+            return run(*arguments)
+        finally:
+            tf.config.run_functions_eagerly(False)
+
+    return changed
