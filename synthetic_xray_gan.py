@@ -18,7 +18,7 @@ def run_arguments(arguments: list[str]) -> list[str]:
     """`--data DIR` becomes the positional argument that `xraygan run` takes."""
     changed = list(arguments)
     for number, argument in enumerate(arguments):
-        if argument == "--data":
+        if argument == "--data" and number + 1 < len(arguments):
             del changed[number : number + 1]
             break
         if argument.startswith("--data="):

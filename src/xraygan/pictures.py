@@ -29,7 +29,7 @@ def grid(rows: Sequence[np.ndarray], gap: int = 2) -> np.ndarray:
     picture = np.full((len(rows) * step + gap, columns * step + gap), 96, np.uint8)
     for number, row in enumerate(rows):
         top = gap + number * step
-        picture[top : top + side, gap:-gap] = 0
+        picture[top : top + side, gap : columns * step] = 0
         for column, image in enumerate(row):
             left = gap + column * step
             picture[top : top + side, left : left + side] = image

@@ -42,14 +42,15 @@ class RunFolder:
             XrayganError: another trainer holds it.
         """
         lock = FileLock(self.path / ".lock")
-        try:
-            with refusing_disk_faults(self.path):
+        # Timeout is an OSError too, so it is caught nearer.
+        with refusing_disk_faults(self.path):
+            try:
                 lock.acquire(timeout=0)
-        except Timeout:
-            raise XrayganError(
-                f"{self.path}: another xraygan is training here; wait for it, stop it, or "
-                "choose another folder"
-            ) from None
+            except Timeout:
+                raise XrayganError(
+                    f"{self.path}: another xraygan is training here; wait for it, stop it, or "
+                    "choose another folder"
+                ) from None
         try:
             yield
         finally:
@@ -89,9 +90,11 @@ class RunFolder:
         if not file.exists():
             return []
         rows = []
-        for line in file.read_text(encoding="utf-8").splitlines():
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
             with contextlib.suppress(json.JSONDecodeError):
-                rows.append(json.loads(line))
+                row = json.loads(line)
+                if isinstance(row, dict) and "images_seen" in row:
+                    rows.append(row)
         return rows
 
     def rewind_metrics(self, images_seen: int) -> None:
@@ -105,15 +108,20 @@ def numbered_runs(outdir: Path) -> list[Path]:
     """The run folders in `outdir` (`00000-name`), oldest first."""
     if not outdir.is_dir():
         return []
-    return sorted(path for path in outdir.iterdir() if re.match(r"\d{5,}-", path.name))
+    runs = [path for path in outdir.iterdir() if re.match(r"[0-9]{5,}-", path.name)]
+    return sorted(runs, key=lambda path: (_number(path), path.name))
 
 
 def next_run(outdir: Path, name: str) -> Path:
     """The next free `00000-name` in `outdir`; not made yet."""
     runs = numbered_runs(outdir)
-    number = int(runs[-1].name.split("-")[0]) + 1 if runs else 0
+    number = _number(runs[-1]) + 1 if runs else 0
     slug = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "run"
     return outdir / f"{number:05d}-{slug}"
+
+
+def _number(run: Path) -> int:
+    return int(run.name.split("-")[0])
 
 
 def write_whole(path: Path, data: bytes) -> None:

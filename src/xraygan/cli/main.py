@@ -72,7 +72,3 @@ def _stopped(number: int, _frame: FrameType | None) -> None:
 def _complain(message: str, code: int) -> None:
     prefix = "" if code >= 128 else "error: "
     print(f"xraygan: {prefix}{' '.join(message.split())}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()

@@ -43,7 +43,7 @@ class ModelFile(Settings):
     format: int = Field(FORMAT, ge=1, le=FORMAT)
     network: ModelSettings
     classes: tuple[ClassName, ...] = Field(min_length=1, max_length=256)
-    class_counts: tuple[Annotated[int, Field(ge=0)], ...]
+    class_counts: tuple[Annotated[int, Field(ge=0, le=10**12)], ...]
     images_seen: int = Field(ge=0)
     weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     made_with: dict[str, str] = Field(default_factory=dict)
@@ -92,9 +92,8 @@ def load_model(path: Path) -> Model:
     """
     folder = _find_folder(path)
     description = _read_description(folder / DESCRIPTION)
-    if len(description.classes) != description.network.num_classes or len(
-        description.class_counts
-    ) != len(description.classes):
+    lengths = {len(description.classes), len(description.class_counts)}
+    if lengths != {description.network.num_classes} or not sum(description.class_counts):
         raise XrayganError(f"model {folder}: its classes do not fit its network; not loaded")
     weights = folder / WEIGHTS
     generator = build_generator(description.network)

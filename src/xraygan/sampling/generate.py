@@ -100,7 +100,8 @@ def write_images(
             done += len(indices)
             if progress:
                 progress(done, request.num)
-    partial.replace(manifest)
+    with refusing_disk_faults(out):
+        partial.replace(manifest)
     return manifest
 
 
@@ -122,9 +123,8 @@ def _claim(out: Path, model: Model) -> None:
             raise XrayganError(f"{out}: holds other files; give a new or empty folder")
         (out / f".{MANIFEST}").touch()  # ours from here on, wherever this call is cut short
         return
-    with manifest.open(newline="", encoding="utf-8") as file:
-        first = next(itertools.islice(csv.DictReader(file), 1), None)
-    if first and first.get("model_sha256") != model.sha256:
+    first = next(_rows(manifest), None)
+    if first and first["model_sha256"] != model.sha256:
         raise XrayganError(
             f"{out}: holds images of another model; give another folder or delete this one"
         )
@@ -134,16 +134,29 @@ def _kept_rows(manifest: Path, model: Model, request: Request) -> Iterator[list[
     """Rows of an earlier call into the same folder, but those that are written again."""
     if not manifest.exists():
         return
-    with manifest.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            seed, index = int(row["seed"]), int(row["index"])
-            again = (
-                seed == request.seed
-                and request.first <= index < request.first + request.num
-                and row["class"] == model.description.classes[label_of(model, request, index)]
-            )
-            if not again:
-                yield [row[name] for name in COLUMNS]
+    for row in _rows(manifest):
+        seed, index = int(row["seed"]), int(row["index"])
+        again = (
+            seed == request.seed
+            and request.first <= index < request.first + request.num
+            and row["class"] == model.description.classes[label_of(model, request, index)]
+        )
+        if not again:
+            yield [row[name] for name in COLUMNS]
+
+
+def _rows(manifest: Path) -> Iterator[dict[str, str]]:
+    """The rows of a manifest, each checked to be one of ours."""
+    try:
+        with manifest.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                if tuple(row) != COLUMNS or not (row["seed"] + row["index"]).isdecimal():
+                    raise ValueError("a row is not one of ours")
+                yield row
+    except (ValueError, TypeError, csv.Error) as error:
+        raise XrayganError(
+            f"{manifest}: cannot be read ({error}); give another folder or delete this one"
+        ) from None
 
 
 def _facts(model: Model, seed: int, index: int, class_name: str) -> dict[str, str]:

@@ -114,7 +114,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         if claimed != _digest(record) or record["arrays_sha256"] != sha256_of(path / ARRAYS):
             raise XrayganError(f"checkpoint {path}: damaged (its hash does not match)")
         arrays = load_file(path / ARRAYS)
-    except (OSError, ValueError, KeyError, AttributeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise XrayganError(f"checkpoint {path}: damaged ({error})") from None
     return Checkpoint(record["images_seen"], arrays, record["facts"])
 
@@ -135,8 +135,9 @@ def _remove_old(folder: Path, best: int | None) -> None:
             doomed = path.with_name(f".removing-{path.name}")
             path.rename(doomed)
             shutil.rmtree(doomed, ignore_errors=True)
-    for left in folder.glob(".removing-*"):
-        shutil.rmtree(left, ignore_errors=True)
+    for pattern in (".removing-*", ".writing-*"):  # what a kill has left
+        for left in folder.glob(pattern):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _is_intact(path: Path) -> bool:

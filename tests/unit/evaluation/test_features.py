@@ -134,6 +134,24 @@ def test_flat_images_have_no_energy() -> None:
     np.testing.assert_allclose(thumbnail, 77 / 255, rtol=1e-5)
 
 
+def test_lattice_answers_to_its_own_period() -> None:
+    """A carrier of amplitude 3 has coherent energy 9 at its period and none elsewhere."""
+    y, x = np.indices((64, 64))
+    columns = np.where(x % 2, 3, -3)
+    board = np.where((x + y) % 2, 3, -3)
+    quarter = np.rint(9 * np.cos(np.pi / 2 * y))
+    sizes = family_sizes(64, 64)
+    stop = -sizes["intensity"]
+    pictures = (100 + np.stack([columns, board, quarter])).astype(np.uint8)
+    lattice = filter_bank_features(pictures)[:, stop - sizes["lattice"] : stop]
+    silent = np.log(0.25)
+    # Order: vertical period (none, 2, 4) by horizontal period (none, 2, 4), without the first.
+    for row, place, energy in ((0, 0, 9), (1, 3, 9), (2, 5, 81 / 2)):
+        expected = np.full(8, silent)
+        expected[place] = np.log(energy + 0.25)
+        np.testing.assert_allclose(lattice[row], expected, atol=0.05)
+
+
 def test_no_images_give_no_rows() -> None:
     assert filter_bank_features(np.empty((0, 64, 64), np.uint8)).shape == (0, 507)
 

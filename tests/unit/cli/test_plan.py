@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from xraygan.cli.plan import print_plan
+from xraygan.config import RunSettings
+from xraygan.errors import XrayganError
+
+
+def test_the_plan_is_yaml_that_can_be_given_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    settings = RunSettings.parse({"training": {"kimg": 5}, "data": {"patient_pattern": "ü"}}, "x")
+    print_plan(settings, tmp_path, Path("results"))
+    out = capsys.readouterr().out
+    assert out.splitlines()[:2] == [f"# data: {tmp_path}", "# into: results"]
+    assert RunSettings.parse(yaml.safe_load(out), "plan") == settings
+
+
+def test_without_data_it_is_the_phantom(capsys: pytest.CaptureFixture) -> None:
+    print_plan(RunSettings(), None, Path("results"))
+    assert "# data: the embedded phantom" in capsys.readouterr().out
+
+
+def test_no_such_folder(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(XrayganError, match="no such folder; give the folder of the X-rays"):
+        print_plan(RunSettings(), tmp_path / "none", Path("results"))
+    assert capsys.readouterr().out == ""

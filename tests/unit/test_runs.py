@@ -1,0 +1,177 @@
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xraygan.errors import XrayganError
+from xraygan.runs import (
+    RunFolder,
+    next_run,
+    numbered_runs,
+    read_json,
+    sha256_of,
+    write_json,
+    write_whole,
+)
+
+
+def test_write_whole(tmp_path: Path) -> None:
+    file = tmp_path / "ü.bin"
+    for data in (b"first", b"", b"second" * 1000):
+        write_whole(file, data)
+        assert file.read_bytes() == data
+    assert list(tmp_path.iterdir()) == [file]
+    assert file.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("operation", ["fsync", "replace"])
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()])
+def test_a_failed_write_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, operation: str, error: BaseException
+) -> None:
+    file = tmp_path / "config.json"
+    write_whole(file, b"old")
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(os if operation == "fsync" else Path, operation, fail)
+    expected = XrayganError if isinstance(error, OSError) else KeyboardInterrupt
+    with pytest.raises(expected, match="No space left" if expected is XrayganError else None):
+        write_whole(file, b"new")
+    assert list(tmp_path.iterdir()) == [file]
+    assert file.read_bytes() == b"old"
+
+
+def test_no_folder_to_write_in(tmp_path: Path) -> None:
+    with pytest.raises(XrayganError, match="cannot be written"):
+        write_whole(tmp_path / "none" / "file", b"")
+    (tmp_path / "file").touch()
+    with pytest.raises(XrayganError, match="cannot be written"):
+        RunFolder(tmp_path / "file")
+
+
+def test_json(tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    assert read_json(file) is None
+    write_json(file, {"class": "肺炎", "n": [1, None]})
+    assert read_json(file) == {"class": "肺炎", "n": [1, None]}
+    assert "肺炎" in file.read_text(encoding="utf-8")
+    for damaged in (b'{"a', b"\xff\xfe"):
+        file.write_bytes(damaged)
+        with pytest.raises(XrayganError, match="cannot be read"):
+            read_json(file)
+
+
+def test_config(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "a" / "b")
+    assert run.read_config() is None
+    run.write_config({"a": 1})
+    assert run.read_config() == {"a": 1}
+
+
+def test_sha256(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert sha256_of(tmp_path / "abc").startswith("ba7816bf8f01cfea")  # FIPS 180-2, B.1
+
+
+def test_metrics(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    assert run.metrics() == []
+    rows = [{"images_seen": n, "d_loss": n / 3} for n in (32, 64, 96)]
+    for row in rows:
+        run.add_metrics(row)
+    assert run.metrics() == rows
+    run.rewind_metrics(64)
+    assert run.metrics() == rows[:2]
+    run.rewind_metrics(0)
+    assert run.metrics() == []
+
+
+def test_any_cut_of_the_metrics_loses_only_the_last_line(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    rows = [{"images_seen": n, "d_loss": 1.5} for n in (32, 64)]
+    for row in rows:
+        run.add_metrics(row)
+    whole = (tmp_path / "metrics.jsonl").read_bytes()
+    first = whole.index(b"\n") + 1
+    for cut in range(first, len(whole) - 1):
+        (tmp_path / "metrics.jsonl").write_bytes(whole[:cut])
+        run.rewind_metrics(1000)
+        run.add_metrics(rows[1])
+        assert run.metrics() == rows
+
+
+@given(junk=st.binary(max_size=50) | st.sampled_from([b"3", b"null", b"[]", b"{}", b'"a"']))
+def test_damaged_metrics_are_passed_over(
+    junk: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    run = RunFolder(tmp_path_factory.getbasetemp() / "metrics-run")
+    good = json.dumps({"images_seen": 32}).encode()
+    (run.path / "metrics.jsonl").write_bytes(good + b"\n" + junk + b"\n" + good + b"\n")
+    run.rewind_metrics(32)
+    assert run.metrics().count({"images_seen": 32}) == 2
+
+
+def test_log(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.log("one ü")
+    run.log("two")
+    assert (tmp_path / "log.txt").read_text(encoding="utf-8") == "one ü\ntwo\n"
+
+
+def test_numbers(tmp_path: Path) -> None:
+    assert numbered_runs(tmp_path / "none") == []
+    assert next_run(tmp_path / "none", "a").name == "00000-a"
+    for name in ("00000-a", "00007-b", "notes", "1-c", "00003-d"):
+        (tmp_path / name).mkdir()
+    assert [path.name for path in numbered_runs(tmp_path)] == ["00000-a", "00003-d", "00007-b"]
+    assert next_run(tmp_path, "chest xray/../ü").name == "00008-chest-xray-..-ü"
+    (tmp_path / "99999-e").mkdir()
+    (tmp_path / "100000-f").mkdir()
+    assert numbered_runs(tmp_path)[-1].name == "100000-f"
+    assert next_run(tmp_path, "...").name == "100001-run"
+
+
+@given(name=st.text(max_size=100))
+def test_any_name_makes_one_folder_name(name: str) -> None:
+    made = next_run(Path("runs"), name)
+    assert made.parent == Path("runs")
+    assert len(made.name) <= 66
+    assert "\0" not in made.name
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from xraygan.runs import RunFolder
+with RunFolder(Path(sys.argv[1])).locked():
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_second_trainer_is_refused_and_a_dead_ones_lock_is_free(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline() == "locked\n"
+            with (
+                pytest.raises(XrayganError, match="another xraygan is training here"),
+                run.locked(),
+            ):
+                pytest.fail("two trainers in one folder")
+        finally:
+            other.kill()  # SIGKILL: it cannot clean up
+    with run.locked():
+        pass
+    with run.locked():
+        pass

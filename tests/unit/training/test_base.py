@@ -1,0 +1,137 @@
+import cv2
+import numpy as np
+import pytest
+
+from xraygan.models.generator import LinearGaussian
+from xraygan.training.base import fit_base
+
+SIDE = 8
+
+
+def gaussian_films(count: int, rank: int = 3, seed: int = 0) -> tuple[np.ndarray, np.ndarray, dict]:
+    """Films of a known Gaussian of low rank in two classes of other means, other spreads."""
+    random = np.random.default_rng(seed)
+    directions = np.linalg.qr(random.normal(size=(SIDE * SIDE, rank)))[0].T
+    spreads = np.array([[0.9, 0.6, 0.3], [0.3, 0.9, 0.6]])
+    means = np.array([[0.5, 0.0, -0.3], [-0.5, 0.2, 0.3]])
+    labels = np.arange(count, dtype=np.int32) % 2
+    coordinates = random.normal(size=(count, rank)) * spreads[labels] + means[labels]
+    pixels = (coordinates @ directions).reshape(count, SIDE, SIDE)
+    images = np.clip(np.rint(pixels * 127.5 + 127.5), 0, 255).astype(np.uint8)
+    truth = {
+        "mean": means @ directions,
+        "covariance": [directions.T @ np.diag(s**2) @ directions for s in spreads],
+    }
+    return images, labels, truth
+
+
+def moments(base: dict[str, np.ndarray], label: int) -> tuple[np.ndarray, np.ndarray]:
+    root = base["class_factors"][label] @ base["components"]
+    return base["class_means"][label] @ base["components"] + base["mean"], root.T @ root
+
+
+def test_recovers_the_mean_and_covariance_of_each_class() -> None:
+    images, labels, truth = gaussian_films(20_000)
+    base = fit_base(images, labels, 2, 3, SIDE)
+    for label in range(2):
+        mean, covariance = moments(base, label)
+        assert np.abs(mean - truth["mean"][label]).max() < 0.02
+        assert np.abs(covariance - truth["covariance"][label]).max() < 0.02
+
+
+def test_what_it_fits_is_what_the_layer_takes_and_draws() -> None:
+    images, labels, truth = gaussian_films(4000)
+    layer = LinearGaussian(SIDE, 3, 2)
+    for name, value in fit_base(images, labels, 2, 3, SIDE).items():
+        assert value.dtype == np.float32
+        getattr(layer, name).assign(value)
+    z = np.random.default_rng(5).normal(size=(4000, 3)).astype(np.float32)
+    drawn = np.asarray(layer(z, np.eye(2, dtype=np.float32)[np.ones(4000, int)]))
+    drawn = drawn.reshape(4000, -1)
+    assert np.abs(drawn.mean(axis=0) - truth["mean"][1]).max() < 0.05
+    assert np.abs(np.cov(drawn.T) - truth["covariance"][1]).max() < 0.05
+
+
+def test_shrinkage_by_its_formula() -> None:
+    images, labels, _ = gaussian_films(40)
+    latent = 4
+    base = fit_base(images, labels, 2, latent, SIDE)
+    pixels = images.reshape(40, -1) / 127.5 - 1
+    coordinates = (pixels - pixels.mean(axis=0)) @ base["components"].T
+    parts = [coordinates[labels == label] for label in range(2)]
+    within = sum((len(part) - 1) * np.cov(part.T) for part in parts) / 38
+    weight = latent / (latent + 20)
+    for label, part in enumerate(parts):
+        expected = (1 - weight) * np.cov(part.T) + weight * within
+        factor = base["class_factors"][label]
+        assert np.allclose(factor.T @ factor, expected, atol=1e-4)
+
+
+def test_components_are_the_leading_ones() -> None:
+    images, labels, _ = gaussian_films(300)
+    components = fit_base(images, labels, 2, 3, SIDE)["components"]
+    pixels = images.reshape(300, -1) / 127.5 - 1
+    exact = np.linalg.svd(pixels - pixels.mean(axis=0), full_matrices=False)[2][:3]
+    assert np.allclose(np.abs(np.sum(components * exact, axis=1)), 1, atol=1e-3)
+
+
+def finite(base: dict[str, np.ndarray]) -> None:
+    assert all(np.isfinite(value).all() for value in base.values())
+
+
+def test_one_class() -> None:
+    images, labels, _ = gaussian_films(50)
+    base = fit_base(images, labels * 0, 1, 3, SIDE)
+    finite(base)
+    mean, _ = moments(base, 0)
+    assert np.allclose(mean, images.reshape(50, -1).mean(axis=0) / 127.5 - 1, atol=1e-4)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [0, 0], [1, 1]])
+def test_two_images(labels: list[int]) -> None:
+    images, _, _ = gaussian_films(2)
+    base = fit_base(images, np.array(labels, np.int32), 2, 1, SIDE)
+    finite(base)
+    for label in range(2):
+        present = images[np.array(labels) == label].reshape(-1, SIDE * SIDE) / 127.5 - 1
+        if len(present):
+            assert np.allclose(moments(base, label)[0], present.mean(axis=0), atol=1e-2)
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_equal_images(count: int) -> None:
+    images = np.repeat(gaussian_films(1)[0], count, axis=0)
+    base = fit_base(images, np.zeros(count, np.int32), 1, max(1, count - 1), SIDE)
+    finite(base)
+    mean, covariance = moments(base, 0)
+    assert np.allclose(mean, images[0].ravel() / 127.5 - 1, atol=1e-4)
+    assert np.abs(covariance).max() < 1e-3
+
+
+def test_a_class_of_one_image_borrows_the_others_variety() -> None:
+    images, labels, _ = gaussian_films(101)
+    labels = (np.arange(101) == 100).astype(np.int32)
+    base = fit_base(images, labels, 2, 3, SIDE)
+    finite(base)
+    pixels = images[:100].reshape(100, -1) / 127.5 - 1
+    coordinates = pixels @ base["components"].T
+    factor = base["class_factors"][1]
+    assert np.allclose(factor.T @ factor, np.cov(coordinates.T), atol=1e-3)
+
+
+def test_larger_images_are_averaged_down() -> None:
+    fine = np.random.default_rng(0).integers(0, 256, (6, 128, 128), np.uint8)
+    labels = np.array([0, 1] * 3, np.int32)
+    base = fit_base(fine, labels, 2, 5, 64)
+    assert base["components"].shape == (5, 64 * 64)
+    blocks = fine.reshape(6, 64, 2, 64, 2).mean(axis=(2, 4))
+    assert np.allclose(base["mean"], blocks.mean(axis=0).ravel() / 127.5 - 1, atol=1e-4)
+    coarse = np.stack([cv2.resize(f, (64, 64), interpolation=cv2.INTER_AREA) for f in fine])
+    again = fit_base(coarse, labels, 2, 5, 64)
+    assert np.abs(again["mean"] - base["mean"]).max() < 1 / 127
+
+
+def test_the_same_films_give_the_same_base() -> None:
+    images, labels, _ = gaussian_films(60)
+    one, two = (fit_base(images, labels, 2, 3, SIDE) for _ in range(2))
+    assert all(np.array_equal(one[name], two[name]) for name in one)

@@ -1,0 +1,75 @@
+import pytest
+
+from xraygan.config import RunSettings
+from xraygan.errors import XrayganError
+from xraygan.training.loop import remember_best, snapshot_images, whole_steps
+from xraygan.training.session import check_batch, check_same_run
+
+
+@pytest.mark.parametrize(("images", "steps"), [(1, 32), (32, 32), (33, 64), (1000, 1024)])
+def test_whole_steps(images: int, steps: int) -> None:
+    assert whole_steps(images, 32) == steps
+
+
+@pytest.mark.parametrize(
+    ("total", "images"), [(64, 1000), (20_000, 1000), (100_000, 5000), (1_000_000, 50_000)]
+)
+def test_a_snapshot_every_twentieth_of_the_run(total: int, images: int) -> None:
+    assert snapshot_images(RunSettings(), total) == images
+
+
+def test_snapshots_as_set() -> None:
+    settings = RunSettings.parse({"output": {"snapshot_kimg": 0.25}}, "test")
+    assert snapshot_images(settings, 10**6) == 250
+    settings = RunSettings.parse({"output": {"snapshot_kimg": 1e-9}}, "test")
+    assert snapshot_images(settings, 10**6) == 1
+
+
+def test_the_best_snapshot_is_remembered() -> None:
+    facts: dict = {}
+    for seen, kid in ((32, 0.5), (64, 0.2), (96, 0.3)):
+        remember_best(facts, seen, {"kid": kid})
+    remember_best(facts, 128, {})
+    assert facts == {"best": 64, "best_kid": 0.2}
+
+
+def test_a_batch_larger_than_the_data() -> None:
+    settings = RunSettings.parse({"training": {"batch": 32}}, "test")
+    check_batch(settings, 32)
+    with pytest.raises(XrayganError, match="more than the 31 training images; use --batch 31"):
+        check_batch(settings, 31)
+
+
+class Notes:
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.note = self.notes.append
+
+
+def described(**training: object) -> dict:
+    settings = RunSettings.parse({"training": training}, "test").model_dump(mode="json")
+    data = {"fingerprint": "f", "counts": {"train/A": 10}}
+    return {"settings": settings, "data": data, "versions": {"keras": "3.15"}}
+
+
+def test_a_run_goes_on_only_as_it_was_begun(tmp_path) -> None:
+    then, reporter = described(batch=8), Notes()
+    check_same_run(tmp_path, then, described(batch=8), False, reporter)
+    assert reporter.notes == []
+
+    for now, message in (
+        (described(batch=16), "training.batch was 8, is 16"),
+        (described(batch=8) | {"versions": {"keras": "4"}}, "keras was 3.15, is 4"),
+        (
+            described(batch=8) | {"data": {"fingerprint": "g", "counts": {"train/A": 12}}},
+            r"the data changed \(10 images then, 12 now\)",
+        ),
+    ):
+        with pytest.raises(XrayganError, match=f"begun otherwise: {message}"):
+            check_same_run(tmp_path, then, now, False, reporter)
+        check_same_run(tmp_path, then, now, True, reporter)
+    assert len(reporter.notes) == 3
+
+    other_output = described(batch=8)
+    other_output["settings"]["output"]["num"] = 7
+    check_same_run(tmp_path, then, other_output, False, reporter)
