@@ -111,7 +111,9 @@ def quality(data: Path, resolution: int, minutes: float, folder: Path) -> None:
     made = xraygan.api.generate(results, NUM, seed=1, like_train=True)
     ours = made[0]  # type: ignore[index]
     meter = RealismMeter(train, validation)
-    print(f"\n{seconds:.0f} s each, {resolution}×{resolution}, {len(validation)} validation images\n")
+    print(
+        f"\n{seconds:.0f} s each, {resolution}×{resolution}, {len(validation)} validation images\n"
+    )
     print("| | images seen | images/s | KID (95 %) | SWD ×1000, fine to coarse |")
     print("|---|---|---|---|---|")
     kids = {}

@@ -16,7 +16,7 @@ import numpy as np
 
 from xraygan.config import GROUPS, DataSettings, RunSettings
 from xraygan.progress import Reporter
-from xraygan.runs import RunFolder, next_run, write_json
+from xraygan.runs import RunFolder, next_run, refusing_disk_faults, write_json
 from xraygan.sampling.request import Request
 from xraygan.training.device import use_device
 
@@ -228,9 +228,10 @@ def run(
     folder = trained.path
     synthetic = folder / "synthetic"
     seed = settings.training.seed
+    model = load_model(folder)
+    _set_aside(synthetic, model.sha256, reporter)
     generate(folder, settings.output.num, seed=seed, out=synthetic, reporter=reporter)
     reporter.note("measuring …")
-    model = load_model(folder)
     request = Request(MEASURED, seed, like_train=True)
     made = generate_arrays(model, request)
     summary = summarise(folder, trained.dataset, trained.config, *made, model.sha256)
@@ -242,3 +243,15 @@ def run(
     }
     write_json(folder / "summary.json", summary | {"paths": paths})
     return summary | {"paths": paths}
+
+
+def _set_aside(synthetic: Path, model_sha256: str, reporter: Reporter) -> None:
+    """Make room where this run, trained further since, has left an earlier model's images."""
+    from xraygan.sampling.generate import made_by
+
+    maker = made_by(synthetic)
+    if maker not in (None, model_sha256):
+        aside = synthetic.with_name(f"synthetic-{maker[:8]}")
+        with refusing_disk_faults(aside):
+            synthetic.rename(aside)
+        reporter.note(f"the images of the model before are now in {aside}")

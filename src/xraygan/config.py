@@ -64,8 +64,8 @@ class DataSettings(Settings):
 class TrainingSettings(Settings):
     """The adversarial game's numbers; every schedule runs from the first image to the last."""
 
-    epochs: float | None = Field(None, gt=0, le=1e9, description="Train for N passes.")
-    kimg: float | None = Field(None, gt=0, le=1e9, description="Train for K thousand images.")
+    epochs: float | None = Field(None, gt=0, le=1e6, description="Train for N passes.")
+    kimg: float | None = Field(None, gt=0, le=1e8, description="Train for K thousand images.")
     minutes: float | None = Field(
         None,
         gt=0,

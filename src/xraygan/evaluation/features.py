@@ -328,7 +328,7 @@ def _lattice(images: NDArray[np.floating]) -> NDArray[np.floating]:
 
 def _carrier_matrix(size: int) -> NDArray[np.floating]:
     """Windowed carriers [4, positions, size]: constant, period 2, cosine and sine of period 4."""
-    window = np.hanning(_WINDOW + 2)[1:-1]
+    window = np.hanning(_WINDOW + 1)[:-1]  # periodic: whole periods do not leak into one another
     window /= window.sum()
     t = np.arange(_WINDOW)
     quarter = np.sqrt(2) * np.exp(0.5j * np.pi * t)

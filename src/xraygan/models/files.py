@@ -84,6 +84,14 @@ def save_model(folder: Path, generator: keras.Model, facts: dict[str, Any]) -> s
     return digest
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether `save_model` wrote both files of this folder to their end."""
+    try:
+        return _read_description(folder / DESCRIPTION).weights_sha256 == sha256_of(folder / WEIGHTS)
+    except (XrayganError, OSError):
+        return False
+
+
 def load_model(path: Path) -> Model:
     """A generator from a run folder, a model folder, or either file in it.
 

@@ -114,17 +114,22 @@ def _batches(model: Model, request: Request) -> Iterator[tuple[list[int], np.nda
         yield indices, images, np.array(labels, np.int32)
 
 
+def made_by(out: Path) -> str | None:
+    """Which model made the images in a folder, by its hash; None where there are none."""
+    manifest = next((out / n for n in (MANIFEST, f".{MANIFEST}") if (out / n).exists()), None)
+    first = next(_rows(manifest), None) if manifest else None
+    return first["model_sha256"] if first else None
+
+
 def _claim(out: Path, model: Model) -> None:
     """Use a folder that is new, empty, or already this model's."""
     out.mkdir(parents=True, exist_ok=True)
-    manifest = next((out / n for n in (MANIFEST, f".{MANIFEST}") if (out / n).exists()), None)
-    if manifest is None:
+    if not any((out / name).exists() for name in (MANIFEST, f".{MANIFEST}")):
         if any(out.iterdir()):
             raise XrayganError(f"{out}: holds other files; give a new or empty folder")
         (out / f".{MANIFEST}").touch()  # ours from here on, wherever this call is cut short
         return
-    first = next(_rows(manifest), None)
-    if first and first["model_sha256"] != model.sha256:
+    if made_by(out) not in (None, model.sha256):
         raise XrayganError(
             f"{out}: holds images of another model; give another folder or delete this one"
         )

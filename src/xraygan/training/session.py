@@ -13,6 +13,7 @@ import numpy as np
 from xraygan.config import ModelSettings, RunSettings
 from xraygan.data.cache import Dataset
 from xraygan.errors import XrayganError
+from xraygan.models.files import is_whole
 from xraygan.presets import model_settings
 from xraygan.progress import Reporter
 from xraygan.runs import RunFolder, numbered_runs
@@ -149,6 +150,8 @@ def train_run(
             f"training on {len(images):,} images ({network.compute_dtype}, "
             f"{network.latent} components), {total:,} images to see"
         )
+    elif done:
+        snapshots.write_model(trainer.images_seen)
     else:
         reporter.note(f"going on after {trainer.images_seen:,} of {total:,} images")
     train_loop(run, trainer, settings, total, snapshots, reporter, facts)

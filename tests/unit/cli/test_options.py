@@ -61,7 +61,7 @@ def test_a_length_on_the_command_line_replaces_that_of_the_file(
 
 
 def test_two_lengths_are_refused(config: Path) -> None:
-    with pytest.raises(XrayganError, match="the command line: .*epochs and kimg are both given"):
+    with pytest.raises(XrayganError, match=r"the command line: .*both given"):
         made("--epochs", "1", "--kimg", "1")
     config.write_text("training: {epochs: 1, minutes: 2}\n")
     with pytest.raises(XrayganError, match=r"config\.yaml: .*epochs and minutes are both given"):

@@ -149,7 +149,7 @@ def test_lattice_answers_to_its_own_period() -> None:
     for row, place, energy in ((0, 0, 9), (1, 3, 9), (2, 5, 81 / 2)):
         expected = np.full(8, silent)
         expected[place] = np.log(energy + 0.25)
-        np.testing.assert_allclose(lattice[row], expected, atol=0.05)
+        np.testing.assert_allclose(lattice[row], expected, atol=1e-3)
 
 
 def test_no_images_give_no_rows() -> None:

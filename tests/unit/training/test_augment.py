@@ -126,3 +126,13 @@ def test_never_mirrored_never_turned_far() -> None:
     upright = likeness(images)
     for other in (images[:, :, ::-1], images[:, ::-1], np.rot90(images, axes=(1, 2))):
         assert np.median(upright - likeness(other)) > 0.3
+
+
+def test_beyond_the_border_lies_the_edge(only) -> None:
+    """A ramp shifted far stops at its last grey: nothing is extrapolated."""
+    only("SHIFT", 0.5)
+    ramp = np.broadcast_to(np.linspace(-1, 1, 16, dtype=np.float32)[:, None, None], (50, 16, 16, 1))
+    for images in (ramp, ramp.transpose(0, 2, 1, 3)):
+        made = moved(np.ascontiguousarray(images))
+        assert made.min() >= -1 - 1e-6
+        assert made.max() <= 1 + 1e-6
