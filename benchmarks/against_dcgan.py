@@ -1,4 +1,4 @@
-"""The main benchmark, all in one run on one machine:
+"""The main benchmark, all in one run on one machine.
 
 (a) our training against a plain DCGAN: images a second, and KID and sliced Wasserstein
     distance on validation patients after the same seconds;
@@ -95,9 +95,8 @@ def quality(data: Path, resolution: int, minutes: float, folder: Path) -> None:
     last = json.loads((results / "metrics.jsonl").read_text().splitlines()[-1])
     seconds = last["seconds"]
 
-    from dcgan import train_dcgan
-
     import xraygan.api
+    from dcgan import train_dcgan
     from xraygan.config import DataSettings
     from xraygan.data.cache import prepare
     from xraygan.evaluation.pyramid import sliced_wasserstein

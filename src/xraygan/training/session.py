@@ -129,7 +129,7 @@ def train_run(
     }
     run.rewind_metrics(trainer.images_seen)
     finished = newest is not None and trainer.images_seen >= total
-    if finished and described["published"] is not None and (run.path / "model").is_dir():
+    if finished and described["published"] is not None and is_whole(run.path / "model"):
         reporter.note(f"{run.path}: already trained on {trainer.images_seen:,} images")
         return described
     snapshots = Snapshots(
@@ -150,8 +150,6 @@ def train_run(
             f"training on {len(images):,} images ({network.compute_dtype}, "
             f"{network.latent} components), {total:,} images to see"
         )
-    elif done:
-        snapshots.write_model(trainer.images_seen)
     else:
         reporter.note(f"going on after {trainer.images_seen:,} of {total:,} images")
     train_loop(run, trainer, settings, total, snapshots, reporter, facts)
