@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def start_up() -> None:
-    program = [sys.executable, "-m", "xraygan.cli.main", "--help"]
+    program = [sys.executable, "-m", "xraygan", "--help"]
     bare = [sys.executable, "-c", "pass"]
     times, bare_times = [], []
     for _ in range(7):
@@ -88,7 +88,7 @@ def cached_start(data: Path, resolution: int) -> None:
 def quality(data: Path, resolution: int, minutes: float, folder: Path) -> None:
     results = folder / "run"
     # Ours as a user runs it, in a process of its own: snapshots and checkpoints included.
-    command = [sys.executable, "-m", "xraygan.cli.main", "run", str(data), "--results"]
+    command = [sys.executable, "-m", "xraygan", "run", str(data), "--results"]
     options = ["--resolution", str(resolution), "--minutes", str(minutes)]
     subprocess.run([*command, str(results), *options], check=True, stdout=subprocess.DEVNULL)
     peak_gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20

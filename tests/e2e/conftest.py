@@ -45,8 +45,8 @@ def finished(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
 
 @pytest.fixture(scope="session")
 def slow_settings() -> list[str]:
-    """Ten snapshots, and a checkpoint after every call of the graph."""
-    lengths = ["--kimg", "4", "--snapshot-kimg", "0.4", "--checkpoint-seconds", "0"]
+    """Eight snapshots, and a checkpoint about every second."""
+    lengths = ["--kimg", "2", "--snapshot-kimg", "0.25", "--checkpoint-seconds", "1"]
     return [*TINY, *lengths, "--num", "12"]
 
 

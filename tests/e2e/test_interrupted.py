@@ -34,10 +34,10 @@ def test_signal_in_training_leaves_a_checkpoint(
     films, slow_settings, uninterrupted, tmp_path, number, code
 ):
     folder, log = tmp_path / "r", tmp_path / "log"
-    # No checkpoint is due in this half: the one that is found is the signal's.
-    settings = [*slow_settings, "--snapshot-kimg", "4", "--checkpoint-seconds", "1000"]
+    # No checkpoint is due before the end: the one that is found is the signal's.
+    settings = [*slow_settings, "--snapshot-kimg", "2", "--checkpoint-seconds", "1000"]
     process = start([*MODULE, "run", films, "-o", folder, *settings], log)
-    assert wait_until(lambda: "of 4,000 images, epoch" in log.read_text(), process)
+    assert wait_until(lambda: "of 2,000 images, epoch" in log.read_text(), process)
     process.send_signal(number)
     asked = time.monotonic()
     assert process.wait(30) == code, log.read_text()
@@ -66,11 +66,16 @@ def test_signal_at_any_moment_shows_no_traceback(films, slow_settings, tmp_path,
         assert "Traceback" not in log.read_text(), (moment, log.read_text())
 
 
-def kill_at(kind: str, process: subprocess.Popen, folder: Path, log: Path, rng: random.Random):
-    """Wait for a moment of this kind and kill the process there; its name, or None if it ended."""
+MOMENTS = ("start", "training", "checkpoint", "imports", "snapshot", "tracing", "checkpoint")
 
-    def training() -> bool:
-        return any(word in log.read_text() for word in ("going on after", "images to see"))
+
+def kill_at(
+    moment: str, process: subprocess.Popen, folder: Path, log: Path, rng: random.Random
+) -> bool:
+    """Kill the process at a moment of this kind; whether it was still alive."""
+
+    def tracing() -> bool:
+        return any(words in log.read_text() for words in ("going on after", "images to see"))
 
     def writing() -> bool:
         return any((folder / "checkpoints").glob(".writing-*"))
@@ -78,42 +83,45 @@ def kill_at(kind: str, process: subprocess.Popen, folder: Path, log: Path, rng: 
     def publishing() -> bool:
         return any((folder / "model").glob(".generator*"))
 
-    if kind == "start":
+    if moment == "start":
         time.sleep(rng.uniform(0, 3))
-    elif kind == "imports":
+    elif moment == "imports":
         time.sleep(rng.uniform(3, 9))
     else:
-        wait_until(training, process)
-        time.sleep(rng.uniform(0, 16) if kind == "training" else rng.uniform(0, 5))
-        if kind == "checkpoint":
-            wait_until(writing, process)
-            time.sleep(rng.uniform(0, 0.03))
-        elif kind == "snapshot":
+        wait_until(tracing, process)
+        if moment == "tracing":
+            time.sleep(rng.uniform(0, 8))
+        elif moment == "snapshot":
             wait_until(publishing, process)
             time.sleep(rng.uniform(0, 0.01))
-    killed = process.poll() is None
+        else:
+            wait_until(writing, process)
+            time.sleep(rng.uniform(0, 4))
+            if moment == "checkpoint":
+                wait_until(writing, process)
+                time.sleep(rng.uniform(0, 0.02))
+    alive = process.poll() is None
     process.kill()
     process.wait()
-    return killed
+    return alive
 
 
 def test_kill_at_random_moments(films, slow_settings, uninterrupted, cache, tmp_path):
     rng = random.Random(20)
     folder = tmp_path / "r"
     command = [*MODULE, "run", films, "-o", folder, *slow_settings]
-    kinds = ["start", "training", "checkpoint", "imports", "snapshot", "training"]
     killed = 0
     for number in range(KILLS):
-        kind = kinds[number % len(kinds)]
-        if kind == "start":
+        moment = MOMENTS[number % len(MOMENTS)]
+        if moment == "start":
             shutil.rmtree(cache)  # so that there is data to be read
         log = tmp_path / f"log{number}"
         began = time.monotonic()
-        was_alive = kill_at(kind, start(command, log), folder, log, rng)
+        was_alive = kill_at(moment, start(command, log), folder, log, rng)
         killed += was_alive
         at = sorted(checkpoints(folder))[-1:] or ["nothing"]
         after = time.monotonic() - began
-        print(f"kill {number + 1} ({kind}) after {after:.1f} s, checkpoint {at[0]}", flush=True)
+        print(f"kill {number + 1} ({moment}) after {after:.1f} s, checkpoint {at[0]}", flush=True)
         assert "Traceback" not in log.read_text(), log.read_text()
         assert "xraygan: error" not in log.read_text(), log.read_text()
     rest = run(command)
@@ -142,5 +150,5 @@ def test_damaged_newest_checkpoint_falls_back(
     assert ended.code == 0, ended
     assert f"{names[-1]}: damaged" in ended.stderr
     assert "falling back to the checkpoint before" in ended.stderr
-    assert f"going on after {int(names[-2]):,} of 4,000 images" in ended.stderr
+    assert f"going on after {int(names[-2]):,} of 2,000 images" in ended.stderr
     assert same_end(folder, uninterrupted)
