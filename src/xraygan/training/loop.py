@@ -13,6 +13,7 @@ from xraygan.signals import StopRequest
 from xraygan.training.checkpoint import Checkpoint, save_checkpoint
 from xraygan.training.trainer import Trainer
 
+TICKS_A_SNAPSHOT = 5
 CALL_SECONDS = 1.0
 """How long one graph call may take: the longest wait between Ctrl-C and its checkpoint."""
 
@@ -45,8 +46,7 @@ def train_loop(
     """
     # ---- Intervals, in whole steps.
     batch = trainer.batch
-    snapshot = whole_steps(snapshot_images(settings, total_images), batch)
-    tick = whole_steps(max(snapshot // 5, 1), batch)
+    tick, snapshot = intervals(snapshot_images(settings, total_images), batch)
     steps_per_call = 1
     start = time.monotonic() - facts.setdefault("seconds", 0.0)
     last_saved = time.monotonic()
@@ -124,6 +124,12 @@ def snapshot_images(settings: RunSettings, total_images: int) -> int:
     rough = max(total_images / 20, 1000)
     power = 10 ** math.floor(math.log10(rough))
     return int(min((m * power for m in (1, 2, 5, 10)), key=lambda v: abs(math.log(v / rough))))
+
+
+def intervals(snapshot: int, batch: int) -> tuple[int, int]:
+    """Images between ticks and between snapshots: whole steps, and a whole number of ticks."""
+    tick = whole_steps(max(snapshot // TICKS_A_SNAPSHOT, 1), batch)
+    return tick, tick * max(round(snapshot / tick), 1)
 
 
 def whole_steps(images: int, batch: int) -> int:

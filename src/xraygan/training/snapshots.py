@@ -79,7 +79,8 @@ class Snapshots:
         number = len(self._facts["classes"])
         labels = np.repeat(np.arange(number), self._columns * self._rows_per_class)
         images = self._sample(self._seed, np.arange(len(labels)), labels)
-        path = self._run.path / f"fakes{-(-images_seen // 1000):06d}.png"
+        kimg = round(images_seen / 1000) or int(images_seen > 0)
+        path = self._run.path / f"fakes{kimg:06d}.png"
         save_grid(path, class_blocks(images, labels, self._columns))
         self.show(path)
         return path

@@ -2,13 +2,22 @@ import pytest
 
 from xraygan.config import RunSettings
 from xraygan.errors import XrayganError
-from xraygan.training.loop import remember_best, snapshot_images, whole_steps
+from xraygan.training.loop import intervals, remember_best, snapshot_images, whole_steps
 from xraygan.training.session import check_batch, check_same_run
 
 
 @pytest.mark.parametrize(("images", "steps"), [(1, 32), (32, 32), (33, 64), (1000, 1024)])
 def test_whole_steps(images: int, steps: int) -> None:
     assert whole_steps(images, 32) == steps
+
+
+@pytest.mark.parametrize("batch", [2, 16, 32, 100, 4096])
+@pytest.mark.parametrize("wanted", [1, 200, 1000, 5000, 50_000])
+def test_every_snapshot_falls_on_a_tick(wanted: int, batch: int) -> None:
+    tick, snapshot = intervals(wanted, batch)
+    assert tick % batch == 0
+    assert snapshot % tick == 0
+    assert snapshot == batch or abs(snapshot - wanted) < max(batch * 5, wanted / 5)
 
 
 @pytest.mark.parametrize(
