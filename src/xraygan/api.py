@@ -69,7 +69,7 @@ def prepare(
     counts = [f"{len(dataset.split(s)[0]):,} {s}" for s in ("train", "val", "test")]
     reporter.note(
         f"{len(dataset.images):,} images ({', '.join(counts)}) in {len(dataset.classes)} "
-        f"classes; {len(dataset.refused):,} refused"
+        f"{'class' if len(dataset.classes) == 1 else 'classes'}; {len(dataset.refused):,} refused"
         + (f" (listed in {dataset.refused_list})" if len(dataset.refused) else "")
     )
     for note in dataset.notes:

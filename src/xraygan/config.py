@@ -61,6 +61,10 @@ class DataSettings(Settings):
     strict: bool = Field(False, description="Stop at the first refused file.")
 
 
+LENGTHS = frozenset({"epochs", "kimg", "minutes"})
+"""Ways to say how long to train: one at most."""
+
+
 class TrainingSettings(Settings):
     """The adversarial game's numbers; every schedule runs from the first image to the last."""
 
@@ -96,7 +100,7 @@ class TrainingSettings(Settings):
 
     @model_validator(mode="after")
     def _one_length(self) -> Self:
-        given = [name for name in ("epochs", "kimg", "minutes") if getattr(self, name)]
+        given = [name for name in sorted(LENGTHS) if getattr(self, name)]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} are both given: leave one")
         return self
@@ -194,6 +198,8 @@ def _explain(cls: type[BaseModel], error: ValidationError) -> str:
         nearest = difflib.get_close_matches(str(first["loc"][-1]), known, n=1, cutoff=0.0)
         return f"unknown setting '{where}'; did you mean '{nearest[0]}'?"
     message = first["msg"].removeprefix("Value error, ")
+    if isinstance(first["input"], dict) and first["type"] == "value_error":
+        return message  # about several settings at once, which it names itself
     given = reprlib.repr(first["input"])  # a hostile file's value may be a megabyte
     return f"setting '{where}' = {given}: {message}" if where else message
 

@@ -93,7 +93,7 @@ def start(command: Sequence[object], log: Path) -> subprocess.Popen:
 
 
 def wait_until(
-    condition: Callable[[], bool], process: subprocess.Popen, timeout_s: float = 120
+    condition: Callable[[], bool], process: subprocess.Popen, timeout_s: float = 300
 ) -> bool:
     """Whether the condition came true while the process lived."""
     end = time.monotonic() + timeout_s

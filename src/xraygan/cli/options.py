@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
-from xraygan.config import GROUPS, RunSettings, load_yaml
+from xraygan.config import GROUPS, LENGTHS, RunSettings, load_yaml
 
 ConfigFile = Annotated[
     Path | None,
@@ -35,68 +35,65 @@ def with_settings(groups: tuple[str, ...]) -> Callable[[Callable], Callable]:
     The command's parameter `settings` receives the validated `RunSettings`: flags over the
     file named by `--config` over defaults.
     """
+    owners = {name: group for group in groups for name in GROUPS[group].model_fields}
 
     def decorate(command: Callable) -> Callable:
-        owners: dict[str, str] = {}
-        flags = []
-        for group in groups:
-            for name, field in GROUPS[group].model_fields.items():
-                owners[name] = group
-                flags.append(_flag(name, field))
-
         @functools.wraps(command)
         def wrapped(**given: Any) -> Any:
-            values = {name: given.pop(name) for name in owners}
-            config = given.pop("config")
-            nested = load_yaml(config) if config else {}
-            RunSettings.parse(nested, str(config))
-            origin = "the command line" if not config else f"{config} and the command line"
-            for name, value in values.items():
-                if value is not None:
-                    nested[owners[name]] = {**(nested.get(owners[name]) or {}), name: value}
-                    if name in _LENGTHS:
-                        for other in _LENGTHS - {name}:
-                            if values.get(other) is None:
-                                nested["training"].pop(other, None)
-            return command(settings=RunSettings.parse(nested, origin), **given)
+            flags = {name: given.pop(name) for name in owners}
+            chosen = {name: value for name, value in flags.items() if value is not None}
+            settings = _merged(given.pop("config"), chosen, owners)
+            return command(settings=settings, **given)
 
         own = [p for p in inspect.signature(command).parameters.values() if p.name != "settings"]
-        config_flag = inspect.Parameter(
-            "config", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=ConfigFile
-        )
-        own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-        setattr(wrapped, "__signature__", inspect.Signature([*own, config_flag, *flags]))  # noqa: B010
-        wrapped.__annotations__ = {p.name: p.annotation for p in [*own, config_flag, *flags]}
+        parameters = [
+            *(p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own),
+            _keyword("config", ConfigFile),
+            *(_flag(name, GROUPS[group].model_fields[name]) for name, group in owners.items()),
+        ]
+        setattr(wrapped, "__signature__", inspect.Signature(parameters))  # noqa: B010
+        wrapped.__annotations__ = {p.name: p.annotation for p in parameters}
         return wrapped
 
     return decorate
 
 
-_LENGTHS = {"epochs", "kimg", "minutes"}
+def _merged(config: Path | None, chosen: dict[str, Any], owners: dict[str, str]) -> RunSettings:
+    """The settings of a file, overridden by flags; one length overrides another."""
+    nested = load_yaml(config) if config else {}
+    RunSettings.parse(nested, str(config))  # so that a fault in the file is the file's
+    if LENGTHS & set(chosen):
+        for name in LENGTHS & set(nested.get("training", {})):
+            del nested["training"][name]
+    for name, value in chosen.items():
+        nested.setdefault(owners[name], {})[name] = value
+    return RunSettings.parse(nested, f"{config} and flags" if config else "the command line")
 
 
 def _flag(name: str, field: FieldInfo) -> inspect.Parameter:
     """One optional flag; its default stays None, so that what was given can be told."""
-    kind = _flag_type(field.annotation)
+    kind, choices = _flag_type(field.annotation)
     flag = f"--{name.replace('_', '-')}"
     default = "" if field.default is None else f" [default: {field.default}]"
     option = typer.Option(
         f"{flag}/--no-{flag[2:]}" if kind is bool else flag,
         help=f"{field.description}{default}",
+        metavar="|".join(map(str, choices)) or None,
         show_default=False,
     )
+    return _keyword(name, Annotated[kind | None, option])
+
+
+def _keyword(name: str, annotation: Any) -> inspect.Parameter:
     return inspect.Parameter(
-        name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[kind | None, option],  # type: ignore[valid-type]
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
     )
 
 
-def _flag_type(annotation: Any) -> type:
-    """The plain type that a command line can carry; pydantic checks the rest."""
+def _flag_type(annotation: Any) -> tuple[Any, tuple]:
+    """The plain type that a command line can carry, and its choices; pydantic checks the rest."""
     if get_origin(annotation) in (Union, types.UnionType):
         return _flag_type(next(a for a in get_args(annotation) if a is not type(None)))
     if get_origin(annotation) is Literal:
-        return type(get_args(annotation)[0])
-    return annotation
+        return type(get_args(annotation)[0]), get_args(annotation)
+    return annotation, ()

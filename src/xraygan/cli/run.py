@@ -9,6 +9,7 @@ from xraygan.cli.main import app, print_json
 from xraygan.cli.options import Device, DryRun, Force, Json, Show, with_settings
 from xraygan.cli.plan import print_plan
 from xraygan.config import RunSettings
+from xraygan.errors import XrayganError
 
 
 @app.command("run")
@@ -18,6 +19,9 @@ def run_command(
     data: Annotated[
         Path | None,
         typer.Argument(help="Folder of X-rays; left out: the embedded phantom.", metavar="DATA"),
+    ] = None,
+    data_option: Annotated[
+        Path | None, typer.Option("--data", help="The same as DATA.", show_default=False)
     ] = None,
     results: Annotated[
         Path, typer.Option("--results", "-o", help="Folder for all results.")
@@ -29,6 +33,9 @@ def run_command(
     as_json: Json = False,
 ) -> None:
     """Do the whole job: read, train, generate, measure, summarise."""
+    if data is not None and data_option is not None:
+        raise XrayganError(f"DATA ({data}) and --data {data_option} are both given: leave one")
+    data = data or data_option
     if dry_run:
         print_plan(settings, data, results)
         return

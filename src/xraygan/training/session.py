@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from xraygan.config import ModelSettings, RunSettings
+from xraygan.config import LENGTHS, ModelSettings, RunSettings
 from xraygan.data.cache import Dataset
 from xraygan.errors import XrayganError
 from xraygan.models.files import is_whole
@@ -98,7 +98,7 @@ def train_run(
         network = ModelSettings.parse(stored["model"], str(run.path / "config.json"))
         same_length = all(
             stored["settings"]["training"][name] == described["settings"]["training"][name]
-            for name in ("epochs", "kimg", "minutes", "batch")
+            for name in (*LENGTHS, "batch")
         )
         described["model"] = stored["model"]
         for name in ("total_images", "published"):

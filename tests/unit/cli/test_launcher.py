@@ -1,38 +1,27 @@
-"""`synthetic_xray_gan.py`, the name that the project had first."""
+"""The launcher of the original description, as its reader would type it."""
 
-import runpy
+import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-LAUNCHER = Path(__file__).parents[3] / "synthetic_xray_gan.py"
+LAUNCHER = Path(__file__).resolve().parents[3] / "synthetic_xray_gan.py"
 
 
-@pytest.fixture
-def run_arguments(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[str]], list[str]]:
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    return runpy.run_path(str(LAUNCHER), run_name="launcher")["run_arguments"]
+def launch(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(LAUNCHER), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ([], ["run"]),
-        (["--data", "X"], ["run", "X"]),
-        (["--data=X=1"], ["run", "X=1"]),
-        (["--data", "X", "--results", "Y"], ["run", "X", "--results", "Y"]),
-        (["--results", "Y", "--data", "X"], ["run", "--results", "Y", "X"]),
-        (["--database", "X"], ["run", "--database", "X"]),
-        (["X", "--kimg", "1"], ["run", "X", "--kimg", "1"]),
-        # No folder after it: left for the command line to refuse, not the phantom instead.
-        (["--kimg", "1", "--data"], ["run", "--kimg", "1", "--data"]),
-    ],
-)
-def test_data_becomes_the_first_argument(
-    run_arguments: Callable, given: list[str], expected: list[str]
-) -> None:
-    before = list(given)
-    assert run_arguments(given) == expected
-    assert given == before
+@pytest.mark.parametrize("form", [["--data", "{}"], ["--data={}"], ["{}"]])
+def test_the_data_folder_in_every_form(form: list[str], tmp_path: Path) -> None:
+    ended = launch(*(part.format(tmp_path) for part in form), "--results", "r/", "--dry-run")
+    assert ended.returncode == 0, ended
+    assert ended.stdout.splitlines()[:2] == [f"# data: {tmp_path}", "# into: r"]
+
+
+def test_two_data_folders_are_refused(tmp_path: Path) -> None:
+    ended = launch(tmp_path, "--data", tmp_path)
+    assert ended.returncode == 2
+    assert "are both given: leave one" in ended.stderr
