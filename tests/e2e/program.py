@@ -60,7 +60,7 @@ class Ended:
         return lines[0]
 
 
-def run(command: Sequence[object], timeout_s: float = 300, **options: object) -> Ended:
+def run(command: Sequence[object], timeout_s: float = 1200, **options: object) -> Ended:
     """Run a command to its end."""
     done = subprocess.run(
         [str(part) for part in command],

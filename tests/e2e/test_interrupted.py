@@ -1,5 +1,6 @@
 """Kills, signals and damage in the middle of a run: the end is the same, bit for bit."""
 
+import contextlib
 import random
 import shutil
 import signal
@@ -27,6 +28,11 @@ def same_end(folder: Path, other: Path) -> bool:
 
 def checkpoints(folder: Path) -> set[str]:
     return {p.name for p in (folder / "checkpoints").glob("[0-9]*")}
+
+
+def test_snapshots_come_as_often_as_asked(uninterrupted):
+    measured = [row["images_seen"] for row in metrics(uninterrupted) if "kid" in row]
+    assert 7 <= len(measured) <= 9, measured
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -66,6 +72,13 @@ def test_signal_at_any_moment_shows_no_traceback(films, slow_settings, tmp_path,
         assert "Traceback" not in log.read_text(), (moment, log.read_text())
 
 
+def written(path: Path) -> int:
+    """When, in nanoseconds; 0 for what has gone meanwhile."""
+    with contextlib.suppress(FileNotFoundError):
+        return path.stat().st_mtime_ns
+    return 0
+
+
 MOMENTS = ("start", "training", "checkpoint", "imports", "snapshot", "tracing", "checkpoint")
 
 
@@ -77,11 +90,11 @@ def kill_at(
     def tracing() -> bool:
         return any(words in log.read_text() for words in ("going on after", "images to see"))
 
-    def writing() -> bool:
-        return any((folder / "checkpoints").glob(".writing-*"))
-
-    def publishing() -> bool:
-        return any((folder / "model").glob(".generator*"))
+    def wait_for_change(pattern: str) -> None:
+        before = {(p, written(p)) for p in folder.glob(pattern)}
+        wait_until(
+            lambda: any((p, written(p)) not in before for p in folder.glob(pattern)), process
+        )
 
     if moment == "start":
         time.sleep(rng.uniform(0, 3))
@@ -92,13 +105,13 @@ def kill_at(
         if moment == "tracing":
             time.sleep(rng.uniform(0, 8))
         elif moment == "snapshot":
-            wait_until(publishing, process)
-            time.sleep(rng.uniform(0, 0.01))
+            wait_for_change("fakes*.png")  # then come the model, the KID, the checkpoint
+            time.sleep(rng.uniform(0, 0.5))
         else:
-            wait_until(writing, process)
+            wait_for_change("checkpoints/*")
             time.sleep(rng.uniform(0, 4))
             if moment == "checkpoint":
-                wait_until(writing, process)
+                wait_for_change("checkpoints/*")
                 time.sleep(rng.uniform(0, 0.02))
     alive = process.poll() is None
     process.kill()
