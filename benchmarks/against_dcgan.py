@@ -21,6 +21,7 @@ import tempfile
 import time
 from pathlib import Path
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 NUM = 2000
 
 
@@ -95,6 +96,8 @@ def quality(data: Path, resolution: int, minutes: float, folder: Path) -> None:
     last = json.loads((results / "metrics.jsonl").read_text().splitlines()[-1])
     seconds = last["seconds"]
 
+    import numpy as np
+
     import xraygan.api
     from dcgan import train_dcgan
     from xraygan.config import DataSettings
@@ -119,7 +122,12 @@ def quality(data: Path, resolution: int, minutes: float, folder: Path) -> None:
     for name, images, seen, rate in (
         ("plain DCGAN", peer.images, peer.images_seen, peer.images_per_second),
         ("xraygan", ours, last["images_seen"], last["images_seen"] / seconds),
-        ("real training images", train[:NUM], 0, 0.0),
+        (
+            "real training images",
+            train[np.random.default_rng(0).permutation(len(train))[:NUM]],
+            0,
+            0.0,
+        ),
     ):
         kid = meter.kernel_distance(images)
         kids[name] = kid.value

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from xraygan.config import GROUPS, DataSettings, RunSettings
+from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
 from xraygan.runs import RunFolder, next_run, refusing_disk_faults, write_json
 from xraygan.sampling.request import Request
@@ -173,6 +174,8 @@ def generate(
         XrayganError: no such model or class, or a folder that cannot be used.
     """
     request = Request(num, seed, class_name, like_train, first)
+    if not Path(model).exists():
+        raise XrayganError(f"model {model}: there is no such file or folder")
     use_device(device)
     from xraygan.models.files import load_model
     from xraygan.sampling.generate import generate_arrays, write_images
@@ -228,13 +231,13 @@ def run(
     folder = trained.path
     synthetic = folder / "synthetic"
     seed = settings.training.seed
-    model = load_model(folder)
-    _set_aside(synthetic, model.sha256, reporter)
-    generate(folder, settings.output.num, seed=seed, out=synthetic, reporter=reporter)
-    reporter.note("measuring …")
-    request = Request(MEASURED, seed, like_train=True)
-    made = generate_arrays(model, request)
-    summary = summarise(folder, trained.dataset, trained.config, *made, model.sha256)
+    with RunFolder(folder).locked():
+        model = load_model(folder)
+        _set_aside(synthetic, model.sha256, reporter)
+        generate(folder, settings.output.num, seed=seed, out=synthetic, reporter=reporter)
+        reporter.note("measuring …")
+        made = generate_arrays(model, Request(MEASURED, seed, like_train=True))
+        summary = summarise(folder, trained.dataset, trained.config, *made, model.sha256)
     paths = {
         "run": str(folder),
         "synthetic": str(synthetic),

@@ -152,6 +152,7 @@ def train_run(
         )
     else:
         reporter.note(f"going on after {trainer.images_seen:,} of {total:,} images")
+    trainer.compile()
     train_loop(run, trainer, settings, total, snapshots, reporter, facts)
     described["published"] = publish(run, state, snapshots, facts, reporter)
     run.write_config(described)

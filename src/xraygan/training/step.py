@@ -15,6 +15,11 @@ from xraygan.training.schedules import scheduled
 from xraygan.training.state import TrainState
 
 Metrics = dict[str, tf.Tensor]
+METRICS = (
+    *("d_loss", "g_loss", "r1", "r2", "real_score", "fake_score"),
+    *("fake_spread", "gradient_norm"),
+)
+"""What `train_step` returns."""
 
 
 def draw_latents(
@@ -104,21 +109,25 @@ def compiled_steps(
         conditions float32 [N, K], the order int32 [S, B] in which to see them, and
         `total_images`; it runs S steps and returns each metric's mean over them.
     """
+    image, condition = state.discriminator.inputs
+    side, batch = image.shape[1], settings.batch
+    signature = [
+        tf.TensorSpec([None, side, side], tf.uint8),
+        tf.TensorSpec([None, condition.shape[1]], tf.float32),
+        tf.TensorSpec([None, batch], tf.int32),
+        tf.TensorSpec([], tf.float32),
+    ]
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=signature)
     def steps(
         images: tf.Tensor, conditions: tf.Tensor, order: tf.Tensor, total_images: tf.Tensor
     ) -> Metrics:
-        def one(indices: tf.Tensor) -> Metrics:
-            reals = tf.cast(tf.gather(images, indices), tf.float32) / 127.5 - 1
-            chosen = tf.gather(conditions, indices)
-            reals = tf.ensure_shape(reals, [settings.batch, *images.shape[1:]])
-            return train_step(state, reals[..., None], chosen, total_images, settings)
-
-        sums = one(order[0])
-        for number in tf.range(1, tf.shape(order)[0]):
-            fresh = one(order[number])
-            sums = {name: value + fresh[name] for name, value in sums.items()}
+        sums = dict.fromkeys(METRICS, tf.zeros([]))
+        for number in tf.range(tf.shape(order)[0]):
+            reals = tf.cast(tf.gather(images, order[number]), tf.float32) / 127.5 - 1
+            chosen = tf.gather(conditions, order[number])
+            fresh = train_step(state, reals[..., None], chosen, total_images, settings)
+            sums = {name: sums[name] + value for name, value in fresh.items()}
         count = tf.cast(tf.shape(order)[0], tf.float32)
         return {name: value / count for name, value in sums.items()}
 

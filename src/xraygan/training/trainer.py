@@ -55,6 +55,10 @@ class Trainer:
         """Passes over the data so far."""
         return self._order.epoch(self.images_seen)
 
+    def compile(self) -> None:
+        """Trace the graph now, some ten seconds, so that no step is timed with it."""
+        self._steps.get_concrete_function()
+
     def run(self, steps: int, total_images: int) -> dict[str, float]:
         """Train some steps in one graph call; each metric's mean over them."""
         order = self._order.indices(self.images_seen, steps * self.batch)
@@ -76,7 +80,6 @@ class Trainer:
     def measure_rate(self, seconds: float) -> float:
         """Images a second, after the graph is compiled; the state is as before."""
         before = self.state.to_arrays()
-        self.run(1, UNTIMED_IMAGES)
         self.run(2, UNTIMED_IMAGES)
         start, seen = time.monotonic(), self.images_seen
         while time.monotonic() - start < seconds:
