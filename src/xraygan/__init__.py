@@ -1,8 +1,11 @@
 """Labelled synthetic chest X-rays that may be shared, with the evidence."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xraygan.version import __version__
+
+if TYPE_CHECKING:
+    from xraygan.api import generate, prepare, run, train
 
 _COMMANDS = ("generate", "prepare", "run", "train")
 __all__ = ["__version__", "generate", "prepare", "run", "train"]

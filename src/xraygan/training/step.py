@@ -3,7 +3,7 @@
 # Keras and TensorFlow type neither symbolic tensors nor static shapes:
 # pyright: reportArgumentType=false, reportIndexIssue=false
 
-from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -99,13 +99,11 @@ def train_step(
     }
 
 
-def compiled_steps(
-    state: TrainState, settings: TrainingSettings
-) -> Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], Metrics]:
+def compiled_steps(state: TrainState, settings: TrainingSettings) -> Any:
     """Several steps as one graph call.
 
     Returns:
-        A function of images uint8 [N, R, R] (on the device once, not a copy a step),
+        A `tf.function` of images uint8 [N, R, R] (on the device once, not a copy a step),
         conditions float32 [N, K], the order int32 [S, B] in which to see them, and
         `total_images`; it runs S steps and returns each metric's mean over them.
     """
