@@ -17,7 +17,7 @@ import numpy as np
 from xraygan.config import GROUPS, DataSettings, RunSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import RunFolder, next_run, refusing_disk_faults, write_json
+from xraygan.runs import RunFolder, next_run, refusing_disk_faults
 from xraygan.sampling.request import Request
 from xraygan.training.device import use_device
 
@@ -244,7 +244,6 @@ def run(
         "grid": str(folder / "synthetic.png"),
         "summary": str(folder / "summary.md"),
     }
-    write_json(folder / "summary.json", summary | {"paths": paths})
     return summary | {"paths": paths}
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from xraygan.errors import XrayganError
+from xraygan.runs import sha256_of, sync_folder
 
 IMAGES = "images.npy"
 MANIFEST = "manifest.csv"
@@ -119,7 +120,7 @@ def write_description(folder: Path, description: dict[str, object]) -> None:
     """Write dataset.json last: it vouches for the other files."""
     content = dict(description)
     content["images_bytes"] = (folder / IMAGES).stat().st_size
-    content["files"] = {name: _file_sha256(folder / name) for name in (MANIFEST, REFUSED)}
+    content["files"] = {name: sha256_of(folder / name) for name in (MANIFEST, REFUSED)}
     content["checksum"] = _checksum(content)
     with (folder / DESCRIPTION).open("w", encoding="ascii") as stream:
         json.dump(content, stream, indent=1)
@@ -136,7 +137,7 @@ def read_description(folder: Path) -> dict | None:
             return None
         if (folder / IMAGES).stat().st_size != content["images_bytes"]:
             return None
-        if any(_file_sha256(folder / name) != sha for name, sha in content["files"].items()):
+        if any(sha256_of(folder / name) != sha for name, sha in content["files"].items()):
             return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -151,7 +152,7 @@ def publish(temporary: Path, final: Path) -> None:
     Raises:
         OSError: the file system refuses.
     """
-    _sync_folder(temporary)
+    sync_folder(temporary)
     for attempt in range(10):
         try:
             temporary.rename(final)
@@ -164,7 +165,7 @@ def publish(temporary: Path, final: Path) -> None:
             aside = temporary.with_name(f"{temporary.name}-{attempt}")
             final.rename(aside)
             _remove(aside)
-    _sync_folder(final.parent)
+    sync_folder(final.parent)
 
 
 @contextlib.contextmanager
@@ -209,21 +210,6 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    # Windows cannot open a folder; there the rename alone has to do.
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _checksum(content: dict) -> str:
