@@ -35,12 +35,10 @@ class Settings(BaseModel):
             raise XrayganError(f"{origin}: {_explain(cls, error)}") from None
 
 
-class DataSettings(Settings):
-    """What makes the pixels and the splits; each field is part of the cache's key."""
+class PixelSettings(Settings):
+    """What makes the pixels of a folder that is read as it is."""
 
-    resolution: Literal[32, 64, 128, 256, 512] = Field(
-        64, description="Side of the square images, in pixels."
-    )
+    resolution: int = Field(64, ge=32, le=512, description="Side of the square images, in pixels.")
     fit: Literal["crop", "pad-edge", "squash"] = Field(
         "squash",
         description="How a film that is not square becomes square: crop the centre, "
@@ -51,6 +49,15 @@ class DataSettings(Settings):
         description="Regular expression with one group (or several, joined) that finds the "
         "patient in a file name; the default knows the Kermany (Kaggle pneumonia) names.",
     )
+    strict: bool = Field(False, description="Stop at the first refused file.")
+
+
+class DataSettings(PixelSettings):
+    """What makes the pixels and the splits; each field is part of the cache's key."""
+
+    resolution: Literal[32, 64, 128, 256, 512] = Field(
+        64, description="Side of the square images, in pixels."
+    )
     validation_fraction: float = Field(
         0.1,
         gt=0,
@@ -58,7 +65,6 @@ class DataSettings(Settings):
         description="Share of the training patients held back to measure on.",
     )
     split_seed: int = Field(0, ge=0, lt=2**32, description="Seed of the patient-disjoint split.")
-    strict: bool = Field(False, description="Stop at the first refused file.")
 
 
 LENGTHS = frozenset({"epochs", "kimg", "minutes"})

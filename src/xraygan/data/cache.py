@@ -8,18 +8,20 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import platformdirs
 
-from xraygan.config import DataSettings
+from xraygan.config import DataSettings, PixelSettings
 from xraygan.data import store
 from xraygan.data.folders import Listing, list_images, printable, sort_key
 from xraygan.data.hashes import hash_files
 from xraygan.data.ingest import ingest, strict_error
-from xraygan.data.splits import SPLITS, assign, column, compile_pattern, is_duplicate
+from xraygan.data.splits import SPLITS, assign, column, compile_pattern, is_duplicate, keep_all
 from xraygan.errors import XrayganError
+from xraygan.sets import ImageSet
 
 # Part of every key: raise it when the same files and settings give other pixels or splits.
 _FORMAT_VERSION = 1
@@ -75,6 +77,18 @@ class Dataset:
             np.array([numbers[label] for label in labels], np.int32),
         )
 
+    def image_set(self, *splits: str) -> ImageSet:
+        """The images of some splits, in this order, with labels and patients."""
+        rows = np.concatenate([np.flatnonzero(self._in_split(name)) for name in splits])
+        numbers = {label: number for number, label in enumerate(self.classes)}
+        labels, patients = (column(self.manifest, name) for name in ("label", "patient"))
+        return ImageSet(
+            self.images[rows],
+            np.array([numbers[labels[row]] for row in rows], np.int32),
+            np.array([patients[row] for row in rows], object),
+            self.classes,
+        )
+
     @property
     def refused_list(self) -> Path:
         """The cache's `refused.csv`: private, since file names can hold patients' names."""
@@ -117,6 +131,62 @@ def prepare(
         XrayganError: no such folder, nothing usable in it, a refused file where `strict`, a
             bad patient pattern, a cache that cannot be written.
     """
+    return _cached(source, settings, cache_dir, progress, _for_training)
+
+
+def read_all(
+    source: Path,
+    settings: PixelSettings,
+    cache_dir: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """Read a folder of images as it is, through the same pixels' path and the same cache.
+
+    Nothing is dropped, moved or held back: a copy among synthetic images has to be seen.
+
+    Args:
+        source: as for `prepare`.
+        settings: resolution, fit, patients and strictness.
+        cache_dir: as for `prepare`.
+        progress: as for `prepare`.
+
+    Raises:
+        XrayganError: as for `prepare`.
+    """
+    return _cached(source, settings, cache_dir, progress, _as_it_is)
+
+
+# From source, records, settings and the refused so far to the manifest's rows (not yet in
+# order of splits), everything refused, and notes.
+_Arrange = Callable[
+    [Path, pd.DataFrame, Any, list[tuple[str, str]]],
+    tuple[pd.DataFrame, list[tuple[str, str]], list[str]],
+]
+
+
+def _for_training(
+    source: Path, table: pd.DataFrame, settings: DataSettings, refused: list[tuple[str, str]]
+) -> tuple[pd.DataFrame, list[tuple[str, str]], list[str]]:
+    table, spare, notes = assign(table, settings)
+    refused = sorted(refused + spare, key=lambda item: sort_key(item[0]))
+    _check_enough(source, table, refused)
+    return table, refused, notes + _size_notes(table, settings.resolution)
+
+
+def _as_it_is(
+    _source: Path, table: pd.DataFrame, settings: PixelSettings, refused: list[tuple[str, str]]
+) -> tuple[pd.DataFrame, list[tuple[str, str]], list[str]]:
+    table, _, notes = keep_all(table, settings)
+    return table, refused, notes
+
+
+def _cached(
+    source: Path,
+    settings: PixelSettings,
+    cache_dir: Path | None,
+    progress: Callable[[int, int], None] | None,
+    arrange: _Arrange,
+) -> Dataset:
     source = Path(source)
     cache_dir = Path(cache_dir) if cache_dir is not None else default_cache_dir()
     compile_pattern(settings.patient_pattern)
@@ -133,7 +203,7 @@ def prepare(
     dataset = _load(cache_dir / key)
     if dataset is None:
         with store.temporary_folder(cache_dir, key) as folder:
-            _build(folder, source, listing, hashes, early, settings, key, progress)
+            _build(folder, source, listing, hashes, early, settings, key, progress, arrange)
             store.publish(folder, cache_dir / key)
         dataset = _load(cache_dir / key)
     if dataset is None:
@@ -147,7 +217,7 @@ def _key(
     listing: Listing,
     hashes: dict[str, str],
     early: list[tuple[str, str]],
-    settings: DataSettings,
+    settings: PixelSettings,
 ) -> str:
     """SHA-256 over all that decides the result."""
     content = {
@@ -194,23 +264,22 @@ def _build(
     listing: Listing,
     hashes: dict[str, str],
     early: list[tuple[str, str]],
-    settings: DataSettings,
+    settings: PixelSettings,
     key: str,
     progress: Callable[[int, int], None] | None,
+    arrange: _Arrange,
 ) -> None:
     """Write a complete data set into an empty folder."""
     files = [file for file in listing.files if file.name in hashes]
     with (folder / store.IMAGES).open("wb") as stream:
         stream.write(store.npy_header(len(files), settings.resolution))
         records, undecodable = ingest(files, hashes, settings, stream, progress)
-    refused = early + undecodable
+    refused = sorted(early + undecodable, key=lambda item: sort_key(item[0]))
     if not records:
         raise _nothing_usable(source, refused)
     columns = [column for column in store.MANIFEST_COLUMNS if column != "patient"]
     table = pd.DataFrame(records, columns=columns).astype(dict.fromkeys(columns[:5], object))
-    table, spare, split_notes = assign(table, settings)
-    refused = sorted(refused + spare, key=lambda item: sort_key(item[0]))
-    _check_enough(source, table, refused)
+    table, refused, arrange_notes = arrange(source, table, settings, refused)
     ranks = [SPLITS.index(split) for split in column(table, "split")]
     rows = np.argsort(ranks, kind="stable")
     manifest = table[list(store.MANIFEST_COLUMNS)].iloc[rows]
@@ -221,7 +290,6 @@ def _build(
     store.write_table(
         folder / store.REFUSED, pd.DataFrame(refused, columns=list(store.REFUSED_COLUMNS))
     )
-    notes = [*listing.notes, *_refusal_notes(refused), *split_notes]
     store.write_description(
         folder,
         {
@@ -229,7 +297,7 @@ def _build(
             "fingerprint": key,
             "resolution": settings.resolution,
             "classes": sorted(set(manifest["label"])),
-            "notes": notes + _size_notes(manifest, settings.resolution),
+            "notes": [*listing.notes, *_refusal_notes(refused), *arrange_notes],
         },
     )
 

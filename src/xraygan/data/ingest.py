@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import ImageFile as PillowImageFile
 
-from xraygan.config import DataSettings
+from xraygan.config import PixelSettings
 from xraygan.data.folders import ImageFile, printable
 from xraygan.data.hashes import read_bytes, worker_count
 from xraygan.data.pixels import Refusal, decode, fit, to_uint8
@@ -41,7 +41,7 @@ class Picture:
 def ingest(
     files: Sequence[ImageFile],
     hashes: dict[str, str],
-    settings: DataSettings,
+    settings: PixelSettings,
     stream: IO[bytes],
     progress: Callable[[int, int], None] | None,
 ) -> tuple[list[dict[str, object]], list[tuple[str, str]]]:
@@ -94,7 +94,7 @@ def strict_error(name: str, reason: str) -> XrayganError:
     )
 
 
-def _load(file: ImageFile, expected_sha256: str, settings: DataSettings) -> Picture:
+def _load(file: ImageFile, expected_sha256: str, settings: PixelSettings) -> Picture:
     data = read_bytes(file.path)
     if hashlib.sha256(data).hexdigest() != expected_sha256:
         raise Refusal("the file changed while it was being read")

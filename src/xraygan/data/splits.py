@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from xraygan.config import DataSettings
+from xraygan.config import DataSettings, PixelSettings
 from xraygan.data.folders import sort_key
 from xraygan.errors import XrayganError
 
@@ -105,12 +105,59 @@ def assign(
     return table, refused, notes
 
 
+def keep_all(
+    records: pd.DataFrame, settings: PixelSettings
+) -> tuple[pd.DataFrame, list[tuple[str, str]], list[str]]:
+    """Name the patients and change nothing else: for images that are to be judged as they are.
+
+    Args:
+        records: as for `assign`.
+        settings: patient_pattern counts.
+
+    Returns:
+        As `assign`: every row, "train" where the folders name no split; nothing refused. Where
+        a file name tells no patient, the picture itself is the key, so that the same picture
+        in two folders counts as one patient's.
+
+    Raises:
+        XrayganError: a bad patient pattern.
+    """
+    notes: list[str] = []
+    table = records.copy()
+    named = _patients(table, settings, notes)
+    told = zip(named, column(table, "name"), column(table, "pixel_sha256"), strict=True)
+    table["patient"] = [patient if patient != name else pixels for patient, name, pixels in told]
+    table["split"] = [split or "train" for split in column(table, "split")]
+    return table, [], notes
+
+
+def merge_patients(patients: list[str], pictures: list[str]) -> list[str]:
+    """One key for patients who share a picture: the same person under two names.
+
+    Args:
+        patients: one key an image.
+        pictures: hash of each image's pixels.
+
+    Returns:
+        The first key, in order of names, of all that are linked; one an image.
+    """
+    names, patient = np.unique(np.array(patients, object), return_inverse=True)
+    hashes, picture = np.unique(np.array(pictures, object), return_inverse=True)
+    size = len(names) + len(hashes)
+    links = coo_array((np.ones(len(patients)), (patient, len(names) + picture)), shape=(size, size))
+    _, component = connected_components(links, directed=False)
+    first: dict[int, str] = {}
+    for key, group in zip(names, component[: len(names)], strict=True):
+        first.setdefault(group, key)
+    return [first[component[index]] for index in patient]
+
+
 def column(table: pd.DataFrame, name: str) -> list[str]:
     """The values of one column of text."""
     return table[name].to_list()
 
 
-def _patients(table: pd.DataFrame, settings: DataSettings, notes: list[str]) -> list[str]:
+def _patients(table: pd.DataFrame, settings: PixelSettings, notes: list[str]) -> list[str]:
     pattern = compile_pattern(settings.patient_pattern)
     patients, unknown = [], 0
     for name in table["name"]:
@@ -127,27 +174,16 @@ def _patients(table: pd.DataFrame, settings: DataSettings, notes: list[str]) -> 
 
 
 def _merge_patients(table: pd.DataFrame, notes: list[str]) -> list[str]:
-    """One key for patients who share a picture: the same person under two names."""
-    names, patient = np.unique(np.array(column(table, "patient"), object), return_inverse=True)
-    pictures, picture = np.unique(
-        np.array(column(table, "pixel_sha256"), object), return_inverse=True
-    )
-    size = len(names) + len(pictures)
-    links = coo_array((np.ones(len(table)), (patient, len(names) + picture)), shape=(size, size))
-    count, component = connected_components(links, directed=False)
-    merged = len(names) - count
-    if merged == 0:
-        return column(table, "patient")
-    first: dict[int, str] = {}
-    for key, group in zip(names, component[: len(names)], strict=True):
-        first.setdefault(group, key)
-    known = Counter(component[: len(names)])
-    groups = sum(1 for number in known.values() if number > 1)
-    notes.append(
-        f"{merged + groups} patient names share identical pictures and count as {groups} "
-        f"{_plural(groups, 'patient')}."
-    )
-    return [first[component[index]] for index in patient]
+    before = column(table, "patient")
+    after = merge_patients(before, column(table, "pixel_sha256"))
+    merged = {old: new for old, new in zip(before, after, strict=True) if old != new}
+    if merged:
+        groups = len(set(merged.values()))
+        notes.append(
+            f"{len(merged) + groups} patient names share identical pictures and count as {groups} "
+            f"{_plural(groups, 'patient')}."
+        )
+    return after
 
 
 def _drop_duplicates(

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from data_pictures import encoded, film, folder_tree, write
 
-from xraygan.config import DataSettings
+from xraygan.config import DataSettings, PixelSettings
 from xraygan.data import cache, hashes
-from xraygan.data.cache import Dataset, default_cache_dir, prepare
+from xraygan.data.cache import Dataset, default_cache_dir, prepare, read_all
 from xraygan.data.pixels import decode, fit
 from xraygan.errors import XrayganError
 
@@ -402,3 +402,26 @@ def test_real_films(tmp_path: Path) -> None:
     assert not patients[0] & patients[1] | patients[0] & patients[2] | patients[1] & patients[2]
     assert len(dataset.split("test")[0]) == 311
     assert len(dataset.split("val")[0]) > 200
+
+
+def test_read_all_keeps_copies_leaks_and_splits(source: Path, cached: Path) -> None:
+    copy = source / "test/B/phantom00000_0.png"
+    shutil.copy(source / "train/A/phantom00000_0.png", copy)
+    everything = read_all(source, PixelSettings(resolution=48), cached)
+    assert everything.images.shape == (31, 48, 48)
+    assert len(everything.refused) == 0
+    assert len(everything.image_set("test")) == 7
+    held, learnt = everything.image_set("test"), everything.image_set("train")
+    assert set(held.patients) & set(learnt.patients) == {"phantom00000"}
+    assert len(prepare(source, SMALL, cached).images) < 31
+
+
+def test_image_sets_join_splits_in_order(source: Path, cached: Path) -> None:
+    dataset = prepare(source, SMALL, cached)
+    both = dataset.image_set("val", "test")
+    images, labels = (
+        np.concatenate([dataset.split(name)[part] for name in ("val", "test")]) for part in (0, 1)
+    )
+    assert np.array_equal(both.images, images)
+    assert np.array_equal(both.labels, labels)
+    assert both.classes == dataset.classes

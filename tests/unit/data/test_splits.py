@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
-from xraygan.config import DataSettings
-from xraygan.data.splits import assign, carve, patient_of
+from xraygan.config import DataSettings, PixelSettings
+from xraygan.data.splits import assign, carve, keep_all, merge_patients, patient_of
 from xraygan.errors import XrayganError
 
 
@@ -167,3 +167,18 @@ def test_carve_share_is_the_fraction_and_seeds_and_purposes_differ() -> None:
     assert val != carve(pairs, 0.1, 1, "val", most=0.5)
     both = val & carve(pairs, 0.1, 0, "test", most=0.5)
     assert len(both) < 80
+
+
+def test_keep_all_knows_an_unnamed_patient_by_the_picture() -> None:
+    rows = [("x/1.png", None, "A", "h1"), ("y/person3_virus_1.png", "test", "B", "h1")]
+    table, refused, notes = keep_all(records(*rows), PixelSettings())
+    assert list(table["patient"]) == ["h1", "person3_virus"]
+    assert list(table["split"]) == ["train", "test"]
+    assert not refused
+    assert any("1 of 2 file names" in note for note in notes)
+
+
+def test_patients_are_one_where_a_chain_of_pictures_links_them() -> None:
+    patients = ["d", "c", "c", "b", "a", "e"]
+    pictures = ["1", "1", "2", "2", "3", "4"]
+    assert merge_patients(patients, pictures) == ["b", "b", "b", "b", "a", "e"]

@@ -1,0 +1,125 @@
+"""Several folders read alike, as sets whose classes and patients can be compared."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from xraygan.config import PixelSettings
+from xraygan.data.cache import Dataset, read_all
+from xraygan.data.folders import list_images
+from xraygan.data.hashes import read_bytes
+from xraygan.data.headers import Refusal, read_header
+from xraygan.data.splits import column, merge_patients
+from xraygan.errors import XrayganError
+from xraygan.sets import ImageSet
+
+SYNTHETIC = "synthetic"
+TRAIN = "train"
+_SMALLEST, _LARGEST = 32, 512
+
+
+def own_resolution(folder: Path) -> int:
+    """The shorter side of a folder's first readable image, within 32 to 512 px.
+
+    Raises:
+        XrayganError: no such folder, or no readable image in it.
+    """
+    for file in list_images(folder).files:
+        try:
+            header = read_header(read_bytes(file.path), file.name)
+        except Refusal:
+            continue
+        return int(np.clip(min(header.width, header.height), _SMALLEST, _LARGEST))
+    raise XrayganError(f"no usable image in {folder}; give the folder of the images")
+
+
+def read_sets(
+    folders: Mapping[str, Path],
+    settings: PixelSettings,
+    cache_dir: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[dict[str, ImageSet], list[str]]:
+    """Read folders by what they are for, all through the same path of pixels.
+
+    A folder of real images that has `train/ val/ test/` gives `train/` where it is "train",
+    and the others where it is anything else. Real patients who share a picture are one.
+
+    Args:
+        folders: by role: "synthetic", "train", and others ("real", "holdout").
+        settings: resolution, fit, patients and strictness of all of them.
+        cache_dir: as for `prepare`.
+        progress: as for `prepare`, folder by folder.
+
+    Returns:
+        The sets by role, with one list of classes; and plain sentences for the user, which
+        may hold names of folders.
+
+    Raises:
+        XrayganError: a folder that cannot be used, or that leaves nothing for its role.
+    """
+    read = {
+        role: read_all(folder, settings, cache_dir, progress) for role, folder in folders.items()
+    }
+    rows = {role: _rows(role, dataset) for role, dataset in read.items()}
+    classes = tuple(sorted({name for dataset in read.values() for name in dataset.classes}))
+    patients = _patients(read)
+    sets = {
+        role: ImageSet(
+            _taken(dataset.images, rows[role]),
+            np.array(
+                [classes.index(label) for label in _values(dataset, "label", rows[role])], np.int32
+            ),
+            np.array([patients[role][row] for row in rows[role]], object),
+            classes,
+        )
+        for role, dataset in read.items()
+    }
+    return sets, _notes(read, rows)
+
+
+def _rows(role: str, dataset: Dataset) -> np.ndarray:
+    """Which images a role takes, in their order."""
+    training = np.array([split == "train" for split in column(dataset.manifest, "split")], bool)
+    if role == SYNTHETIC or training.all() or not training.any():
+        return np.arange(len(training))
+    return np.flatnonzero(training if role == TRAIN else ~training)
+
+
+def _taken(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The rows of a memory map, copied only where some are left out."""
+    return images if len(rows) == len(images) else images[rows]
+
+
+def _values(dataset: Dataset, name: str, rows: np.ndarray) -> list[str]:
+    values = column(dataset.manifest, name)
+    return [values[row] for row in rows]
+
+
+def _patients(read: Mapping[str, Dataset]) -> dict[str, list[str]]:
+    """One key an image, the same wherever a real patient is; synthetic images are nobody's."""
+    real = [role for role in read if role != SYNTHETIC]
+    keys = merge_patients(
+        [patient for role in real for patient in column(read[role].manifest, "patient")],
+        [pixels for role in real for pixels in column(read[role].manifest, "pixel_sha256")],
+    )
+    patients, start = {}, 0
+    for role in real:
+        end = start + len(read[role].manifest)
+        patients[role], start = keys[start:end], end
+    if SYNTHETIC in read:
+        patients[SYNTHETIC] = [f"synthetic {n}" for n in range(len(read[SYNTHETIC].manifest))]
+    return patients
+
+
+def _notes(read: Mapping[str, Dataset], rows: Mapping[str, np.ndarray]) -> list[str]:
+    notes = []
+    for role, dataset in read.items():
+        if len(rows[role]) < len(dataset.images):
+            which = "training" if role == TRAIN else "validation and test"
+            notes.append(
+                f"{role}: the folder holds splits; its {len(rows[role]):,} {which} images are used."
+            )
+        told = [n for n in dataset.notes if role != SYNTHETIC or "tell the patient" not in n]
+        notes += [f"{role}: {note}" for note in told]
+    return notes

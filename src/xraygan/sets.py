@@ -1,0 +1,56 @@
+"""Labelled images in memory: what every measure takes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images with their classes and patients.
+
+    Attributes:
+        images: uint8 [N, H, W]; may be a memory map.
+        labels: int32 [N], index into `classes`.
+        patients: object [N], keys that are equal where the patient is; nothing else about
+            them may be shown. Synthetic images each have their own.
+        classes: names, sorted.
+
+    Raises:
+        TypeError: images that are not uint8.
+        ValueError: counts that differ, images that are not [N, H, W], or a label without a class.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int32]
+    patients: NDArray[np.object_]
+    classes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != np.uint8:
+            raise TypeError(f"images are {self.images.dtype}: expected uint8")
+        if self.images.ndim != 3:
+            raise ValueError(f"images of shape {self.images.shape}: expected [N, H, W]")
+        counts = {len(self.images), len(self.labels), len(self.patients)}
+        if len(counts) > 1:
+            raise ValueError(f"images, labels and patients differ in number: {sorted(counts)}")
+        if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(self.classes):
+            raise ValueError(f"labels outside 0 to {len(self.classes) - 1}")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def rows(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> "ImageSet":
+        """The images at these positions, in this order."""
+        return ImageSet(self.images[index], self.labels[index], self.patients[index], self.classes)
+
+    def of_class(self, label: int) -> "ImageSet":
+        """The images of one class."""
+        return self.rows(np.flatnonzero(self.labels == label))
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """Each class's share of the images, [C]; zeros in an empty set."""
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        return counts / max(len(self), 1)
