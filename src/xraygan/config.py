@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from xraygan.errors import XrayganError
 
@@ -35,6 +35,19 @@ class Settings(BaseModel):
             raise XrayganError(f"{origin}: {_explain(cls, error)}") from None
 
 
+RESOLUTIONS = (32, 64, 128, 256, 512)
+"""Sides of square images, in pixels, that networks can be built for."""
+
+
+def _trainable(side: int) -> int:
+    if side not in RESOLUTIONS:
+        raise ValueError(f"must be one of {', '.join(map(str, RESOLUTIONS))}")
+    return side
+
+
+TrainableSide = Annotated[int, AfterValidator(_trainable)]
+
+
 class PixelSettings(Settings):
     """What makes the pixels of a folder that is read as it is."""
 
@@ -55,9 +68,7 @@ class PixelSettings(Settings):
 class DataSettings(PixelSettings):
     """What makes the pixels and the splits; each field is part of the cache's key."""
 
-    resolution: Literal[32, 64, 128, 256, 512] = Field(
-        64, description="Side of the square images, in pixels."
-    )
+    resolution: TrainableSide = Field(64, description="Side of the square images, in pixels.")
     validation_fraction: float = Field(
         0.1,
         gt=0,
@@ -155,7 +166,7 @@ class ModelSettings(Settings):
     hostile one must not be able to ask for more memory than there is.
     """
 
-    resolution: Literal[32, 64, 128, 256, 512]
+    resolution: TrainableSide
     num_classes: int = Field(ge=1, le=256)
     latent: int = Field(ge=1, le=512)
     generator_widths: tuple[Width, Width, Width, Width]

@@ -1,0 +1,39 @@
+import numpy as np
+import pytest
+
+from xraygan.sets import ImageSet
+
+
+def made(labels: list[int], classes: tuple[str, ...] = ("A", "B")) -> ImageSet:
+    count = len(labels)
+    images = np.arange(count, dtype=np.uint8)[:, None, None] * np.ones((1, 4, 4), np.uint8)
+    patients = np.array([f"p{n}" for n in range(count)], object)
+    return ImageSet(images, np.array(labels, np.int32), patients, classes)
+
+
+def test_rows_keep_everything_together() -> None:
+    part = made([0, 1, 1]).of_class(1)
+    assert [image[0, 0] for image in part.images] == [1, 2]
+    assert list(part.patients) == ["p1", "p2"]
+    assert len(part.rows(np.array([1, 0, 0]))) == 3
+
+
+def test_shares() -> None:
+    assert made([0, 1, 1, 1]).shares.tolist() == [0.25, 0.75]
+    assert made([]).shares.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("labels", [[0, 2], [-1]])
+def test_label_without_a_class(labels: list[int]) -> None:
+    with pytest.raises(ValueError, match="labels outside"):
+        made(labels)
+
+
+def test_counts_and_types_are_checked() -> None:
+    good = made([0, 1])
+    with pytest.raises(TypeError, match="uint8"):
+        ImageSet(good.images.astype(np.float32), good.labels, good.patients, good.classes)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="differ in number"):
+        ImageSet(good.images, good.labels[:1], good.patients, good.classes)
+    with pytest.raises(ValueError, match="expected"):
+        ImageSet(good.images[0], good.labels, good.patients, good.classes)
