@@ -1,35 +1,40 @@
-"""Does the kernel distance on our features order faults as a person would?
+"""Do the kernel distances in our feature spaces order faults as a person would?
 
     python benchmarks/feature_space.py --data chest_xray
+    python benchmarks/feature_space.py --data chest_xray --reference 50 --seed 1
 
-Halves the training patients, takes one half as the reference, spoils the other
-in known ways and prints a Markdown table: kernel distance × 1000 with its 95 %
-interval, sliced Wasserstein × 1000 (fine to coarse), coverage.
+Halves the training patients, takes one half as the reference, spoils the other in known ways
+and prints a Markdown table: kernel distance × 1000 with its 95 % interval and coverage in each
+space, sliced Wasserstein × 1000 (fine to coarse). Below it: which faults do not rise with
+their severity, how alike the spaces rank all of them, and how long each took.
 """
 
 import argparse
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
-from xraygan.evaluation.features import FEATURE_SPACE, filter_bank_features, standardise
-from xraygan.evaluation.kernel import kernel_distance
+from xraygan.evaluation.kernel import KernelDistance, kernel_distance
 from xraygan.evaluation.neighbours import coverage
 from xraygan.evaluation.pyramid import sliced_wasserstein
+from xraygan.evaluation.spaces import FeatureSpace, make_space
+from xraygan.sets import ImageSet
 
 Images = NDArray[np.uint8]
 SIDE = 64
+FLOOR = "other patients (floor)"
 MOST = 1000  # images of each set that coverage and SWD look at
 
 
-def read(folder: Path) -> tuple[Images, NDArray[np.int64], NDArray[np.str_]]:
-    """Images, labels and patients of one split."""
+def read(folder: Path) -> ImageSet:
+    """One split."""
     images, labels, patients = [], [], []
     for label, name in enumerate(("NORMAL", "PNEUMONIA")):
         for path in sorted((folder / name).glob("*.jpeg")):
@@ -42,7 +47,12 @@ def read(folder: Path) -> tuple[Images, NDArray[np.int64], NDArray[np.str_]]:
             patients.append(match[0])
     if not images:
         sys.exit(f"{folder}: expected NORMAL/*.jpeg and PNEUMONIA/*.jpeg")
-    return np.stack(images), np.array(labels), np.array(patients)
+    return ImageSet(
+        np.stack(images),
+        np.array(labels, np.int32),
+        np.array(patients, object),
+        ("NORMAL", "PNEUMONIA"),
+    )
 
 
 def thinned(rows: NDArray) -> NDArray:
@@ -61,14 +71,19 @@ def blur(images: Images, sigma: float) -> Images:
     return np.stack([cv2.GaussianBlur(i, (0, 0), sigma) for i in images])
 
 
-def jpeg(images: Images, quality: int) -> Images:
-    coded = (cv2.imencode(".jpg", i, [cv2.IMWRITE_JPEG_QUALITY, quality])[1] for i in images)
-    return np.stack([cv2.imdecode(c, cv2.IMREAD_GRAYSCALE) for c in coded])
+def jpeg(images: Images, quality: float) -> Images:
+    options = [cv2.IMWRITE_JPEG_QUALITY, int(quality)]
+    coded = (cv2.imencode(".jpg", i, options)[1] for i in images)
+    return np.stack([np.asarray(cv2.imdecode(c, cv2.IMREAD_GRAYSCALE), np.uint8) for c in coded])
 
 
-def checkerboard(images: Images, amplitude: float, period: int) -> Images:
+def checkerboard(images: Images, amplitude: float, period: int = 2) -> Images:
     squares = (np.indices(images.shape[1:]) // (period // 2)).sum(axis=0)
     return to_bytes(images + amplitude * (1.0 - 2.0 * (squares % 2)))
+
+
+def coarse_checkerboard(images: Images, amplitude: float) -> Images:
+    return checkerboard(images, amplitude, 4)
 
 
 def ghost(images: Images, alpha: float) -> Images:
@@ -76,12 +91,13 @@ def ghost(images: Images, alpha: float) -> Images:
     return to_bytes((1 - alpha) * images + alpha * other.astype(np.float64))
 
 
-def smear(images: Images) -> Images:
-    """A vertical 9-px smear in a 24×24 patch at a random place: ribs go missing."""
-    random, result = np.random.default_rng(3), images.copy()
+def smear(images: Images, side: float) -> Images:
+    """A vertical 9-px smear in a square at a random place: ribs go missing."""
+    random, result, side = np.random.default_rng(3), images.copy(), int(side)
     for image, spoilt in zip(images, result, strict=True):
-        y, x = random.integers(8, 32, 2)
-        spoilt[y : y + 24, x : x + 24] = cv2.blur(image, (1, 9))[y : y + 24, x : x + 24]
+        y, x = random.integers(8, 56 - side, 2)
+        part = slice(y, y + side), slice(x, x + side)
+        spoilt[part] = cv2.blur(image, (1, 9))[part]
     return result
 
 
@@ -99,7 +115,7 @@ def warp(images: Images, sigma: float) -> Images:
     return np.stack(result)
 
 
-def linear_model(images: Images, labels: NDArray[np.int64], components: int) -> Images:
+def linear_model(images: Images, labels: NDArray[np.int32], components: int) -> Images:
     """Samples of a Gaussian in each class's leading principal components."""
     random, result = np.random.default_rng(5), np.empty_like(images)
     for label in np.unique(labels):
@@ -112,59 +128,136 @@ def linear_model(images: Images, labels: NDArray[np.int64], components: int) -> 
     return result
 
 
-def cases(images: Images, labels: NDArray[np.int64], test: Images) -> Iterator[tuple[str, Images]]:
-    yield "other patients (floor)", images
-    yield "test folder", test
-    for quality in (90, 70, 50, 20):
-        yield f"JPEG quality {quality}", jpeg(images, quality)
-    for sigma in (2, 4, 8):
-        yield f"noise σ {sigma}", noise(images, sigma)
-    for sigma in (0.3, 0.4, 0.5, 0.8, 1.2):
-        yield f"blur σ {sigma} px", blur(images, sigma)
-    yield "2-px checkerboard, amplitude 1", checkerboard(images, 1, 2)
-    yield "2-px checkerboard, amplitude 3", checkerboard(images, 3, 2)
-    yield "4-px checkerboard, amplitude 3", checkerboard(images, 3, 4)
-    for alpha in (0.1, 0.2, 0.4):
-        yield f"ghost of another, α {alpha}", ghost(images, alpha)
-    yield "24-px patch smeared", smear(images)
-    yield "warped by 1 px", warp(images, 1)
-    yield "warped by 2 px", warp(images, 2)
+GRADED: dict[str, tuple[Callable[[Images, float], Images], tuple[float, ...]]] = {
+    "JPEG quality {}": (jpeg, (90, 70, 50, 30, 10)),
+    "noise σ {}": (noise, (2, 4, 8, 16)),
+    "blur σ {} px": (blur, (0.3, 0.4, 0.5, 0.8, 1.2)),
+    "2-px checkerboard, amplitude {}": (checkerboard, (1, 3, 6)),
+    "4-px checkerboard, amplitude {}": (coarse_checkerboard, (1, 3, 6)),
+    "ghost of another, α {}": (ghost, (0.1, 0.2, 0.4)),
+    "{}-px patch smeared": (smear, (12, 24, 40)),
+    "warped by {} px": (warp, (0.5, 1, 2)),
+}
+"""Faults by severity, mildest first."""
+
+
+def ungraded(rest: ImageSet, test: ImageSet, phantoms: Images) -> Iterator[tuple[str, Images]]:
+    images, labels = rest.images, rest.labels
+    yield "test folder", test.images
     yield "left and right halves swapped", np.roll(images, SIDE // 2, axis=2)
     yield "mirrored", np.ascontiguousarray(images[:, :, ::-1])
     yield "NORMAL only", images[labels == 0]
     yield "PNEUMONIA only", images[labels == 1]
+    yield "half of the patients", rest.rows(of_half_the_patients(rest, 1)).images
     yield "every 16th image, 16 times", np.repeat(images[::16], 16, axis=0)
-    yield "Gaussian in 512 components a class", linear_model(images, labels, 512)
+    gaussian = linear_model(images, labels, 512)
+    yield "Gaussian in 512 components a class", gaussian
+    yield "Gaussian in 128 components a class", linear_model(images, labels, 128)
+    half = (np.arange(len(images)) % 2 == 0)[:, None, None]
+    yield "half reals, half that Gaussian in 512", np.where(half, images, gaussian)
+    yield "phantoms", phantoms
+
+
+def of_half_the_patients(images: ImageSet, seed: int) -> NDArray[np.bool_]:
+    patients = images.patients.astype(str)
+    names = np.random.default_rng(seed).permutation(np.unique(patients))
+    return np.isin(patients, names[: len(names) // 2])
+
+
+class Judge:
+    """One space: distances to the reference, and every row it gave."""
+
+    def __init__(self, space: FeatureSpace, real: ImageSet) -> None:
+        self.space = space
+        start = time.perf_counter()
+        self.real = space.describe(real.images)
+        self.speed = len(real) / (time.perf_counter() - start)
+        self.values: dict[str, float] = {}
+        self.floor = float("-inf")
+
+    def row(self, name: str, images: Images) -> str:
+        """Distance, interval and coverage of these images, as cells of a table."""
+        features = self.space.describe(images)
+        distance: KernelDistance = kernel_distance(self.real, features, subsets=50)
+        self.values[name] = distance.value
+        if name == FLOOR:
+            self.floor = distance.high
+        cover = coverage(thinned(self.real), thinned(features)).coverage
+        low, high = 1000 * distance.low, 1000 * distance.high
+        return f"{1000 * distance.value:.1f} | {low:.1f} … {high:.1f} | {cover:.2f}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with train/ and test/")
-    data = parser.parse_args().data
-    images, labels, patients = read(data / "train")
-    names = np.random.default_rng(0).permutation(np.unique(patients))
-    first = np.isin(patients, names[: len(names) // 2])
-    reference, rest = images[first], images[~first]
-    start = time.perf_counter()
-    raw = filter_bank_features(reference)
-    speed = len(reference) / (time.perf_counter() - start)
-    standardiser = standardise(raw)
-    real = standardiser.apply(raw)
-    print(f"{FEATURE_SPACE}, {raw.shape[1]} features, {speed:.0f} images/s, ", end="")
-    print(f"{len(reference)} reference images\n")
-    print("| images | distance ×1000 | 95 % | SWD ×1000 | coverage | density |")
-    print("|---|---|---|---|---|---|")
-    for name, spoilt in cases(rest, labels[~first], read(data / "test")[0]):
-        features = standardiser.apply(filter_bank_features(spoilt))
-        distance = kernel_distance(real, features, subsets=50)
-        levels = sliced_wasserstein(
-            thinned(reference), thinned(spoilt), patches_per_image=16, projections=64
+    parser.add_argument("--spaces", nargs="+", default=["filter-bank-1", "chest-net-1"])
+    parser.add_argument("--reference", type=int, help="make the spaces from N images only")
+    parser.add_argument("--seed", type=int, default=0, help="of the network's training")
+    parser.add_argument("--cache", type=Path, help="keep trained networks here")
+    arguments = parser.parse_args()
+    from xraygan.data.phantom import phantom_images
+
+    train = read(arguments.data / "train")
+    first = of_half_the_patients(train, 0)
+    real, rest = train.rows(first), train.rows(~first)
+    order = np.random.default_rng(3).permutation(len(real))[: arguments.reference]
+    reference = real.rows(np.sort(order))
+    judges = []
+    for name in arguments.spaces:
+        start = time.perf_counter()
+        space = make_space(
+            name,
+            reference,
+            cache=arguments.cache,
+            seed=arguments.seed,
+            phantoms=lambda count, side: phantom_images(count, side, seed=0)[0],
         )
-        cover = coverage(thinned(real), thinned(features))
-        interval = f"{1000 * distance.low:.1f} … {1000 * distance.high:.1f}"
-        swd = ", ".join(f"{level:.0f}" for level in levels)
-        row = (name, f"{1000 * distance.value:.1f}", interval, swd)
-        print("|", " | ".join(row), f"| {cover.coverage:.2f} | {cover.density:.2f} |", flush=True)
+        seconds = time.perf_counter() - start
+        judges.append(Judge(space, real))
+        print(f"{name}: made from {len(reference)} images in {seconds:.0f} s; ", end="")
+        print(f"{judges[-1].real.shape[1]} features, {judges[-1].speed:.0f} images/s")
+    print_table(judges, real, rest, read(arguments.data / "test"))
+    print_verdict(judges)
+
+
+def print_table(judges: list[Judge], real: ImageSet, rest: ImageSet, test: ImageSet) -> None:
+    from xraygan.data.phantom import phantom_images
+
+    heads = (f"{j.space.name} ×1000 | 95 % | coverage" for j in judges)
+    print(f"\n| images | {' | '.join(heads)} | SWD ×1000 |")
+    print("|---" * (2 + 3 * len(judges)) + "|")
+    cases = [(FLOOR, rest.images)]
+    cases += [
+        (name.format(severity), fault(rest.images, severity))
+        for name, (fault, severities) in GRADED.items()
+        for severity in severities
+    ]
+    for name, images in [*cases, *ungraded(rest, test, phantom_images(1000, SIDE, 9)[0])]:
+        levels = sliced_wasserstein(
+            thinned(real.images), thinned(images), patches_per_image=16, projections=64
+        )
+        figures = " | ".join(judge.row(name, images) for judge in judges)
+        print(f"| {name} | {figures} | {', '.join(f'{x:.0f}' for x in levels)} |", flush=True)
+
+
+def print_verdict(judges: list[Judge]) -> None:
+    """What does not rise; below the upper end of the floor's interval nothing is asked."""
+    print()
+    for judge in judges:
+        wrong = []
+        for name, (_, severities) in GRADED.items():
+            rising = [max(judge.floor, judge.values[name.format(s)]) for s in severities]
+            if rising != sorted(rising) or rising[-1] == judge.floor:
+                wrong.append(name.format("…"))
+        print(f"{judge.space.name}: does not rise with severity: {', '.join(wrong) or 'none'}")
+    for other in judges[1:]:
+        names = list(judges[0].values)
+        first, second = ([judge.values[n] for n in names] for judge in (judges[0], other))
+        rank = spearmanr(first, second)
+        print(
+            f"rank correlation of {judges[0].space.name} and {other.space.name} over "
+            f"{len(names)} rows: {np.asarray(rank)[0]:.2f}"
+        )
 
 
 if __name__ == "__main__":

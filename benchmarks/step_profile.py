@@ -39,13 +39,14 @@ def main() -> None:
     step = sorted(times)[len(times) // 2]
     print(f"{arguments.resolution}×{arguments.resolution}, batch {trainer.batch}:", end=" ")
     print(f"{step * 1000:.0f} ms a step (median of 7), {trainer.batch / step:.1f} images/s")
-    print_operators(*traced(trainer), arguments.top)
+    if arguments.top:
+        print_operators(*traced(trainer), arguments.top)
 
 
 def made_trainer(arguments):
     import numpy as np
-    import variants
 
+    import variants
     from xraygan.config import TrainingSettings
     from xraygan.presets import model_settings
     from xraygan.training.base import fit_base

@@ -35,3 +35,126 @@ def reshape(network: Any) -> Any:
 def _variant(switch: Callable[[], None]) -> Callable[[], None]:
     _VARIANTS[switch.__name__.replace("_", "-")] = switch
     return switch
+
+
+@_variant
+def depthwise_first() -> None:
+    """Depthwise 3×3, 1×1 to twice the width, activation, 1×1 back: one activation a block."""
+    from keras import layers
+
+    from xraygan.models import blocks
+
+    def block(features: Any, initialisers: Any) -> Any:
+        width = features.shape[-1]
+        inner = layers.DepthwiseConv2D(
+            3,
+            padding="same",
+            depthwise_initializer=initialisers.depthwise(width, inside_block=True),
+            dtype=blocks._policy(features),
+        )(features)
+        inner = blocks.activate(blocks.conv(inner, 2 * width, 1, initialisers.inner()))
+        inner = blocks.conv(inner, width, 1, "zeros", use_bias=False)
+        return layers.Add(dtype=inner.dtype)([features, inner])
+
+    blocks.inverted_block = block
+
+
+@_variant
+def dense_block() -> None:
+    """3×3 to the width, activation, 3×3 back: no depthwise, one activation a block."""
+    from keras import layers
+
+    from xraygan.models import blocks
+
+    def block(features: Any, initialisers: Any) -> Any:
+        width = features.shape[-1]
+        inner = blocks.activate(blocks.conv(features, width, 3, initialisers.inner()))
+        inner = blocks.conv(inner, width, 3, "zeros", use_bias=False)
+        return layers.Add(dtype=inner.dtype)([features, inner])
+
+    blocks.inverted_block = block
+
+
+@_variant
+def minibatch_spread() -> None:
+    """D's 4×4 features get their standard deviation over the batch as one more channel."""
+    import keras
+    from keras import layers, ops
+
+    from xraygan.models import blocks
+
+    class Spread(layers.Layer):
+        def call(self, features: Any) -> Any:
+            """Per half of the batch: reals and fakes never meet."""
+            half = ops.shape(features)[0] // 2
+            parts = [features[:half], features[half:]]
+            spread = [
+                ops.mean(ops.sqrt(ops.var(part, axis=0) + 1e-8)) * ops.ones_like(part[..., :1])
+                for part in parts
+            ]
+            return ops.concatenate([features, ops.concatenate(spread, 0)], -1)
+
+        def compute_output_spec(self, features: Any) -> Any:
+            return keras.KerasTensor((*features.shape[:-1], features.shape[-1] + 1), "float32")
+
+    from xraygan.models import discriminator
+
+    plain = blocks.cast
+
+    def cast(features: Any, dtype: str) -> Any:
+        made = plain(features, dtype)
+        if dtype == "float32" and len(made.shape) == 4 and made.shape[1] == 4:
+            width = made.shape[-1]
+            mixed = Spread(dtype="float32")(made)
+            return layers.Conv2D(width, 1, dtype="float32", name="after_spread")(mixed)
+        return made
+
+    discriminator.blocks = type("Blocks", (), {**vars(blocks), "cast": staticmethod(cast)})
+
+
+@_variant
+def one_fine_block() -> None:
+    """One block, not two, at the discriminator's finest stage."""
+    from xraygan.models import blocks
+
+    plain, seen = blocks.inverted_block, set()
+
+    def block(features: Any, initialisers: Any) -> Any:
+        if not seen:
+            seen.add(features.shape[1])
+        elif features.shape[1] in seen:
+            return features
+        return plain(features, initialisers)
+
+    blocks.inverted_block = block
+
+
+def _generator_rate(ratio: float) -> None:
+    """The generator's learning rate is `ratio` times the discriminator's."""
+    from xraygan.training import state
+
+    def apply(self: Any, d_gradients: Any, g_gradients: Any, rate: Any, decay: Any) -> None:
+        for optimizer, gradients, network, share in (
+            (self.discriminator_optimizer, d_gradients, self.discriminator, 1.0),
+            (self.generator_optimizer, g_gradients, self.generator, ratio),
+        ):
+            optimizer.learning_rate.assign(share * rate)
+            optimizer.apply(gradients, network.trainable_variables)
+        for average, weight in zip(
+            self.average.trainable_variables, self.generator.trainable_variables, strict=True
+        ):
+            average.assign(weight + decay * (average - weight))
+
+    state.TrainState.apply = apply
+
+
+@_variant
+def generator_rate_2() -> None:
+    """The generator learns twice as fast as the discriminator."""
+    _generator_rate(2.0)
+
+
+@_variant
+def generator_rate_4() -> None:
+    """The generator learns four times as fast as the discriminator."""
+    _generator_rate(4.0)

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 from xraygan.version import __version__
 
 if TYPE_CHECKING:
-    from xraygan.api import generate, prepare, run, train
+    from xraygan.api import audit, evaluate, generate, prepare, report, run, train
 
-_COMMANDS = ("generate", "prepare", "run", "train")
-__all__ = ["__version__", "generate", "prepare", "run", "train"]
+_COMMANDS = ("audit", "evaluate", "generate", "prepare", "report", "run", "train")
+__all__ = ["__version__", "audit", "evaluate", "generate", "prepare", "report", "run", "train"]
 
 
 def __getattr__(name: str) -> Any:

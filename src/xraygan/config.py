@@ -41,11 +41,31 @@ RESOLUTIONS = (32, 64, 128, 256, 512)
 
 def _trainable(side: int) -> int:
     if side not in RESOLUTIONS:
-        raise ValueError(f"must be one of {', '.join(map(str, RESOLUTIONS))}")
+        *most, last = map(str, RESOLUTIONS)
+        raise ValueError(f"choose {', '.join(most)} or {last}")
     return side
 
 
 TrainableSide = Annotated[int, AfterValidator(_trainable)]
+
+
+SourceFormat = Literal[
+    "auto",
+    "folders",
+    "csv",
+    "imagefolder",
+    "stylegan",
+    "medmnist",
+    "dicom",
+    "nih",
+    "chexpert",
+    "mimic",
+    "padchest",
+    "rsna",
+    "vindr",
+    "tuberculosis",
+]
+"""Kinds of source that can be named."""
 
 
 class PixelSettings(Settings):
@@ -63,6 +83,34 @@ class PixelSettings(Settings):
         "patient in a file name; the default knows the Kermany (Kaggle pneumonia) names.",
     )
     strict: bool = Field(False, description="Stop at the first refused file.")
+    format: SourceFormat = Field(
+        "auto", description="What the source is; auto recognises it by its tables and names."
+    )
+    column: str | None = Field(
+        None,
+        description="Names of a table's columns, such as 'path=File,label=Finding'; known are "
+        "path, label, patient_id, view, split, age and sex.",
+    )
+    labels: str | None = Field(
+        None,
+        description="Findings that become classes, separated by commas; all of them by default. "
+        "A film with several is left out.",
+    )
+    negative: str = Field(
+        "No Finding",
+        min_length=1,
+        max_length=100,
+        description="Class of the films that a table says are without findings.",
+    )
+    views: str | None = Field(
+        None,
+        description="Views to take, such as PA,AP, or all; without it, every view that is not "
+        "known to be another than frontal.",
+    )
+    where: str | None = Field(
+        None,
+        description="Films to take, by a question to the table: 'view == \"PA\" and age >= 18'.",
+    )
 
 
 class DataSettings(PixelSettings):
@@ -76,6 +124,10 @@ class DataSettings(PixelSettings):
         description="Share of the training patients held back to measure on.",
     )
     split_seed: int = Field(0, ge=0, lt=2**32, description="Seed of the patient-disjoint split.")
+    keep_splits: bool = Field(
+        False,
+        description="Leave given splits as they are; patients in several are reported only.",
+    )
 
 
 LENGTHS = frozenset({"epochs", "kimg", "minutes"})
@@ -123,6 +175,10 @@ class TrainingSettings(Settings):
         return self
 
 
+Extent = Literal["none", "basic", "full"]
+"""How much evidence a run gathers at its end."""
+
+
 class OutputSettings(Settings):
     """What a run writes and how often; may differ when a run is resumed."""
 
@@ -138,6 +194,11 @@ class OutputSettings(Settings):
     )
     num: int = Field(
         1000, ge=1, le=10**9, description="Synthetic images that `run` writes at its end."
+    )
+    evidence: Extent = Field(
+        "full",
+        description="What `run` measures at its end: basic takes fidelity and the audit in one "
+        "feature space; full adds a second space and utility, some minutes more.",
     )
 
 

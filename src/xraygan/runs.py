@@ -16,6 +16,12 @@ from xraygan.errors import XrayganError
 
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
+EVALUATION = "evaluation.json"
+AUDIT = "audit.json"
+INTERNAL = "internal"
+"""Folder of what shows real patients."""
+CLOSEST_PAIRS = "closest-pairs.npz"
+"""In `INTERNAL`: arrays synthetic and train, uint8 [n, R, R], and similarity, float32 [n]."""
 
 
 class RunFolder:
@@ -148,6 +154,18 @@ def write_whole(path: Path, data: bytes) -> None:
 def write_json(path: Path, value: Any) -> None:
     """`write_whole` for a value as indented JSON."""
     write_whole(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def private_folder(path: Path) -> Path:
+    """A folder that its owner alone can enter: for what shows real patients.
+
+    Raises:
+        XrayganError: it cannot be made.
+    """
+    with refusing_disk_faults(path):
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o700)
+    return path
 
 
 def read_json(path: Path) -> Any | None:

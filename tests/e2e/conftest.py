@@ -47,7 +47,7 @@ def finished(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
 def slow_settings() -> list[str]:
     """Eight snapshots, and a checkpoint about every second."""
     lengths = ["--kimg", "2", "--snapshot-kimg", "0.25", "--checkpoint-seconds", "1"]
-    return [*TINY, *lengths, "--num", "12"]
+    return [*TINY, *lengths, "--num", "12", "--evidence", "none"]
 
 
 @pytest.fixture(scope="session")

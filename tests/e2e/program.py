@@ -15,7 +15,10 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 MODULE = [sys.executable, "-m", "xraygan"]
 SCRIPT = [sys.executable, str(ROOT / "synthetic_xray_gan.py")]
-TINY = ["--preset", "small", "--resolution", "32", "--batch", "8", "--precision", "float32"]
+TINY = [
+    *("--preset", "small", "--resolution", "32", "--batch", "8"),
+    *("--precision", "float32", "--evidence", "basic"),
+]
 SPLITS = {
     "train/NORMAL": 30,
     "train/PNEUMONIA": 30,

@@ -20,7 +20,7 @@ def test_whole_job_on_real_films(tmp_path):
     assert ended.code == 0, ended
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     assert summary["classes"] == ["NORMAL", "PNEUMONIA"]
-    assert summary["kid"]["floor"]["high"] < summary["kid"]["low"], "0.3 kimg is no training"
+    assert summary["kid"]["floor_high"] < summary["kid"]["low"], "0.3 kimg is no training"
     with (folder / "synthetic/manifest.csv").open(newline="", encoding="utf-8") as file:
         assert len(list(csv.DictReader(file))) == 20
     for name in ("config.json", "log.txt", "summary.md", "model/generator.json"):

@@ -1,12 +1,13 @@
 """`xraygan generate`: labelled synthetic images from a trained model."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from xraygan.cli.main import app, print_json
 from xraygan.cli.options import Device, Json
+from xraygan.errors import XrayganError
 
 
 @app.command("generate")
@@ -25,10 +26,27 @@ def generate_command(
     ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Image i depends on model, seed and i.")] = 0,
     first: Annotated[int, typer.Option("--first", help="Index of the first image.")] = 0,
+    filter_by: Annotated[
+        Literal["copies"] | None,
+        typer.Option(
+            "--filter",
+            help="copies: leave out what comes too near to a training patient, and audit the "
+            "rest; needs --data. A filter is no guarantee.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", help="For --filter: what the model was trained on.", show_default=False
+        ),
+    ] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
     """Write labelled synthetic images."""
+    if (filter_by is None) != (data is None):
+        raise XrayganError("--filter copies and --data DIR (the real images) go together")
     from xraygan import api
 
     manifest = api.generate(
@@ -39,6 +57,7 @@ def generate_command(
         like_train=like_train,
         first=first,
         out=out,
+        not_near=data,
         device=device,
     )
     if as_json:

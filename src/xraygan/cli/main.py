@@ -48,7 +48,16 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stopped)
-        from xraygan.cli import generate, phantom, run, train  # noqa: F401  (they add their verbs)
+        from xraygan.cli import (  # noqa: F401  (they add their verbs)
+            audit,
+            evaluate,
+            generate,
+            phantom,
+            prepare,
+            report,
+            run,
+            train,
+        )
 
         code = app(arguments or sys.argv[1:] or ["--help"], standalone_mode=False) or 0
         sys.stdout.flush()

@@ -49,3 +49,4 @@ def run_command(
     typer.echo(f"synthetic images: {paths['synthetic']}")
     typer.echo(f"picture grid:     {paths['grid']}")
     typer.echo(f"summary:          {paths['summary']}")
+    typer.echo(f"report:           {paths['report']}")

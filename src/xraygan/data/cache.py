@@ -4,9 +4,8 @@ import contextlib
 import hashlib
 import json
 import os
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,23 @@ import platformdirs
 
 from xraygan.config import DataSettings, PixelSettings
 from xraygan.data import store
-from xraygan.data.folders import Listing, list_images, printable, sort_key
+from xraygan.data.entries import sort_key
+from xraygan.data.folders import may_be_dicom
 from xraygan.data.hashes import hash_files
 from xraygan.data.ingest import ingest, strict_error
+from xraygan.data.listing import Listing, is_left_out
+from xraygan.data.pseudonyms import read_salt
+from xraygan.data.remarks import check_enough, nothing_usable, refusal_notes, size_notes
+from xraygan.data.reuse import Reuse, pixels_key
+from xraygan.data.sources import list_source
 from xraygan.data.splits import SPLITS, assign, column, compile_pattern, is_duplicate, keep_all
 from xraygan.errors import XrayganError
 from xraygan.sets import ImageSet
 
 # Part of every key: raise it when the same files and settings give other pixels or splits.
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 # Settings that change neither pixels nor splits.
 _NOT_IN_KEY = {"strict"}
-_FEW_TRAINING_IMAGES = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +44,15 @@ class Dataset:
         manifest: row i describes images[i]: name (posix path relative to the source), split
             ("train", "val", "test"), label, patient, sha256 (of the file's bytes),
             pixel_sha256 (of the decoded grey picture at full size, shape included), width and
-            height (of the original, upright, in pixels).
+            height (of the original, upright, in pixels), labels (all findings, joined by "|"),
+            view, age (years) and sex ("" where not known).
         refused: name and reason of every file that is not used.
         classes: sorted; the index is the class number.
         notes: plain sentences for the user.
         fingerprint: the cache key: the same files and settings give the same one anywhere.
         folder: where in the cache it lies.
+        source_format: how the source was read ("folders", "csv", "nih", …).
+        final: the source was a prepared data set; its splits and patients' keys were taken.
     """
 
     images: np.ndarray
@@ -55,6 +62,8 @@ class Dataset:
     notes: tuple[str, ...]
     fingerprint: str
     folder: Path
+    source_format: str = "folders"
+    final: bool = False
 
     def split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Images and class numbers of one split, without copying the images.
@@ -116,22 +125,24 @@ def prepare(
     settings: DataSettings,
     cache_dir: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    skip: Collection[Path] = (),
 ) -> Dataset:
-    """Check, de-duplicate, split by patient and cache a folder of X-rays.
+    """Check, de-duplicate, split by patient and cache a source of X-rays.
 
     The second call with the same files and settings only reads the cache.
 
     Args:
-        source: `train/ val/ test/` with class folders, class folders alone, or images alone.
-        settings: resolution, fit, patients, validation and strictness.
+        source: a folder, archive or table; see `xraygan.data.sources.list_source`.
+        settings: resolution, fit, patients, validation, strictness and what to take.
         cache_dir: where to keep the result; see `default_cache_dir`.
         progress: called with (files decoded, files) while the cache is being built.
+        skip: folders inside the source to leave out.
 
     Raises:
         XrayganError: no such folder, nothing usable in it, a refused file where `strict`, a
             bad patient pattern, a cache that cannot be written.
     """
-    return _cached(source, settings, cache_dir, progress, _for_training)
+    return _cached(source, settings, cache_dir, progress, _for_training, skip)
 
 
 def read_all(
@@ -159,22 +170,31 @@ def read_all(
 # From source, records, settings and the refused so far to the manifest's rows (not yet in
 # order of splits), everything refused, and notes.
 _Arrange = Callable[
-    [Path, pd.DataFrame, Any, list[tuple[str, str]]],
+    [Path, Listing, pd.DataFrame, Any, list[tuple[str, str]]],
     tuple[pd.DataFrame, list[tuple[str, str]], list[str]],
 ]
 
 
 def _for_training(
-    source: Path, table: pd.DataFrame, settings: DataSettings, refused: list[tuple[str, str]]
+    source: Path,
+    listing: Listing,
+    table: pd.DataFrame,
+    settings: DataSettings,
+    refused: list[tuple[str, str]],
 ) -> tuple[pd.DataFrame, list[tuple[str, str]], list[str]]:
-    table, spare, notes = assign(table, settings)
+    # What was prepared is taken as it is: at its size two films may look the same.
+    table, spare, notes = (keep_all if listing.final else assign)(table, settings)
     refused = sorted(refused + spare, key=lambda item: sort_key(item[0]))
-    _check_enough(source, table, refused)
-    return table, refused, notes + _size_notes(table, settings.resolution)
+    check_enough(source, table, refused)
+    return table, refused, notes + size_notes(table, settings.resolution)
 
 
 def _as_it_is(
-    _source: Path, table: pd.DataFrame, settings: PixelSettings, refused: list[tuple[str, str]]
+    _source: Path,
+    _listing: Listing,
+    table: pd.DataFrame,
+    settings: PixelSettings,
+    refused: list[tuple[str, str]],
 ) -> tuple[pd.DataFrame, list[tuple[str, str]], list[str]]:
     table, _, notes = keep_all(table, settings)
     return table, refused, notes
@@ -186,19 +206,21 @@ def _cached(
     cache_dir: Path | None,
     progress: Callable[[int, int], None] | None,
     arrange: _Arrange,
+    skip: Collection[Path] = (),
 ) -> Dataset:
     source = Path(source)
     cache_dir = Path(cache_dir) if cache_dir is not None else default_cache_dir()
     compile_pattern(settings.patient_pattern)
-    listing = list_images(source, skip=cache_dir)
+    listing = list_source(source, settings, skip=[cache_dir, *skip])
     # A cache that cannot be written may still be read: building is where that matters.
     with contextlib.suppress(OSError):
         store.make_private(cache_dir)
     index_name = hashlib.sha256(os.fsencode(source.resolve())).hexdigest()[:32]
     hashes, unreadable = hash_files(listing.files, cache_dir / "index" / f"{index_name}.json")
     early = [*listing.refused, *unreadable]
-    if settings.strict and early:
-        raise strict_error(*min(early, key=lambda item: sort_key(item[0])))
+    faults = [item for item in early if not is_left_out(item[1])]
+    if settings.strict and faults:
+        raise strict_error(*min(faults, key=lambda item: sort_key(item[0])))
     key = _key(listing, hashes, early, settings)
     dataset = _load(cache_dir / key)
     if dataset is None:
@@ -224,7 +246,12 @@ def _key(
         "format": _FORMAT_VERSION,
         "settings": settings.model_dump(mode="json", exclude=_NOT_IN_KEY),
         "notes": listing.notes,
-        "files": sorted(hashes.items()),
+        "final": listing.final,
+        "files": [
+            [file.name, hashes[file.name], file.split, file.label, file.labels, astuple(file.facts)]
+            for file in listing.files
+            if file.name in hashes
+        ],
         "refused": sorted(early),
     }
     text = json.dumps(content, sort_keys=True, ensure_ascii=True)
@@ -255,6 +282,8 @@ def _load(folder: Path) -> Dataset | None:
         notes=tuple(description["notes"]),
         fingerprint=description["fingerprint"],
         folder=folder,
+        source_format=description["source_format"],
+        final=description["final"],
     )
 
 
@@ -271,15 +300,25 @@ def _build(
 ) -> None:
     """Write a complete data set into an empty folder."""
     files = [file for file in listing.files if file.name in hashes]
-    with (folder / store.IMAGES).open("wb") as stream:
+    files.sort(key=lambda file: file.place.rank)
+    dicom = any(may_be_dicom(file.name, settings) for file in files)
+    salt = read_salt(folder.parent) if dicom else b""
+    cache_dir = folder.parent
+    with (
+        (folder / store.IMAGES).open("wb") as stream,
+        Reuse(cache_dir, settings, _earlier(cache_dir, settings)) as reuse,
+    ):
         stream.write(store.npy_header(len(files), settings.resolution))
-        records, undecodable = ingest(files, hashes, settings, stream, progress)
+        records, undecodable = ingest(files, hashes, settings, stream, progress, salt, reuse)
     refused = sorted(early + undecodable, key=lambda item: sort_key(item[0]))
     if not records:
-        raise _nothing_usable(source, refused)
-    columns = [column for column in store.MANIFEST_COLUMNS if column != "patient"]
-    table = pd.DataFrame(records, columns=columns).astype(dict.fromkeys(columns[:5], object))
-    table, refused, arrange_notes = arrange(source, table, settings, refused)
+        raise nothing_usable(source, refused)
+    columns = list(store.MANIFEST_COLUMNS)
+    text = dict.fromkeys(set(columns) - {"width", "height"}, object)
+    table = pd.DataFrame(records, columns=columns).astype(text)
+    names = column(table, "name")
+    table = table.iloc[sorted(range(len(names)), key=lambda row: sort_key(names[row]))]
+    table, refused, arrange_notes = arrange(source, listing, table, settings, refused)
     ranks = [SPLITS.index(split) for split in column(table, "split")]
     rows = np.argsort(ranks, kind="stable")
     manifest = table[list(store.MANIFEST_COLUMNS)].iloc[rows]
@@ -296,74 +335,26 @@ def _build(
             "format": _FORMAT_VERSION,
             "fingerprint": key,
             "resolution": settings.resolution,
+            "pixels": pixels_key(settings),
+            "source_format": listing.format,
+            "final": listing.final,
             "classes": sorted(set(manifest["label"])),
-            "notes": [*listing.notes, *_refusal_notes(refused), *arrange_notes],
+            "notes": [*listing.notes, *refusal_notes(refused), *arrange_notes],
         },
     )
 
 
-def _nothing_usable(source: Path, refused: list[tuple[str, str]]) -> XrayganError:
-    reason, count = Counter(reason for _, reason in refused).most_common(1)[0]
-    return XrayganError(
-        f"no usable image in {source}: all {len(refused)} files were refused, "
-        f"most often ({count}) because: {reason}"
-    )
-
-
-def _check_enough(source: Path, table: pd.DataFrame, refused: list[tuple[str, str]]) -> None:
-    training = column(table, "split").count("train")
-    if training >= 2:
-        return
-    others = f", {len(table) - training} for validation and test" if len(table) > training else ""
-    cause = f" ({len(refused)} files refused, such as: {refused[0][1]})" if refused else ""
-    raise XrayganError(
-        f"{source} holds {training} usable training {'image' if training == 1 else 'images'}"
-        f"{others}{cause}; training needs at least 2 different ones: add images to train/ or "
-        "to the class folders"
-    )
+def _earlier(cache_dir: Path, settings: PixelSettings) -> Iterator[tuple[np.ndarray, pd.DataFrame]]:
+    """Images and manifests of the data sets whose pixels are made in the same way."""
+    for description in cache_dir.glob(f"*/{store.DESCRIPTION}"):
+        found = store.read_description(description.parent)
+        if found and found.get("pixels") == pixels_key(settings):
+            dataset = _load(description.parent)
+            if dataset is not None:
+                yield dataset.images, dataset.manifest
 
 
 def _check_strict(refused: pd.DataFrame) -> None:
     for name, reason in refused.itertuples(index=False, name=None):
-        if not is_duplicate(reason):
+        if not is_duplicate(reason) and not is_left_out(reason):
             raise strict_error(name, reason)
-
-
-def _refusal_notes(refused: list[tuple[str, str]]) -> list[str]:
-    reasons = Counter(reason for _, reason in refused if not is_duplicate(reason))
-    if not reasons:
-        return []
-    reason, count = reasons.most_common(1)[0]
-    return [f"{reasons.total()} files refused, most often ({count}): {printable(reason)}."]
-
-
-def _size_notes(manifest: pd.DataFrame, resolution: int) -> list[str]:
-    """Sentences about too little data, missing splits and enlarged images."""
-    notes = []
-    splits = column(manifest, "split")
-    training = splits.count("train")
-    if training < _FEW_TRAINING_IMAGES:
-        notes.append(
-            f"Only {training} training images: a model will copy them rather than learn; "
-            "hundreds are a start, thousands are better."
-        )
-    rows = [row for row, split in enumerate(splits) if split == "train"]
-    labels, patients = column(manifest, "label"), column(manifest, "patient")
-    absent = sorted(set(labels) - {labels[row] for row in rows})
-    notes += [f"Class '{label}' has no training images." for label in absent]
-    if len({patients[row] for row in rows}) == 1:
-        notes.append("All training images are of one patient.")
-    if "val" not in splits:
-        notes.append(
-            "There is no validation split, and too few patients to make one: "
-            "figures against validation images are not possible."
-        )
-    if "test" not in splits:
-        notes.append("There is no test split: how useful the images are cannot be measured.")
-    shorter = float(np.median(manifest[["width", "height"]].to_numpy(np.int64).min(axis=1)))
-    if resolution > shorter:
-        notes.append(
-            f"The images are enlarged to {resolution} pixels from {shorter:.0f} (median of the "
-            "shorter side): they gain no detail."
-        )
-    return notes

@@ -7,9 +7,8 @@ import numpy as np
 
 from xraygan.config import PixelSettings
 from xraygan.data.cache import Dataset, read_all
-from xraygan.data.folders import list_images
-from xraygan.data.hashes import read_bytes
 from xraygan.data.headers import Refusal, read_header
+from xraygan.data.sources import list_source
 from xraygan.data.splits import column, merge_patients
 from xraygan.errors import XrayganError
 from xraygan.sets import ImageSet
@@ -25,9 +24,9 @@ def own_resolution(folder: Path) -> int:
     Raises:
         XrayganError: no such folder, or no readable image in it.
     """
-    for file in list_images(folder).files:
+    for file in list_source(folder, PixelSettings.model_validate({})).files:
         try:
-            header = read_header(read_bytes(file.path), file.name)
+            header = read_header(file.place.read(), file.name)
         except Refusal:
             continue
         return int(np.clip(min(header.width, header.height), _SMALLEST, _LARGEST))

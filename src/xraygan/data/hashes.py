@@ -4,25 +4,18 @@ import contextlib
 import hashlib
 import json
 import os
-import stat
 import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from xraygan.data.folders import ImageFile
-from xraygan.data.headers import MAX_FILE_BYTES, Refusal
+from xraygan.data.headers import Refusal
+from xraygan.data.listing import ImageFile
 
 _INDEX_VERSION = 1
 # A file written to this recently could change again without a new time stamp.
 _SETTLED_NS = 2_000_000_000
-_FLAGS = (
-    os.O_RDONLY
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_NONBLOCK", 0)  # a file replaced by a FIFO meanwhile must not hang
-    | getattr(os, "O_BINARY", 0)
-)
 
 
 def worker_count() -> int:
@@ -30,25 +23,6 @@ def worker_count() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def read_bytes(path: str) -> bytes:
-    """The whole of a plain file.
-
-    Raises:
-        Refusal: unreadable, no plain file any more, or over 512 MiB.
-    """
-    try:
-        descriptor = os.open(path, _FLAGS)
-        with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor, not a path
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise Refusal("not a plain file (a pipe or a device)")
-            if status.st_size > MAX_FILE_BYTES:
-                raise Refusal(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB")
-            return stream.read(MAX_FILE_BYTES)
-    except OSError as error:
-        raise Refusal(f"the file cannot be read: {error.strerror or error}") from None
 
 
 def hash_files(
@@ -68,24 +42,26 @@ def hash_files(
     index = _load_index(index_path)
     hashes: dict[str, str] = {}
     unknown = []
-    for file in files:
+    for file in sorted(files, key=lambda file: file.place.rank):
         remembered = index.get(file.name)
-        if remembered is not None and remembered[:3] == _identity(file):
+        if remembered is not None and remembered[:3] == [*file.place.identity]:
             hashes[file.name] = remembered[3]
         else:
             unknown.append(file)
     refused: list[tuple[str, str]] = []
     now_ns = time.time_ns()
     with ThreadPoolExecutor(worker_count()) as pool:
-        for file, (digest, reason) in zip(unknown, pool.map(_hash_file, unknown), strict=True):
+        streamed = any(file.place.rank for file in unknown)
+        digests = (map if streamed else pool.map)(_hash_file, unknown)
+        for file, (digest, reason) in zip(unknown, digests, strict=True):
             if digest:
                 hashes[file.name] = digest
             else:
                 refused.append((file.name, reason))
     if unknown or len(index) != len(hashes):
-        unsettled = {f.name for f in unknown if f.status.st_mtime_ns > now_ns - _SETTLED_NS}
+        unsettled = {f.name for f in unknown if f.place.identity[1] > now_ns - _SETTLED_NS}
         entries = {
-            file.name: [*_identity(file), hashes[file.name]]
+            file.name: [*file.place.identity, hashes[file.name]]
             for file in files
             if file.name in hashes and file.name not in unsettled
         }
@@ -97,13 +73,9 @@ def hash_files(
 def _hash_file(file: ImageFile) -> tuple[str, str]:
     """(hash, "") or ("", reason)."""
     try:
-        return hashlib.sha256(read_bytes(file.path)).hexdigest(), ""
+        return hashlib.sha256(file.place.read()).hexdigest(), ""
     except Refusal as refusal:
         return "", str(refusal)
-
-
-def _identity(file: ImageFile) -> list[int]:
-    return [file.status.st_size, file.status.st_mtime_ns, file.status.st_ino]
 
 
 def _load_index(path: Path) -> dict[str, list]:

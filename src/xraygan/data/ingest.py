@@ -5,7 +5,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import IO
 
 import cv2
@@ -13,29 +13,24 @@ import numpy as np
 from PIL import ImageFile as PillowImageFile
 
 from xraygan.config import PixelSettings
-from xraygan.data.folders import ImageFile, printable
-from xraygan.data.hashes import read_bytes, worker_count
+from xraygan.data.entries import printable
+from xraygan.data.folders import may_be_dicom
+from xraygan.data.hashes import worker_count
+from xraygan.data.listing import Facts, ImageFile, is_left_out, left_out
 from xraygan.data.pixels import Refusal, decode, fit, to_uint8
+from xraygan.data.reuse import Decoded, Reuse
+from xraygan.data.selection import Selection
+from xraygan.data.tables import parse_view
 from xraygan.errors import XrayganError
 
 _IN_FLIGHT_PER_WORKER = 4
 
 
-@dataclass(frozen=True)
-class Picture:
-    """One decoded file.
+@dataclass(frozen=True, eq=False)
+class Picture(Decoded):
+    """One decoded file, and what tables, folders and the file itself say of it."""
 
-    Attributes:
-        pixels: uint8 [R, R].
-        pixel_sha256: of the decoded grey picture at full size, shape included.
-        width: pixels, upright.
-        height: pixels, upright.
-    """
-
-    pixels: np.ndarray
-    pixel_sha256: str
-    width: int
-    height: int
+    facts: Facts
 
 
 def ingest(
@@ -44,6 +39,8 @@ def ingest(
     settings: PixelSettings,
     stream: IO[bytes],
     progress: Callable[[int, int], None] | None,
+    salt: bytes = b"",
+    reuse: Reuse | None = None,
 ) -> tuple[list[dict[str, object]], list[tuple[str, str]]]:
     """Decode and fit every file; append its pixels to `stream` in the order of `files`.
 
@@ -53,6 +50,9 @@ def ingest(
         settings: resolution, fit and strict count.
         stream: takes R * R bytes for every picture that is not refused.
         progress: called with (files done, files) in the calling thread.
+        salt: makes the patients of DICOM files keys that nobody else can guess.
+        reuse: pictures decoded before; takes note of the others. DICOM is read anew, for what
+            it says of itself.
 
     Returns:
         One manifest record a picture written, in that order, and the refused (name, reason).
@@ -64,22 +64,42 @@ def ingest(
     records: list[dict[str, object]] = []
     refused: list[tuple[str, str]] = []
 
-    def work(file: ImageFile) -> Picture | str:
+    selection = Selection(settings, files[0].columns if files else ())
+
+    def work(file: ImageFile, data: bytes | str | None) -> Picture | str:
         try:
-            return _load(file, hashes[file.name], settings)
+            if isinstance(data, str):
+                return data
+            if known := recalled(file):
+                return known
+            data = file.place.read() if data is None else data
+            if hashlib.sha256(data).hexdigest() != hashes[file.name]:
+                return "the file changed while it was being read"
+            return _load(file, data, settings, selection, salt)
         except Refusal as refusal:
             return str(refusal)
 
+    def recalled(file: ImageFile) -> Picture | None:
+        if reuse is None or may_be_dicom(file.name, settings):
+            return None
+        known = reuse.known(hashes[file.name])
+        return Picture(**vars(known), facts=file.facts) if known else None
+
+    def ahead(file: ImageFile) -> bytes | str | None:
+        return None if not file.place.rank or recalled(file) else _read_ahead(file)
+
     workers = worker_count()
     with _strict_single_threaded_decoders(), ThreadPoolExecutor(workers) as pool:
-        results = _in_order(pool, work, files, workers * _IN_FLIGHT_PER_WORKER)
+        results = _in_order(pool, work, ahead, files, workers * _IN_FLIGHT_PER_WORKER)
         for done, (file, result) in enumerate(zip(files, results, strict=True), start=1):
             if isinstance(result, Picture):
                 stream.write(result.pixels.tobytes())
+                if reuse:
+                    reuse.add(hashes[file.name], result)
                 records.append(_record(file, hashes[file.name], result))
             else:
                 refused.append((file.name, result))
-                if settings.strict:
+                if settings.strict and not is_left_out(result):
                     raise strict_error(file.name, result)
             if progress:
                 progress(done, len(files))
@@ -94,11 +114,17 @@ def strict_error(name: str, reason: str) -> XrayganError:
     )
 
 
-def _load(file: ImageFile, expected_sha256: str, settings: PixelSettings) -> Picture:
-    data = read_bytes(file.path)
-    if hashlib.sha256(data).hexdigest() != expected_sha256:
-        raise Refusal("the file changed while it was being read")
-    image = decode(data, file.name)
+def _load(
+    file: ImageFile, data: bytes, settings: PixelSettings, selection: Selection, salt: bytes
+) -> Picture:
+    if may_be_dicom(file.name, settings):
+        image, own = _dicom(data, salt)
+        facts = file.facts.completed(own)
+        reason = selection.why_not(facts, file.split, file.label, file.labels, file.columns)
+        if reason:
+            raise Refusal(reason)
+    else:
+        image, facts = decode(data, file.name), file.facts
     height, width = image.shape
     # 8-bit values, so that the same grey picture saved as RGB or 16-bit is found as well.
     digest = hashlib.sha256(f"{height} {width} ".encode())
@@ -108,24 +134,45 @@ def _load(file: ImageFile, expected_sha256: str, settings: PixelSettings) -> Pic
         pixel_sha256=digest.hexdigest(),
         width=width,
         height=height,
+        facts=facts,
     )
 
 
+def _dicom(data: bytes, salt: bytes) -> tuple[np.ndarray, Facts]:
+    """A chest film and what its whitelisted tags say."""
+    from xraygan.data.dicom import read_dicom, why_not_a_chest_film
+
+    image, told = read_dicom(data, salt)
+    # Views are the selection's matter, for films of every format alike.
+    reason = why_not_a_chest_film(replace(told, view=None), frozenset())
+    if reason:
+        raise Refusal(left_out(reason))
+    view = parse_view(told.view) if told.view else None
+    return image, Facts(told.patient, view, told.age, told.sex)
+
+
 def _record(file: ImageFile, sha256: str, picture: Picture) -> dict[str, object]:
+    facts = picture.facts
     return {
         "name": file.name,
         "split": file.split,
         "label": file.label,
+        "patient": facts.patient or "",
         "sha256": sha256,
         "pixel_sha256": picture.pixel_sha256,
         "width": picture.width,
         "height": picture.height,
+        "labels": "|".join(file.labels or (file.label,)),
+        "view": facts.view or "",
+        "age": "" if facts.age is None else f"{facts.age:g}",
+        "sex": facts.sex or "",
     }
 
 
 def _in_order(
     pool: ThreadPoolExecutor,
-    work: Callable[[ImageFile], Picture | str],
+    work: Callable[[ImageFile, bytes | str | None], Picture | str],
+    ahead: Callable[[ImageFile], bytes | str | None],
     files: Sequence[ImageFile],
     in_flight: int,
 ) -> Iterator[Picture | str]:
@@ -135,12 +182,20 @@ def _in_order(
         for file in files:
             if len(waiting) == in_flight:
                 yield waiting.popleft().result()
-            waiting.append(pool.submit(work, file))
+            waiting.append(pool.submit(work, file, ahead(file)))
         while waiting:
             yield waiting.popleft().result()
     finally:
         for future in waiting:
             future.cancel()
+
+
+def _read_ahead(file: ImageFile) -> bytes | str:
+    """The bytes (or why not) of a file in a stream, which has to be read in order."""
+    try:
+        return file.place.read()
+    except Refusal as refusal:
+        return str(refusal)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from xraygan.config import DataSettings, PixelSettings
-from xraygan.data.folders import sort_key
+from xraygan.data.entries import sort_key
 from xraygan.errors import XrayganError
 
 SPLITS = ("train", "val", "test")
@@ -75,14 +75,16 @@ def assign(
     """Name the patients, drop duplicates, repair leakage, and make the splits.
 
     Args:
-        records: columns name, split ("train", "val", "test" or None), label, pixel_sha256 and
-            any others; one row a decoded picture.
-        settings: patient_pattern, validation_fraction and split_seed count.
+        records: columns name, split ("train", "val", "test" or None), label, pixel_sha256,
+            patient ("" where no table tells it; the column may be missing) and any others; one
+            row a decoded picture.
+        settings: patient_pattern, validation_fraction, split_seed and keep_splits count.
 
     Returns:
         The kept rows with a new column `patient` and every split given (index as in
         `records`); the refused (name, reason); notes for the user. No patient and no picture
-        is in two splits. The order of the rows makes no difference.
+        is in two splits, unless keep_splits leaves patients so. The order of the rows makes no
+        difference.
 
     Raises:
         XrayganError: a bad patient pattern.
@@ -97,7 +99,11 @@ def assign(
     folders_say = any(split in _PRECEDENCE for split in splits)
     table["split"] = [split if split in _PRECEDENCE else "train" for split in splits]
     table, refused = _drop_duplicates(table, notes)
-    table["split"] = _repair_leakage(column(table, "patient"), column(table, "split"), notes)
+    keep = folders_say and settings.keep_splits
+    repaired = _repair_leakage(column(table, "patient"), column(table, "split"), notes, keep)
+    table["split"] = repaired
+    if keep:
+        return table, refused, notes
     if folders_say:
         _complete_validation(table, settings, notes)
     else:
@@ -160,14 +166,16 @@ def column(table: pd.DataFrame, name: str) -> list[str]:
 def _patients(table: pd.DataFrame, settings: PixelSettings, notes: list[str]) -> list[str]:
     pattern = compile_pattern(settings.patient_pattern)
     patients, unknown = [], 0
-    for name in table["name"]:
-        patient = patient_of(name, pattern)
+    given = column(table, "patient") if "patient" in table.columns else [""] * len(table)
+    for name, told in zip(column(table, "name"), given, strict=True):
+        # A pattern that the user wrote is a wish; one of ours is a guess.
+        patient = (patient_of(name, pattern) if pattern or not told else None) or told or None
         unknown += patient is None and not _SYNTHETIC_NAME.search(name)
         patients.append(patient or name)
     if unknown:
         notes.append(
-            f"{unknown} of {len(table)} file names do not tell the patient: each counts as a "
-            "patient of its own, so one person may be in several splits; "
+            f"{unknown} of {len(table)} file names do not tell the patient, nor does a table: each "
+            "counts as a patient of its own, so one person may be in several splits; "
             "--patient-pattern says how to find the patient."
         )
     return patients
@@ -222,7 +230,9 @@ def _drop_duplicates(
     return table.iloc[kept_rows].copy(), refused
 
 
-def _repair_leakage(patients: list[str], splits: list[str], notes: list[str]) -> list[str]:
+def _repair_leakage(
+    patients: list[str], splits: list[str], notes: list[str], keep: bool
+) -> list[str]:
     """The splits with every image of a patient in the highest split that patient is in."""
     highest: dict[str, int] = {}
     for patient, split in zip(patients, splits, strict=True):
@@ -237,6 +247,12 @@ def _repair_leakage(patients: list[str], splits: list[str], notes: list[str]) ->
         count = len({patient for patient, _, _ in moves})
         ways = Counter((old, new) for _, old, new in moves)
         how = ", ".join(f"{number} from {old} to {new}" for (old, new), number in ways.items())
+        if keep:
+            notes.append(
+                f"{count} {_plural(count, 'patient')} have images in more than one split; left so "
+                "by --keep-splits: figures measured on these splits are too good."
+            )
+            return splits
         notes.append(
             f"{count} {_plural(count, 'patient')} had images in more than one split; "
             f"images moved so that no split shares a patient: {how}."

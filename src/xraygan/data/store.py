@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,10 @@ MANIFEST_COLUMNS = (
     "pixel_sha256",
     "width",
     "height",
+    "labels",
+    "view",
+    "age",
+    "sex",
 )
 REFUSED_COLUMNS = ("name", "reason")
 _PARTIAL = ".partial-"
@@ -95,11 +100,16 @@ def _permute(rows: np.ndarray, order: np.ndarray) -> None:
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write text and whole numbers as CSV; any file name survives, undecodable bytes too."""
     with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
-        writer.writerow(table.columns)
-        writer.writerows(table.itertuples(index=False, name=None))
+        write_rows(stream, table)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def write_rows(stream: TextIO, table: pd.DataFrame) -> None:
+    """Write a table as CSV, every value in quotes."""
+    writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
+    writer.writerow(table.columns)
+    writer.writerows(table.itertuples(index=False, name=None))
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Kernel distance (KID): how far two sets of features are apart, without bias."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,7 +67,7 @@ def kernel_distance(
     generator = np.random.default_rng(seed)
     chosen_x, factor_x = _subsets(len(x), subset_size, subsets, generator)
     chosen_y, factor_y = _subsets(len(y), subset_size, subsets, generator)
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    x, y = _extended(x), _extended(y)
     distances = (
         _mean_within(x, chosen_x)
         + _mean_within(y, chosen_y)
@@ -102,30 +103,46 @@ def _subsets(
     return chosen, (size / (n - size)) ** 0.5
 
 
-def _kernel(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    base = a @ b.T / a.shape[1] + 1
-    return base * base * base  # ten times as fast as ** 3
+def _extended(features: NDArray[np.floating]) -> NDArray[np.float64]:
+    """[x / √d, 1]: products of such rows are a·b / d + 1."""
+    scaled = np.asarray(features, np.float64) / features.shape[1] ** 0.5
+    return np.concatenate([scaled, np.ones((len(scaled), 1))], axis=1)
 
 
-def _sums(
-    a: NDArray[np.float64], b: NDArray[np.float64], of_a: NDArray, of_b: NDArray
-) -> NDArray[np.float64]:
-    """For each subset the sum of k over all its pairs, in blocks of rows of `a`."""
-    total = np.zeros(len(of_a))
+def _kernels(
+    a: NDArray[np.float64], b: NDArray[np.float64], *, above: bool
+) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """The kernel of blocks of rows of `a` with `b`, or with the rows of `b` from the block on.
+
+    Every block is written over the one before it: fresh memory costs as much as the product.
+    """
+    room = [np.empty(_ROWS_AT_ONCE * len(b)) for _ in range(2)]
     for start in range(0, len(a), _ROWS_AT_ONCE):
         rows = slice(start, start + _ROWS_AT_ONCE)
-        total += ((of_a[:, rows] @ _kernel(a[rows], b)) * of_b).sum(axis=1)
-    return total
+        right = b[start:] if above else b
+        shape = (len(a[rows]), len(right))
+        base, cube = (part[: shape[0] * shape[1]].reshape(shape) for part in room)
+        np.matmul(a[rows], right.T, out=base)
+        np.multiply(base, base, out=cube)
+        cube *= base
+        yield rows, cube
 
 
 def _mean_within(x: NDArray[np.float64], chosen: NDArray) -> NDArray[np.float64]:
     """Mean of k over the pairs of different images in each subset: leaving out i = j unbiases."""
+    total = -(chosen @ (x * x).sum(axis=1) ** 3)
+    for rows, kernel in _kernels(x, x, above=True):
+        sums = (chosen[:, rows] @ kernel) * chosen[:, rows.start :]
+        size = len(kernel)
+        total += sums[:, :size].sum(axis=1) + 2 * sums[:, size:].sum(axis=1)
     size = chosen.sum(axis=1)
-    itself = chosen @ ((x * x).sum(axis=1) / x.shape[1] + 1) ** 3
-    return (_sums(x, x, chosen, chosen) - itself) / (size * (size - 1))
+    return total / (size * (size - 1))
 
 
 def _mean_between(
     x: NDArray[np.float64], y: NDArray[np.float64], of_x: NDArray, of_y: NDArray
 ) -> NDArray[np.float64]:
-    return _sums(x, y, of_x, of_y) / (of_x.sum(axis=1) * of_y.sum(axis=1))
+    total = np.zeros(len(of_x))
+    for rows, kernel in _kernels(x, y, above=False):
+        total += ((of_x[:, rows] @ kernel) * of_y).sum(axis=1)
+    return total / (of_x.sum(axis=1) * of_y.sum(axis=1))

@@ -50,6 +50,7 @@ def write_images(
     request: Request,
     out: Path,
     progress: Callable[[int, int], None] | None = None,
+    leave_out: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Path:
     """Write `out/<CLASS>/seedSSSSSSSSSS_NNNNNNNN.png` and `out/manifest.csv`, in constant memory.
 
@@ -59,7 +60,8 @@ def write_images(
         model: as loaded.
         request: which images.
         out: made where it does not exist.
-        progress: called with images written and wanted.
+        progress: called with images made and wanted.
+        leave_out: from images uint8 [n, R, R] to bool [n], which of them are not written.
 
     Returns:
         The manifest's path.
@@ -85,18 +87,20 @@ def write_images(
         rows.writerow(COLUMNS)
         rows.writerows(_kept_rows(manifest, model, request))
         for indices, images, labels in _batches(model, request):
+            unwanted = leave_out(images) if leave_out else np.zeros(len(images), bool)
             names = [model.description.classes[label] for label in labels]
             files = [
                 f"{name}/seed{request.seed:010d}_{index:08d}.png"
                 for name, index in zip(names, indices, strict=True)
             ]
-            facts = [
-                _facts(model, request.seed, index, name)
-                for name, index in zip(names, indices, strict=True)
-            ]
-            list(pool.map(_write_png, [out / name for name in files], images, facts))
-            for path, name, index in zip(files, names, indices, strict=True):
-                rows.writerow((path, name, request.seed, index, model.sha256))
+            for place in np.flatnonzero(unwanted):
+                (out / files[place]).unlink(missing_ok=True)
+            kept = np.flatnonzero(~unwanted)
+            facts = [_facts(model, request.seed, indices[n], names[n]) for n in kept]
+            list(pool.map(_write_png, [out / files[n] for n in kept], images[kept], facts))
+            rows.writerows(
+                (files[n], names[n], request.seed, indices[n], model.sha256) for n in kept
+            )
             done += len(indices)
             if progress:
                 progress(done, request.num)

@@ -12,7 +12,7 @@ import pytest
 from data_pictures import encoded, film, folder_tree, write
 
 from xraygan.config import DataSettings, PixelSettings
-from xraygan.data import cache, hashes
+from xraygan.data import cache, entries, ingest
 from xraygan.data.cache import Dataset, default_cache_dir, prepare, read_all
 from xraygan.data.pixels import decode, fit
 from xraygan.errors import XrayganError
@@ -80,8 +80,8 @@ def test_second_start_reads_no_image(
     settle(source)
     first = prepare(source, SMALL, cached)
     read: list[str] = []
-    original = hashes.read_bytes
-    monkeypatch.setattr(hashes, "read_bytes", lambda path: read.append(path) or original(path))
+    original = entries.read_bytes
+    monkeypatch.setattr(entries, "read_bytes", lambda path: read.append(path) or original(path))
     second = prepare(source, SMALL, cached)
     assert read == []
     assert second.fingerprint == first.fingerprint
@@ -124,6 +124,13 @@ def test_every_setting_but_strict_is_in_the_key() -> None:
         "validation_fraction",
         "split_seed",
         "strict",
+        "format",
+        "column",
+        "labels",
+        "negative",
+        "views",
+        "where",
+        "keep_splits",
     }
 
 
@@ -162,17 +169,72 @@ def test_damaged_index_is_ignored(source: Path, cached: Path) -> None:
         assert prepare(source, SMALL, cached).fingerprint == first.fingerprint
 
 
-def test_interrupted_build_leaves_nothing(source: Path, cached: Path) -> None:
+def decoded_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A list that fills with the names of what is decoded from now on."""
+    names: list[str] = []
+    original = ingest.decode
+    monkeypatch.setattr(
+        ingest, "decode", lambda data, name: names.append(name) or original(data, name)
+    )
+    return names
+
+
+def test_interrupted_build_is_taken_up(
+    source: Path, cached: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupt(done: int, total: int) -> None:
-        if done == 5:
+        if done == 20:
             raise KeyboardInterrupt
 
+    whole = prepare(source, SMALL, cached.with_name("undisturbed"))
     with pytest.raises(KeyboardInterrupt):
         prepare(source, SMALL, cached, progress=interrupt)
-    assert [path for path in cached.iterdir() if path.name != "index"] == []
+    (journal,) = (path for path in cached.iterdir() if path.name != "index")
+    assert journal.stat().st_mode & 0o777 == 0o600
+    journal.write_bytes(journal.read_bytes()[:-7])  # killed in the middle of a record
+    names = decoded_names(monkeypatch)
     seen: list[tuple[int, int]] = []
-    prepare(source, SMALL, cached, progress=lambda done, total: seen.append((done, total)))
+    dataset = prepare(source, SMALL, cached, progress=lambda *count: seen.append(count))
     assert seen == [(done, 30) for done in range(1, 31)]
+    assert len(names) == 30 - 19
+    assert dataset.images.tobytes() == whole.images.tobytes()
+    assert dataset.manifest.equals(whole.manifest)
+    built_folder(cached)  # nothing else is left
+
+
+def test_interrupted_twice(source: Path, cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for stop in (8, 20):
+
+        def interrupt(done: int, total: int, stop: int = stop) -> None:
+            if done == stop:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            prepare(source, SMALL, cached, progress=interrupt)
+    names = decoded_names(monkeypatch)
+    assert len(prepare(source, SMALL, cached).images) == 30
+    assert len(names) == 10
+
+
+def test_only_new_files_are_decoded(
+    source: Path, cached: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(source, SMALL, cached)
+    added = write(source / "train/A/phantom77777_0.png", 777)
+    write(source / "train/A/phantom00000_0.png", 778)
+    names = decoded_names(monkeypatch)
+    dataset = prepare(source, SMALL, cached)
+    assert sorted(names) == ["train/A/phantom00000_0.png", "train/A/phantom77777_0.png"]
+    assert len(dataset.images) == 31
+    fresh = prepare(source, SMALL, tmp_path / "another")
+    assert dataset.images.tobytes() == fresh.images.tobytes()
+    assert dataset.manifest.equals(fresh.manifest)
+    added.unlink()
+    names.clear()
+    prepare(source, SMALL.model_copy(update={"split_seed": 5}), cached)
+    assert names == []
+    prepare(source, SMALL.model_copy(update={"fit": "crop"}), cached)
+    assert len(names) == 30
 
 
 def test_cache_is_private(source: Path, cached: Path) -> None:

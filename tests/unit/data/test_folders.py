@@ -37,7 +37,7 @@ def test_class_folders_alone(tmp_path: Path) -> None:
     assert place(listing) == {"A b/x.png": (None, "A b"), "Ünï/x/y.png": (None, "Ünï")}
     assert dict(listing.refused) == {
         "loose.png": "not inside a class folder",
-        "notes.txt": "not an image by its name (.jpg, .jpeg or .png)",
+        "notes.txt": "not an image by its name (.jpg, .jpeg, .png or .dcm)",
     }
 
 
@@ -87,7 +87,9 @@ def test_empty_class_and_names_that_differ_in_case(tmp_path: Path) -> None:
 
 def test_known_formats_are_named(tmp_path: Path) -> None:
     touch(tmp_path, "A/a.png", "A/b.dcm", "A/c.TIFF")
-    assert [r.split()[0] for _, r in list_images(tmp_path).refused] == ["DICOM", "TIFF"]
+    listing = list_images(tmp_path)
+    assert list(place(listing)) == ["A/a.png", "A/b.dcm"]
+    assert [r.split()[0] for _, r in listing.refused] == ["TIFF"]
 
 
 def test_links_loops_pipes_and_sockets(tmp_path: Path) -> None:

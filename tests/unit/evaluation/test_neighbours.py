@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xraygan.evaluation import neighbours
-from xraygan.evaluation.neighbours import coverage, nearest
+from xraygan.evaluation.neighbours import coverage, nearest, neighbourhood
 
 
 def pictures(count: int, seed: int, side: int = 16) -> np.ndarray:
@@ -121,3 +121,35 @@ def test_coverage_refuses_wrong_input() -> None:
         coverage(np.zeros((5, 2)), np.zeros((9, 2)))
     with pytest.raises(ValueError, match="expected"):
         coverage(np.zeros((9, 2)), np.zeros((9, 3)))
+
+
+def test_neighbourhood_answers_for_each_image() -> None:
+    random = np.random.default_rng(10)
+    real, fake = random.normal(size=(60, 3)), random.normal(0.5, 1, size=(40, 3))
+    found, order = neighbourhood(real, fake, k=3), random.permutation(40)
+    turned = neighbourhood(real[::-1], fake[order], k=3)
+    np.testing.assert_array_equal(turned.balls, found.balls[order])
+    np.testing.assert_array_equal(turned.recalled, found.recalled[::-1])
+    np.testing.assert_array_equal(turned.covered, found.covered[::-1])
+    far = neighbourhood(real, np.concatenate([fake, [[50.0, 0, 0]]]), k=3)
+    assert far.balls[-1] == 0
+    assert found.balls.max() > 1
+
+
+def test_copies_are_in_their_balls_and_a_far_origin_does_not_matter() -> None:
+    real = np.random.default_rng(11).normal(size=(300, 40)).astype(np.float32)
+    got = coverage(real, real)
+    assert got.precision == got.recall == got.coverage == 1
+    fake = real + np.float32(0.3)
+    near, far = coverage(real, fake), coverage(real + 512, fake + 512)
+    assert (near.density, near.recall) == pytest.approx((far.density, far.recall), abs=0.02)
+
+
+def test_duplicates_lower_recall_and_coverage() -> None:
+    random = np.random.default_rng(12)
+    real, fake = random.normal(size=(2, 400, 6))
+    found = [coverage(real, fake[np.arange(400) % kept]) for kept in (400, 200, 60, 20)]
+    for measure in ("recall", "coverage"):
+        values = [getattr(f, measure) for f in found]
+        assert values == sorted(values, reverse=True)
+        assert values[3] < 0.6 * values[0]

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import wasserstein_distance
 
 from xraygan.evaluation import pyramid
-from xraygan.evaluation.pyramid import sliced_wasserstein
+from xraygan.evaluation.pyramid import sliced_wasserstein, sliced_wasserstein_figures
 
 
 def textured(count: int, seed: int, side: int = 64) -> np.ndarray:
@@ -107,3 +107,32 @@ def test_wrong_input_is_refused() -> None:
         sliced_wasserstein(images, images, levels=5)
     with pytest.raises(ValueError, match="projections"):
         sliced_wasserstein(images, images, projections=0)
+
+
+def test_figures_are_those_of_the_distance_with_an_interval_around(sets) -> None:
+    names = np.array([f"p{n // 2}" for n in range(100)], object)
+    mean, levels = sliced_wasserstein_figures(*sets, names, names, seed=3)
+    values = sliced_wasserstein(*sets, seed=3)
+    assert [level.value for level in levels] == values
+    assert mean.value == pytest.approx(np.mean(values))
+    for figure in (mean, *levels):
+        assert 0 <= figure.low < figure.value < figure.high
+        assert figure.n == 100
+    other, _ = sliced_wasserstein_figures(sets[0], textured(100, 9), names, names, seed=4)
+    assert mean.low <= other.value <= mean.high
+
+
+def test_the_interval_comes_from_both_sides(sets) -> None:
+    """Uneven images make the distance uncertain on whichever side they are."""
+    noise = np.random.default_rng(6).normal(size=sets[1].shape)
+    uneven = np.clip(
+        np.rint(sets[1] + 40 * (np.arange(100) % 7 == 0)[:, None, None] * noise), 0, 255
+    )
+    names = np.arange(100).astype(object)
+    both = (sets[0], uneven.astype(np.uint8))
+    widths = []
+    for x, y in (both, both[::-1], sets):
+        finest = sliced_wasserstein_figures(x, y, names, names)[1][0]
+        widths.append(finest.high - finest.low)
+    assert 0.5 < widths[0] / widths[1] < 2
+    assert min(widths[:2]) > 1.5 * widths[2]

@@ -2,76 +2,53 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
-from scipy import ndimage
 
-from xraygan.data.cache import Dataset
 from xraygan.report.summary import summarise
 
-CLASSES = ("NORMAL", "PNEUMONIA")
+FIGURE = {"value": 0.1234, "low": 0.1, "high": 0.15, "n": 50, "floor": 0.001}
+EVALUATION = {
+    "kid": FIGURE,
+    "coverage": {**FIGURE, "value": 0.9, "floor": None},
+    "utility": {"trtr": {"auc": {**FIGURE, "value": 0.98}}, "tstr": None},
+}
+AUDIT = {"verdict": "nothing found", "explanation": "No sign of copying."}
+FACTS = {
+    "model_sha256": "ab" * 32,
+    "data": {
+        "classes": ["NORMAL", "PNEUMONIA"],
+        "counts": {"train/NORMAL": 20, "train/PNEUMONIA": 20},
+    },
+    "images_trained_on": 64,
+    "notes": ["2 files are duplicates"],
+}
 
 
-def films(count: int, seed: int) -> np.ndarray:
-    noise = np.random.default_rng(seed).normal(size=(count, 32, 32))
-    return np.clip(ndimage.gaussian_filter(noise, (0, 2, 2)) * 400 + 128, 0, 255).astype(np.uint8)
-
-
-def dataset(validation: int, folder: Path) -> Dataset:
-    counts = {"train": 40, "val": validation, "test": 6}
-    rows = [
-        (f"{split}-{n}.png", split, CLASSES[n % 2], f"{split}{n}")
-        for split, count in counts.items()
-        for n in range(count)
-    ]
-    manifest = pd.DataFrame(rows, columns=["name", "split", "label", "patient"])
-    images = films(len(rows), 0)
-    refused = pd.DataFrame(columns=["name", "reason"])
-    notes = ("2 files are duplicates",)
-    return Dataset(images, manifest, refused, CLASSES, notes, "f" * 8, folder)
-
-
-CONFIG = {"data": {"counts": {"train/NORMAL": 20, "train/PNEUMONIA": 20}}, "total_images": 64}
-
-
-@pytest.mark.parametrize("validation", [24, 4])
-def test_summary(tmp_path: Path, validation: int) -> None:
-    data = dataset(validation, tmp_path)
-    made = films(50, 1)
-    made[7] = data.images[3]  # one image was copied
+@pytest.mark.parametrize("measured", [True, False])
+def test_summary(tmp_path: Path, measured: bool) -> None:
+    made = np.random.default_rng(0).integers(0, 256, (50, 32, 32), dtype=np.uint8)
     labels = np.arange(50, dtype=np.int32) % 2
-    summary = summarise(tmp_path, data, CONFIG, made, labels, "ab" * 32)
+    found = (EVALUATION, AUDIT) if measured else (None, None)
+    summary = summarise(tmp_path, FACTS, made, labels, *found)
 
-    stored = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
-    assert stored == json.loads(json.dumps(summary))
-    assert (stored["resolution"], stored["synthetic_images_measured"]) == (32, 50)
-    assert stored["model_sha256"] == "ab" * 32
-
-    closest = stored["closest_training_images"]
-    assert closest["synthetic"]["max"] == pytest.approx(1, abs=1e-3)
-    assert closest["synthetic"]["n"] == 50
-    held_out = closest["held_out_patients"]
-    assert held_out["n"] == validation + 6
-    assert held_out["max"] < 0.95
-    assert closest["synthetic"]["median"] == pytest.approx(held_out["median"], abs=0.1)
-
+    assert json.loads((tmp_path / "summary.json").read_text(encoding="utf-8")) == summary
+    assert (summary["resolution"], summary["synthetic_images_measured"]) == (32, 50)
+    assert summary["classes"] == ["NORMAL", "PNEUMONIA"]
     page = (tmp_path / "summary.md").read_text(encoding="utf-8")
-    assert "Not for diagnosis" in page
-    assert "synthetic is not anonymous" in page
-    assert "- 2 files are duplicates" in page
+    for text in ("Not for diagnosis", "synthetic is not anonymous", "- 2 files are duplicates"):
+        assert text in page
     assert "| train/NORMAL | 20 |" in page
-    if validation >= 20:
-        kid = stored["kid"]
-        assert kid["low"] <= kid["value"] <= kid["high"]
-        assert 0 <= stored["coverage"]["coverage"] <= 1
-        assert f"**{kid['value']:.4f}**" in page
+    if measured:
+        assert summary["kid"] == FIGURE
+        assert "| **0.123** | 0.100 to 0.150 | 0.001 |" in page
+        assert "| **0.980** |" in page
+        assert summary["tstr_auc"] is None
+        assert "**nothing found**. No sign of copying." in page
     else:
-        assert stored["kid"] is stored["coverage"] is None
-        assert "too few validation images" in page
+        assert summary["kid"] is summary["verdict"] is None
+        assert "Not measured." in page
+        assert "No audit was made." in page
 
-    # The first of the closest pairs is the copy, above the film that it is.
-    pairs = np.asarray(Image.open(tmp_path / "internal-closest.png"))[::2, ::2]
-    assert np.array_equal(pairs[2:34, 2:34], data.images[3])
-    assert np.array_equal(pairs[36:68, 2:34], data.images[3])
-    assert (tmp_path / "synthetic.png").exists()
+    grid = np.asarray(Image.open(tmp_path / "synthetic.png"))[::2, ::2]
+    assert np.array_equal(grid[2:34, 2:34], made[0]), "rows of the first class come first"

@@ -1,12 +1,4 @@
-"""The commands as Python functions: composition only.
-
-```python
-import xraygan
-
-config = xraygan.train("chest_xray", outdir="runs", kimg=100)
-images, labels = xraygan.generate("runs/00000-chest_xray-64", num=16, class_name="PNEUMONIA")
-```
-"""
+"""What makes something: `train`, `generate` and `run`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from xraygan.config import GROUPS, DataSettings, RunSettings
+from xraygan.api.preparing import prepare, settings_from
+from xraygan.config import RunSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import RunFolder, next_run, refusing_disk_faults
+from xraygan.runs import AUDIT, EVALUATION, RunFolder, next_run, refusing_disk_faults
 from xraygan.sampling.request import Request
+from xraygan.sets import ImageSet
 from xraygan.training.device import use_device
 
 # Cheap imports only: TensorFlow and what needs it is imported where it is used.
-PHANTOM_IMAGES = 2000
+MEASURED = 2000
+"""Synthetic images that a run measures, in the training data's proportions."""
 
 
 @dataclass(frozen=True)
@@ -38,55 +33,6 @@ class Trained:
     path: Path
     config: dict[str, Any]
     dataset: Any
-
-
-def settings_from(values: dict[str, Any]) -> RunSettings:
-    """Settings from names without their groups: `settings_from({"kimg": 100, "resolution": 64})`.
-
-    Raises:
-        XrayganError: an unknown name (with the nearest known one) or a bad value.
-    """
-    nested: dict[str, dict[str, Any]] = {}
-    for key, value in values.items():
-        group = next((g for g, kind in GROUPS.items() if key in kind.model_fields), "training")
-        nested.setdefault(group, {})[key] = value
-    return RunSettings.parse(nested, "settings")
-
-
-def prepare(
-    data: str | Path | None, settings: DataSettings, reporter: Reporter | None = None
-) -> Any:
-    """Check, de-duplicate, split and cache a folder of X-rays; without one, the phantom.
-
-    Returns:
-        `xraygan.data.cache.Dataset`.
-    """
-    from xraygan.data.cache import prepare as prepare_folder
-
-    reporter = reporter or Reporter()
-    source = Path(data) if data is not None else phantom_folder(settings.resolution, reporter)
-    with reporter.bar("reading images", 1, "files") as bar:
-        dataset = prepare_folder(source, settings, progress=bar.count)
-    counts = [f"{len(dataset.split(s)[0]):,} {s}" for s in ("train", "val", "test")]
-    reporter.note(
-        f"{len(dataset.images):,} images ({', '.join(counts)}) in {len(dataset.classes)} "
-        f"{'class' if len(dataset.classes) == 1 else 'classes'}; {len(dataset.refused):,} refused"
-        + (f" (listed in {dataset.refused_list})" if len(dataset.refused) else "")
-    )
-    for note in dataset.notes:
-        reporter.note(f"  {note}")
-    return dataset
-
-
-def phantom_folder(resolution: int, reporter: Reporter) -> Path:
-    """The embedded phantom data set, made on first use in the cache folder."""
-    from xraygan.data.cache import default_cache_dir
-    from xraygan.data.phantom import write_phantom
-
-    folder = default_cache_dir() / f"phantom-{resolution}"
-    with reporter.bar("drawing phantoms", PHANTOM_IMAGES, "images") as bar:
-        write_phantom(folder, PHANTOM_IMAGES, resolution, seed=0, progress=bar.count)
-    return folder
 
 
 def train(
@@ -151,6 +97,7 @@ def generate(
     like_train: bool = False,
     first: int = 0,
     out: str | Path | None = None,
+    not_near: str | Path | None = None,
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> tuple[np.ndarray, np.ndarray] | Path:
@@ -164,6 +111,9 @@ def generate(
         like_train: the training data's class proportions instead of balanced ones.
         first: index of the first image.
         out: write `out/<CLASS>/*.png` and `out/manifest.csv`.
+        not_near: the real data that the model was trained on: images that come nearer to a
+            training patient than one in a hundred films of strangers does are left out, and
+            what is left is audited (`out/audit.json`). A filter is no guarantee.
         device: "auto", "cpu", "gpu" or "gpu:N".
         reporter: where progress goes; stderr by default.
 
@@ -181,9 +131,22 @@ def generate(
     from xraygan.sampling.generate import generate_arrays, write_images
 
     loaded = load_model(Path(model))
+    reporter = reporter or Reporter()
+    if not_near is not None:
+        from xraygan.api.filtering import CopyFilter
+
+        copies = CopyFilter(Path(model), not_near, reporter)
+        if out is None:
+            images, labels = generate_arrays(loaded, request)
+            kept = ~copies(images)
+            return images[kept], labels[kept]
+        with reporter.bar("generating", num, "images") as bar:
+            manifest = write_images(loaded, request, Path(out), bar.count, copies)
+        copies.audit_the_rest(Path(out))
+        return manifest
     if out is None:
         return generate_arrays(loaded, request)
-    with (reporter or Reporter()).bar("generating", num, "images") as bar:
+    with reporter.bar("generating", num, "images") as bar:
         return write_images(loaded, request, Path(out), bar.count)
 
 
@@ -225,7 +188,8 @@ def run(
         reporter=reporter,
     )
     from xraygan.models.files import load_model
-    from xraygan.report.summary import MEASURED, summarise
+    from xraygan.report.render import write_report
+    from xraygan.report.summary import summarise
     from xraygan.sampling.generate import generate_arrays
 
     folder = trained.path
@@ -235,16 +199,63 @@ def run(
         model = load_model(folder)
         _set_aside(synthetic, model.sha256, reporter)
         generate(folder, settings.output.num, seed=seed, out=synthetic, reporter=reporter)
-        reporter.note("measuring …")
-        made = generate_arrays(model, Request(MEASURED, seed, like_train=True))
-        summary = summarise(folder, trained.dataset, trained.config, *made, model.sha256)
+        made, labels = generate_arrays(model, Request(MEASURED, seed, like_train=True))
+        evaluation, found, notes = _evidence(trained, made, labels, settings, reporter)
+        facts = {
+            "model_sha256": model.sha256,
+            "data": trained.config["data"],
+            "images_trained_on": trained.config["total_images"],
+            "notes": [*trained.dataset.notes, *notes],
+        }
+        summary = summarise(folder, facts, made, labels, evaluation, found)
+        write_report(folder)
     paths = {
         "run": str(folder),
         "synthetic": str(synthetic),
         "grid": str(folder / "synthetic.png"),
         "summary": str(folder / "summary.md"),
+        "report": str(folder / "report.html"),
     }
     return summary | {"paths": paths}
+
+
+def _evidence(
+    trained: Trained,
+    images: np.ndarray,
+    labels: np.ndarray,
+    settings: RunSettings,
+    reporter: Reporter,
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None, list[str]]:
+    """evaluation.json and audit.json of a run, and why one of them is missing.
+
+    Real images that the generator was not trained on are the validation and test images: too
+    few of them leave a run without figures, not without its images.
+    """
+    from xraygan import evidence
+
+    measures = evidence.of_run(settings.output.evidence, settings.training.seed)
+    if measures is None:
+        return None, None, []
+    dataset, folder = trained.dataset, trained.path
+    train, held_out = dataset.image_set("train"), dataset.image_set("val", "test")
+    patients = np.array([f"synthetic {n}" for n in range(len(images))], object)
+    synthetic = ImageSet(images, labels, patients, dataset.classes)
+    evaluation = found = None
+    notes = []
+    try:
+        evaluation = evidence.evaluate(held_out, synthetic, train, measures, reporter)
+        evidence.write_evaluation(folder, evaluation)
+    except XrayganError as error:
+        notes.append(f"Not evaluated: {error}")
+    try:
+        result = evidence.look_for_leaks(train, held_out, synthetic, measures, reporter, folder)
+        evidence.write_audit(folder, result, train, synthetic)
+        found = result.as_dict()
+    except XrayganError as error:
+        notes.append(f"Not audited: {error}")
+    for note in notes:
+        reporter.note(note)
+    return evaluation, found, notes
 
 
 def _set_aside(synthetic: Path, model_sha256: str, reporter: Reporter) -> None:
@@ -256,4 +267,6 @@ def _set_aside(synthetic: Path, model_sha256: str, reporter: Reporter) -> None:
         aside = synthetic.with_name(f"synthetic-{maker[:8]}")
         with refusing_disk_faults(aside):
             synthetic.rename(aside)
+            for name in (EVALUATION, AUDIT):
+                (synthetic.parent / name).unlink(missing_ok=True)
         reporter.note(f"the images of the model before are now in {aside}")

@@ -1,0 +1,26 @@
+"""The commands as Python functions: composition only.
+
+```python
+import xraygan
+
+trained = xraygan.train("chest_xray", outdir="runs", kimg=100)
+images, labels = xraygan.generate(trained.path, num=16, class_name="PNEUMONIA")
+```
+"""
+
+from xraygan.api.judging import audit, evaluate, report
+from xraygan.api.making import Trained, generate, run, train
+from xraygan.api.preparing import phantom_folder, prepare, settings_from
+
+__all__ = [
+    "Trained",
+    "audit",
+    "evaluate",
+    "generate",
+    "phantom_folder",
+    "prepare",
+    "report",
+    "run",
+    "settings_from",
+    "train",
+]

@@ -1,0 +1,77 @@
+"""`generate --filter copies`: what comes too near to a training patient is left out."""
+
+from pathlib import Path
+
+import numpy as np
+
+from xraygan import evidence
+from xraygan.api.preparing import prepare
+from xraygan.config import RunSettings
+from xraygan.errors import XrayganError
+from xraygan.privacy.release import fit_bound
+from xraygan.progress import Reporter
+from xraygan.runs import AUDIT, CONFIG, read_json, write_json
+from xraygan.sets import ImageSet
+
+AUDITED = 5000
+"""Images, the first ones, on which the audit of the rest is made."""
+
+
+class CopyFilter:
+    """Says which images are left out, and remembers the others for the audit.
+
+    Args:
+        run: the run folder, which remembers how its data were read and split.
+        data: the folder that it was trained on.
+        reporter: where progress and counts go.
+
+    Raises:
+        XrayganError: no run folder, other data, or too few patients.
+    """
+
+    def __init__(self, run: Path, data: str | Path, reporter: Reporter) -> None:
+        config = read_json(run / CONFIG) if run.is_dir() else None
+        if config is None:
+            raise XrayganError(
+                f"--filter copies needs the run folder, which remembers how its data were split; "
+                f"{run} is none"
+            )
+        settings = RunSettings.parse(config["settings"], str(run / CONFIG))
+        dataset = prepare(data, settings.data, reporter)
+        if dataset.fingerprint != config["data"]["fingerprint"]:
+            raise XrayganError(
+                f"{data} is not what {run} was trained on: files were added, changed or taken "
+                "away; --filter copies needs the same images"
+            )
+        self._reporter = reporter
+        self._train, self._holdout = dataset.image_set("train"), dataset.image_set("val", "test")
+        self._bound = fit_bound(self._train, self._holdout)
+        self._left_out = self._seen = 0
+        self._kept: list[np.ndarray] = []
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Which images are nearer to a training patient than the bound: bool [n]."""
+        copies = self._bound.is_copy(images)
+        self._left_out += int(copies.sum())
+        self._seen += len(images)
+        room = AUDITED - sum(map(len, self._kept))
+        if room > 0:
+            self._kept.append(images[~copies][:room])
+        return copies
+
+    def audit_the_rest(self, out: Path) -> None:
+        """Say how many were left out, and write the audit of the others into their folder."""
+        self._reporter.note(
+            f"{self._left_out:,} of {self._seen:,} images came nearer to a training patient "
+            f"than {self._bound.chance:.0%} of honest images do, and were left out; a filter is "
+            "no guarantee"
+        )
+        images = np.concatenate(self._kept)
+        labels = np.zeros(len(images), np.int32)
+        patients = np.array([f"synthetic {n}" for n in range(len(images))], object)
+        rest = ImageSet(images, labels, patients, self._train.classes)
+        measures = evidence.Measures.model_validate({"spaces": ("filter-bank-1",)})
+        found = evidence.look_for_leaks(self._train, self._holdout, rest, measures, self._reporter)
+        # Without the pairs: this folder is made to be shared.
+        write_json(out / AUDIT, found.as_dict())
+        self._reporter.note(f"audit of the rest: {found.verdict} ({out / AUDIT})")

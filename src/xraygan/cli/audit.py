@@ -1,0 +1,77 @@
+"""`xraygan audit`: whether synthetic images give training patients away."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from xraygan.cli.main import app, print_json
+from xraygan.cli.measuring import (
+    Fit,
+    Out,
+    PatientPattern,
+    Resolution,
+    Seed,
+    Spaces,
+    Synth,
+    names,
+    table,
+)
+from xraygan.cli.options import Json
+
+
+@app.command("audit")
+def audit_command(
+    train: Annotated[
+        Path, typer.Option("--train", help="Real images that the generator was trained on.")
+    ],
+    holdout: Annotated[
+        Path, typer.Option("--holdout", help="Real images of other patients, of the same source.")
+    ],
+    synth: Synth,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", help="The run folder: its discriminator is asked too.", show_default=False
+        ),
+    ] = None,
+    spaces: Spaces = "filter-bank-1,chest-net-1",
+    resolution: Resolution = None,
+    fit: Fit = "squash",
+    patient_pattern: PatientPattern = None,
+    seed: Seed = 0,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Look for copies of training images and for signs of who was trained on."""
+    from xraygan import api
+
+    found = api.audit(
+        train,
+        holdout,
+        synth,
+        model=model,
+        spaces=names(spaces),
+        resolution=resolution,
+        fit=fit,
+        patient_pattern=patient_pattern,
+        seed=seed,
+        out=out,
+    )
+    if as_json:
+        print_json(found)
+        return
+    typer.echo(f"verdict: {found['verdict']}\n{found['explanation']}\n")
+    rows = list(found["copies"].items())
+    for attack, figures in found["membership"].items():
+        rows += [
+            (f"{attack}: {key}", figure)
+            for key, figure in figures.items()
+            if isinstance(figure, dict) and "value" in figure
+        ]
+    typer.echo(table(rows))
+    for title, key in (("tested", "tested"), ("not tested", "not_tested"), ("notes", "notes")):
+        typer.echo(f"\n{title}:")
+        for sentence in found[key]:
+            typer.echo(f"- {sentence}")
+    typer.echo(f"\n{found['does_not_prove']}")

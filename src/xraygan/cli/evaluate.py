@@ -1,0 +1,87 @@
+"""`xraygan evaluate`: how real and how useful synthetic images are, of any generator."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from xraygan.cli.main import app, print_json
+from xraygan.cli.measuring import (
+    Fit,
+    Out,
+    PatientPattern,
+    Resolution,
+    Seed,
+    Spaces,
+    Synth,
+    names,
+    table,
+)
+from xraygan.cli.options import Json
+
+
+@app.command("evaluate")
+def evaluate_command(
+    real: Annotated[
+        Path,
+        typer.Option("--real", help="Real images that the generator was not trained on."),
+    ],
+    synth: Synth,
+    train: Annotated[
+        Path | None,
+        typer.Option(
+            "--train", help="Real images it was trained on: for utility.", show_default=False
+        ),
+    ] = None,
+    utility: Annotated[
+        Literal["none", "basic", "full"],
+        typer.Option(
+            "--utility",
+            help="Train small classifiers: basic compares real, synthetic and both; full adds "
+            "mixtures, augmentation, pre-training and few reals. Needs --train.",
+        ),
+    ] = "basic",
+    spaces: Spaces = "filter-bank-1,chest-net-1",
+    resolution: Resolution = None,
+    fit: Fit = "squash",
+    patient_pattern: PatientPattern = None,
+    seed: Seed = 0,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Measure fidelity, diversity and utility, each with its interval and floor."""
+    from xraygan import api
+
+    found = api.evaluate(
+        real,
+        synth,
+        train,
+        utility=utility,
+        spaces=names(spaces),
+        resolution=resolution,
+        fit=fit,
+        patient_pattern=patient_pattern,
+        seed=seed,
+        out=out,
+    )
+    if as_json:
+        print_json(found)
+        return
+    typer.echo(table(_rows(found)))
+    for note in found["notes"]:
+        typer.echo(f"- {note}")
+
+
+def _rows(found: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Every figure, overall, by class and of utility."""
+    rows = _figures(found)
+    for name, figures in found["per_class"].items():
+        rows += [(f"{name}: {key}", figure) for key, figure in _figures(figures)]
+    for regime, figures in (found["utility"] or {}).items():
+        if isinstance(figures, dict):
+            rows += [(f"{regime}: {key}", figure) for key, figure in _figures(figures)]
+    return rows
+
+
+def _figures(values: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [(key, v) for key, v in values.items() if isinstance(v, dict) and "value" in v]

@@ -1,0 +1,119 @@
+"""The files of a source, wherever they lie: on disk, in an archive, in an array."""
+
+import os
+import stat
+import unicodedata
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from xraygan.data.headers import MAX_FILE_BYTES, Refusal
+
+_FLAGS = (
+    os.O_RDONLY
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NONBLOCK", 0)  # a file replaced by a FIFO meanwhile must not hang
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+class Place(Protocol):
+    """Where the bytes of one file are."""
+
+    @property
+    def identity(self) -> tuple[int, int, int]:
+        """Size, modification time in ns, and place: the same while the content is the same."""
+        ...
+
+    @property
+    def rank(self) -> int:
+        """Where it lies in a stream that is only read forwards; 0 where any order is as good."""
+        ...
+
+    def read(self) -> bytes:
+        """The whole file.
+
+        Raises:
+            Refusal: it cannot be read, or is over 512 MiB.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class DiskFile:
+    """A plain file on disk; `status` is that of a link's target."""
+
+    path: str
+    status: os.stat_result
+    rank: int = 0
+
+    @property
+    def identity(self) -> tuple[int, int, int]:
+        """Size, modification time and inode."""
+        return self.status.st_size, self.status.st_mtime_ns, self.status.st_ino
+
+    def read(self) -> bytes:
+        """The whole file; see `read_bytes`."""
+        return read_bytes(self.path)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of a source: `parts` lead to it from the source's root."""
+
+    parts: tuple[str, ...]
+    place: Place
+
+    @property
+    def name(self) -> str:
+        """Posix path relative to the source."""
+        return "/".join(self.parts)
+
+
+@dataclass
+class Tree:
+    """What a folder or an archive holds.
+
+    Attributes:
+        files: every plain file.
+        folders: parts of every folder, the root left out.
+        refused: (name, reason) of everything else.
+    """
+
+    files: list[Entry] = field(default_factory=list)
+    folders: list[tuple[str, ...]] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+
+
+def read_bytes(path: str) -> bytes:
+    """The whole of a plain file.
+
+    Raises:
+        Refusal: unreadable, no plain file any more, or over 512 MiB.
+    """
+    try:
+        descriptor = os.open(path, _FLAGS)
+        with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor, not a path
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise Refusal("not a plain file (a pipe or a device)")
+            if status.st_size > MAX_FILE_BYTES:
+                raise Refusal(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB")
+            return stream.read(MAX_FILE_BYTES)
+    except OSError as error:
+        raise Refusal(f"the file cannot be read: {error.strerror or error}") from None
+
+
+def printable(name: str) -> str:
+    """A file name as text that any terminal takes: undecodable bytes and newlines escaped."""
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return text.replace("\n", "\\n").replace("\r", "\\r")
+
+
+def nfc(text: str) -> str:
+    """Unicode-normalised, so that names written by any system compare."""
+    return unicodedata.normalize("NFC", text)
+
+
+def sort_key(name: str) -> tuple[str, str]:
+    """Order of names that is the same on every file system (NFC or NFD)."""
+    return nfc(name), name

@@ -1,0 +1,1 @@
+"""How collections and tools write down what their films show: one module a convention."""

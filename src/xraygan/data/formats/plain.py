@@ -1,0 +1,204 @@
+"""A flat folder with a CSV, and Hugging Face's imagefolder with its metadata table."""
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from xraygan.config import PixelSettings
+from xraygan.data.entries import Entry, Tree, nfc
+from xraygan.data.formats.base import Row, Table, find_tables, split_named
+from xraygan.data.headers import Refusal
+from xraygan.data.listing import SINGLE_CLASS, Facts
+from xraygan.data.selection import Stated, split_list
+from xraygan.data.tables import (
+    first_present,
+    is_table,
+    nearest,
+    parse_age,
+    parse_sex,
+    parse_view,
+    read_columns,
+    read_table,
+    values,
+)
+from xraygan.errors import XrayganError
+
+_COLUMNS = {
+    "path": ("path", "file", "file_name", "filename", "image", "image_path", "file_path"),
+    "label": ("label", "labels", "class", "finding", "diagnosis"),
+    "patient_id": ("patient_id", "patient", "patientid", "patient id", "subject_id"),
+    "view": ("view", "view_position", "view position", "viewposition", "projection"),
+    "split": ("split", "set", "subset"),
+    "age": ("age", "patient_age", "patient age"),
+    "sex": ("sex", "gender", "patient_sex", "patient sex", "patient gender"),
+}
+PREPARED = "xraygan-dataset"
+"""What a prepared data set's dataset.json calls itself."""
+
+
+def csv_table(tree: Tree, settings: PixelSettings) -> Table | None:
+    """The one table at the root that names files and labels.
+
+    Raises:
+        XrayganError: several do, or `--column` names what there is not.
+    """
+    renamed = _renamed(settings.column)
+    asked = settings.format == "csv"
+    tables = [e for e in tree.files if len(e.parts) == 1 and is_table(e.parts[-1])]
+    usable = []
+    for entry in tables:
+        columns = read_columns(entry)
+        found = {
+            key: renamed.get(key) if key in renamed else first_present(_COLUMNS[key], columns)
+            for key in ("path", "label")
+        }
+        if all(found[key] in columns for key in found) or (asked and len(tables) == 1):
+            usable.append(entry)
+    if not usable:
+        return None
+    if len(usable) > 1:
+        names = ", ".join(entry.name for entry in usable)
+        raise XrayganError(
+            f"several tables name files and labels ({names}); leave one, or give it as the source"
+        )
+    return _understood("csv", [usable[0]], renamed, settings)
+
+
+def imagefolder(tree: Tree, settings: PixelSettings) -> Table | None:
+    """Hugging Face's imagefolder: metadata.csv or metadata.jsonl with `file_name`.
+
+    The table lies beside the images, at the root or in each split's folder; without a label in
+    it, the folder that a film lies in is its class.
+
+    Source: https://huggingface.co/docs/datasets/en/image_dataset, "ImageFolder".
+    """
+    tables = [
+        entry
+        for entry in find_tables(tree, r"metadata\.(csv|jsonl)")
+        if "file_name" in read_columns(entry)
+    ]
+    if not tables:
+        return None
+    table = _understood("imagefolder", tables, _renamed(settings.column), settings)
+    return replace(table, final=is_prepared(tree))
+
+
+def is_prepared(tree: Tree) -> bool:
+    """Whether this is what `prepare` wrote: its dataset.json says so."""
+    for entry in tree.files:
+        if entry.parts == ("dataset.json",):
+            with contextlib.suppress(Refusal, ValueError, AttributeError):
+                return json.loads(entry.place.read()).get("format") == PREPARED
+    return False
+
+
+def _renamed(option: str | None) -> dict[str, str]:
+    """`--column path=File,label=Finding` as a mapping.
+
+    Raises:
+        XrayganError: another form, or a name that is none of ours.
+    """
+    found = {}
+    for part in split_list(option):
+        name, equals, column = part.partition("=")
+        if not equals or not column.strip():
+            raise XrayganError(f"--column {part!r}: write NAME=COLUMN, such as label=Finding")
+        if name.strip() not in _COLUMNS:
+            raise XrayganError(f"--column: unknown name '{name}'{nearest(name, _COLUMNS)}")
+        found[name.strip()] = column.strip()
+    return found
+
+
+def _understood(
+    kind: str, tables: Iterable[Entry], renamed: Mapping[str, str], settings: PixelSettings
+) -> Table:
+    frames: list[pd.DataFrame] = []
+    rows: list[Row] = []
+    # An imagefolder's class may be its folder; a flat folder has none to take.
+    needed = ("path", "label") if kind == "csv" else ("path",)
+    for entry in tables:
+        frame = read_table(entry)
+        frame.columns = [str(name).strip() for name in frame.columns]
+        if "path" not in renamed and "file_name" in frame.columns:
+            renamed = {**renamed, "path": "file_name"}
+        columns = _columns(entry.name, frame, renamed, needed)
+        if settings.labels and "label" not in renamed and "labels" in frame.columns:
+            columns["label"] = "labels"
+        rows += _rows(entry, frame, columns, sum(map(len, frames)))
+        frames.append(frame)
+    whole = pd.concat(frames, ignore_index=True).fillna("") if len(frames) > 1 else frames[0]
+    return Table(kind, rows, whole)
+
+
+def _columns(
+    name: str, frame: pd.DataFrame, renamed: Mapping[str, str], needed: tuple[str, ...]
+) -> dict[str, str | None]:
+    """Our names to the table's columns."""
+    for ours, column in renamed.items():
+        if column not in frame.columns:
+            raise XrayganError(
+                f"table {name} has no column '{column}' (--column {ours}=…)"
+                f"{nearest(column, frame.columns)}"
+            )
+    found = {
+        ours: renamed.get(ours) or first_present(known, frame.columns)
+        for ours, known in _COLUMNS.items()
+    }
+    for ours in needed:
+        if found[ours] is None:
+            raise XrayganError(
+                f"table {name} has no column '{ours}'; say which it is with "
+                f"--column {ours}=COLUMN (it has {', '.join(map(str, frame.columns[:12]))})"
+            )
+    return found
+
+
+def _rows(
+    entry: Entry, frame: pd.DataFrame, columns: Mapping[str, str | None], start: int
+) -> list[Row]:
+    folder = entry.parts[:-1]
+    given = {ours: values(frame, column or "") for ours, column in columns.items()}
+    every = values(frame, "labels")
+    labelled = any(given["label"])
+    return [
+        _row(
+            "/".join((*folder, *_parts(path))),
+            {ours: texts[line] for ours, texts in given.items()},
+            every[line],
+            labelled,
+            start + line,
+        )
+        for line, path in enumerate(given["path"])
+    ]
+
+
+def _row(file: str, given: Mapping[str, str], every: str, labelled: bool, line: int) -> Row:
+    folders = file.split("/")[:-1]
+    in_split = next((split_named(part) for part in folders if split_named(part)), None)
+    label = given["label"]
+    if not labelled:
+        inner = [part for part in folders if not split_named(part)]
+        label = inner[-1] if inner else SINGLE_CLASS
+    return Row(
+        file,
+        Stated(_findings(label), every=_findings(every)),
+        Facts(
+            given["patient_id"] or None,
+            parse_view(given["view"]),
+            parse_age(given["age"]),
+            parse_sex(given["sex"]),
+        ),
+        split_named(given["split"]) or in_split,
+        line,
+    )
+
+
+def _findings(text: str) -> frozenset[str]:
+    return frozenset(nfc(part.strip()) for part in text.split("|") if part.strip())
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]

@@ -1,0 +1,102 @@
+"""What a source offers before any image is opened: files with their classes and facts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from xraygan.data.entries import Place
+
+SINGLE_CLASS = "images"
+
+SPLIT_NAMES = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validate": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""What people call the splits, in lower case."""
+
+_LEFT_OUT = "left out: "
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known about a film besides its picture.
+
+    Attributes:
+        patient: any key of the patient; stays in the house.
+        view: "PA", "AP", "LATERAL", or the source's own word in capitals.
+        age: years.
+        sex: "F", "M" or "O".
+    """
+
+    patient: str | None = None
+    view: str | None = None
+    age: float | None = None
+    sex: str | None = None
+
+    def completed(self, other: "Facts") -> "Facts":
+        """These facts, and `other`'s where these say nothing."""
+        return Facts(
+            self.patient if self.patient is not None else other.patient,
+            self.view if self.view is not None else other.view,
+            self.age if self.age is not None else other.age,
+            self.sex if self.sex is not None else other.sex,
+        )
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image file by its name: not opened yet.
+
+    Attributes:
+        name: posix path relative to the source, as on disk.
+        place: where to read it.
+        split: "train", "val" or "test"; None if the source does not say.
+        label: class name, Unicode-normalised (NFC).
+        labels: every finding that the source states, sorted; the class alone where it states
+            no more.
+        facts: what tables and folders say about it.
+        columns: the table's own row, where a selection may still ask for it.
+    """
+
+    name: str
+    place: Place
+    split: str | None
+    label: str
+    labels: tuple[str, ...] = ()
+    facts: Facts = Facts()
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a source holds: `files` and `refused` (name, reason) sorted by name.
+
+    Attributes:
+        files: what may become images.
+        refused: everything else, and why.
+        notes: plain sentences for the user.
+        format: how the source was read ("folders", "csv", "nih", …).
+        final: the splits are those of a prepared data set: nothing is to be moved or dropped.
+    """
+
+    files: tuple[ImageFile, ...]
+    refused: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    format: str = "folders"
+    final: bool = False
+
+
+def left_out(why: str) -> str:
+    """The reason for a file that the user did not ask for: no fault of the file."""
+    return _LEFT_OUT + why
+
+
+def is_left_out(reason: str) -> bool:
+    """Whether a reason is `left_out`."""
+    return reason.startswith(_LEFT_OUT)

@@ -1,0 +1,233 @@
+"""A prepared data set as a folder that any tool reads: PNG by split and class, and tables."""
+
+import contextlib
+import hashlib
+import io
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from xraygan.config import DataSettings
+from xraygan.data import store
+from xraygan.data.cache import Dataset
+from xraygan.data.entries import sort_key
+from xraygan.data.formats.plain import PREPARED
+from xraygan.data.pseudonyms import pseudonym, read_salt
+from xraygan.data.splits import SPLITS, column, is_duplicate
+from xraygan.errors import XrayganError
+from xraygan.runs import read_json, refusing_disk_faults, sha256_of, write_json, write_whole
+from xraygan.version import __version__
+
+DESCRIPTION, METADATA, REFUSED = "dataset.json", "metadata.csv", "refused.csv"
+_COLUMNS = ("file_name", "label", "split", "patient", "view", "age", "sex", "labels")
+_NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+_LONGEST_NAME = 100
+
+
+def write_dataset(
+    dataset: Dataset,
+    out: Path,
+    settings: DataSettings,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Write `{split}/{class}/*.png`, metadata.csv, refused.csv and dataset.json.
+
+    Nothing in it names a patient or a source file: images are called by a hash of their pixels,
+    patients and refused files by keyed hashes whose salt stays in the cache. An interrupted call
+    is taken up by the next; a call with nothing new writes nothing; images of an earlier state
+    of the data set are removed.
+
+    Args:
+        dataset: what `xraygan.data.cache.prepare` gave.
+        out: a new or empty folder, or one that this function wrote.
+        settings: those that the data set was made with.
+        progress: called with (images written, images).
+
+    Returns:
+        What dataset.json holds, and "unchanged": whether it was so before.
+
+    Raises:
+        XrayganError: a folder that holds something else, or that cannot be written.
+    """
+    _check_target(out)
+    with refusing_disk_faults(out):
+        out.mkdir(parents=True, exist_ok=True)
+        with _locked(out):
+            return _write(dataset, out, settings, progress)
+
+
+def _write(
+    dataset: Dataset,
+    out: Path,
+    settings: DataSettings,
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, Any]:
+    salt = read_salt(dataset.folder.parent)
+    metadata = _metadata(dataset, salt)
+    metadata_bytes, refused_bytes = _csv(metadata), _csv(_refused(dataset, salt))
+    description = _description(dataset, settings, metadata)
+    description["files"] = {
+        METADATA: hashlib.sha256(metadata_bytes).hexdigest(),
+        REFUSED: hashlib.sha256(refused_bytes).hexdigest(),
+    }
+    if _is_whole(out, description):
+        return {**description, "unchanged": True}
+    write_json(out / DESCRIPTION, {"format": PREPARED, "complete": False})
+    names = column(metadata, "file_name")
+    for done, (name, image) in enumerate(zip(names, dataset.images, strict=True), start=1):
+        _write_image(out / name, image)
+        if progress:
+            progress(done, len(names))
+    _remove_others(out, set(names))
+    write_whole(out / METADATA, metadata_bytes)
+    write_whole(out / REFUSED, refused_bytes)
+    write_json(out / DESCRIPTION, description)
+    return {**description, "unchanged": False}
+
+
+@contextlib.contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    lock = FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise XrayganError(
+            f"{out}: another xraygan is writing here; wait for it, or choose another folder"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _check_target(out: Path) -> None:
+    if out.exists() and not out.is_dir():
+        raise XrayganError(f"--out {out}: is a file; name a folder")
+    if not out.exists() or all(path.name == ".lock" for path in out.iterdir()):
+        return
+    found = read_json(out / DESCRIPTION)
+    if not isinstance(found, dict) or found.get("format") != PREPARED:
+        raise XrayganError(
+            f"--out {out}: holds something else than a prepared data set; name a new folder"
+        )
+
+
+def _metadata(dataset: Dataset, salt: bytes) -> pd.DataFrame:
+    """One row an image, in the data set's order."""
+    manifest = dataset.manifest
+    folders = _folder_names(dataset.classes)
+    labels, splits = column(manifest, "label"), column(manifest, "split")
+    taken: Counter[str] = Counter()
+    names = []
+    for image, split, label in zip(dataset.images, splits, labels, strict=True):
+        name = f"{split}/{folders[label]}/{hashlib.sha256(image.tobytes()).hexdigest()[:16]}"
+        taken[name] += 1
+        again = f"-{taken[name]}" if taken[name] > 1 else ""
+        names.append(f"{name}{again}.png")
+    patients = column(manifest, "patient")
+    # What was prepared before has keys already.
+    keys = patients if dataset.final else [pseudonym(salt, patient) for patient in patients]
+    given = {name: column(manifest, name) for name in ("view", "age", "sex", "labels")}
+    table = {"file_name": names, "label": labels, "split": splits, "patient": keys, **given}
+    return pd.DataFrame(table, columns=list(_COLUMNS), dtype=object)
+
+
+def _folder_names(classes: tuple[str, ...]) -> dict[str, str]:
+    """A folder for each class, safe on every system and different without regard to case."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for label in classes:
+        plain = _NOT_IN_NAMES.sub("_", label).strip(" .")[:_LONGEST_NAME] or "class"
+        name, number = plain, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{plain}_{number}"
+        taken.add(name.casefold())
+        found[label] = name
+    return found
+
+
+def _refused(dataset: Dataset, salt: bytes) -> pd.DataFrame:
+    """Every refused file by its keyed hash, and why; the cache's own list has the names."""
+    rows = [
+        (pseudonym(salt, name), "same picture as another file" if is_duplicate(why) else why)
+        for name, why in dataset.refused.itertuples(index=False, name=None)
+    ]
+    return pd.DataFrame(rows, columns=["file", "reason"], dtype=object)
+
+
+def _description(
+    dataset: Dataset, settings: DataSettings, metadata: pd.DataFrame
+) -> dict[str, Any]:
+    counts: dict[str, dict[str, int]] = {split: {} for split in SPLITS}
+    pairs = zip(column(metadata, "split"), column(metadata, "label"), strict=True)
+    for (split, label), number in sorted(Counter(pairs).items()):
+        counts[split][label] = number
+    names = hashlib.sha256("\n".join(sorted(column(metadata, "file_name"))).encode())
+    reasons = Counter(column(_refused(dataset, b""), "reason"))
+    return {
+        "format": PREPARED,
+        "complete": True,
+        "made_by": f"xraygan {__version__}",
+        "source_format": dataset.source_format,
+        "fingerprint": dataset.fingerprint,
+        "settings": settings.model_dump(mode="json"),
+        "resolution": int(dataset.images.shape[1]),
+        "classes": list(dataset.classes),
+        "counts": counts,
+        "patients": {split: dataset.patients(split) for split in SPLITS},
+        "refused": dict(sorted(reasons.items())),
+        "images_sha256": names.hexdigest(),
+    }
+
+
+def _is_whole(out: Path, description: dict[str, Any]) -> bool:
+    """Whether the folder holds this very data set already."""
+    if read_json(out / DESCRIPTION) != description:
+        return False
+    files = description["files"]
+    if any(not (out / name).is_file() or sha256_of(out / name) != files[name] for name in files):
+        return False
+    wanted = sum(sum(classes.values()) for classes in description["counts"].values())
+    return sum(1 for _ in _images(out)) == wanted
+
+
+def _images(out: Path) -> Iterator[Path]:
+    for split in SPLITS:
+        yield from (out / split).glob("*/*.png")
+
+
+def _write_image(path: Path, image: np.ndarray) -> None:
+    data = cv2.imencode(".png", image)[1].tobytes()
+    if path.is_file() and path.read_bytes() == data:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A hidden name: no reader takes a half-written image for one.
+    beside = path.with_name(f".{path.name}.partial")
+    beside.write_bytes(data)
+    beside.replace(path)
+
+
+def _remove_others(out: Path, names: set[str]) -> None:
+    """Remove images of an earlier state, and folders that they leave empty."""
+    for path in list(_images(out)):
+        if path.relative_to(out).as_posix() not in names:
+            path.unlink()
+    for split in SPLITS:
+        for folder in (out / split).glob("*"):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _csv(table: pd.DataFrame) -> bytes:
+    rows = table.iloc[sorted(range(len(table)), key=lambda row: sort_key(table.iat[row, 0]))]
+    stream = io.StringIO()
+    store.write_rows(stream, rows)
+    return stream.getvalue().encode("utf-8", "surrogateescape")

@@ -1,0 +1,38 @@
+"""Keys in place of patients: equal where the patient is, and nothing to anybody without a salt."""
+
+import hashlib
+import hmac
+import secrets
+from pathlib import Path
+
+from xraygan.runs import write_whole
+
+SALT = "salt"
+_BYTES = 32
+
+
+def read_salt(cache_dir: Path) -> bytes:
+    """The cache's secret, made on first use; whoever has it can try out patients' names.
+
+    Raises:
+        XrayganError: it cannot be written.
+    """
+    path = cache_dir / SALT
+    try:
+        salt = path.read_bytes()
+    except OSError:
+        salt = b""
+    if len(salt) != _BYTES:
+        salt = secrets.token_bytes(_BYTES)
+        write_whole(path, salt)
+        path.chmod(0o600)
+    return salt
+
+
+def pseudonym(salt: bytes, text: str) -> str:
+    """Sixteen hexadecimal figures for a patient or a file.
+
+    Source: HMAC-SHA-256, RFC 2104, truncated to 64 bits.
+    """
+    data = text.encode("utf-8", "surrogateescape")
+    return hmac.new(salt, data, hashlib.sha256).hexdigest()[:16]

@@ -1,0 +1,86 @@
+"""What to tell a user about a data set: faults that end it, and notes."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from xraygan.data.entries import printable
+from xraygan.data.listing import is_left_out
+from xraygan.data.splits import column, is_duplicate
+from xraygan.errors import XrayganError
+
+_FEW_TRAINING_IMAGES = 100
+
+
+def nothing_usable(source: Path, refused: list[tuple[str, str]]) -> XrayganError:
+    """The fault of a source that leaves no image."""
+    if not refused:
+        return XrayganError(f"no image in {source}; see docs/data.md for what is read")
+    reason, count = Counter(reason for _, reason in refused).most_common(1)[0]
+    return XrayganError(
+        f"no usable image in {source}: all {len(refused)} files were refused, "
+        f"most often ({count}) because: {reason}"
+    )
+
+
+def check_enough(source: Path, table: pd.DataFrame, refused: list[tuple[str, str]]) -> None:
+    """See that there is something to train on.
+
+    Raises:
+        XrayganError: fewer than two training images.
+    """
+    training = column(table, "split").count("train")
+    if training >= 2:
+        return
+    others = f", {len(table) - training} for validation and test" if len(table) > training else ""
+    cause = f" ({len(refused)} files refused, such as: {refused[0][1]})" if refused else ""
+    raise XrayganError(
+        f"{source} holds {training} usable training {'image' if training == 1 else 'images'}"
+        f"{others}{cause}; training needs at least 2 different ones: add images to train/ or "
+        "to the class folders"
+    )
+
+
+def refusal_notes(refused: list[tuple[str, str]]) -> list[str]:
+    """A sentence on what was refused, duplicates and what nobody asked for left aside."""
+    reasons = Counter(
+        reason for _, reason in refused if not is_duplicate(reason) and not is_left_out(reason)
+    )
+    if not reasons:
+        return []
+    reason, count = reasons.most_common(1)[0]
+    return [f"{reasons.total()} files refused, most often ({count}): {printable(reason)}."]
+
+
+def size_notes(manifest: pd.DataFrame, resolution: int) -> list[str]:
+    """Sentences about too little data, missing splits and enlarged images."""
+    notes = []
+    splits = column(manifest, "split")
+    training = splits.count("train")
+    if training < _FEW_TRAINING_IMAGES:
+        notes.append(
+            f"Only {training} training images: a model will copy them rather than learn; "
+            "hundreds are a start, thousands are better."
+        )
+    rows = [row for row, split in enumerate(splits) if split == "train"]
+    labels, patients = column(manifest, "label"), column(manifest, "patient")
+    absent = sorted(set(labels) - {labels[row] for row in rows})
+    notes += [f"Class '{label}' has no training images." for label in absent]
+    if len({patients[row] for row in rows}) == 1:
+        notes.append("All training images are of one patient.")
+    if "val" not in splits:
+        notes.append(
+            "There is no validation split, and too few patients to make one: "
+            "figures against validation images are not possible."
+        )
+    if "test" not in splits:
+        notes.append("There is no test split: how useful the images are cannot be measured.")
+    shorter = float(np.median(manifest[["width", "height"]].to_numpy(np.int64).min(axis=1)))
+    if resolution > shorter:
+        notes.append(
+            f"The images are enlarged to {resolution} pixels from {shorter:.0f} (median of the "
+            "shorter side): they gain no detail."
+        )
+    return notes

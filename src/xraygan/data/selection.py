@@ -1,0 +1,146 @@
+"""Which films are wanted, and which class each of them is in: `--labels`, `--views`, `--where`."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from xraygan.config import PixelSettings
+from xraygan.data.listing import Facts, left_out
+from xraygan.data.query import as_name, compile_where
+from xraygan.data.tables import nearest
+from xraygan.errors import XrayganError
+
+NAMES = ("label", "labels", "split", "view", "age", "sex")
+"""What `--where` may ask of any source, besides the table's columns."""
+
+_ALL_VIEWS = frozenset({"all"})
+# Taken where the user does not say: chest films from the front, or of no stated view.
+_NOT_FRONTAL = frozenset(
+    {"LATERAL", "OBLIQUE", "COSTAL", "LAO", "RAO", "LPO", "RPO", "LORDOTIC", "OTHER"}
+)
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What a source says a film shows.
+
+    Attributes:
+        findings: what is there.
+        uncertain: what may be there.
+        negative: the source says that there is no finding.
+        beside: findings that make no class unless `--labels` names them (support devices).
+        every: all findings, where the table has more of them than the classes it names.
+    """
+
+    findings: frozenset[str]
+    uncertain: frozenset[str] = frozenset()
+    negative: bool = False
+    beside: frozenset[str] = frozenset()
+    every: frozenset[str] = frozenset()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All findings that are there, sorted."""
+        return tuple(sorted(self.findings | self.every))
+
+
+class Selection:
+    """The user's wishes about films.
+
+    Args:
+        settings: `labels`, `negative`, `views` and `where` count.
+        columns: of the source's table.
+
+    Raises:
+        XrayganError: a bad question.
+    """
+
+    def __init__(self, settings: PixelSettings, columns: Iterable[str] = ()) -> None:
+        self.vocabulary = split_list(settings.labels)
+        self.negative = settings.negative
+        self._views = frozenset(view.upper() for view in split_list(settings.views))
+        self._all_views = frozenset(v.lower() for v in self._views) == _ALL_VIEWS
+        self._where: Callable[[Mapping[str, Any]], bool] | None = None
+        if settings.where is not None:
+            names = {as_name(column) for column in columns} | set(NAMES)
+            self._where = compile_where(settings.where, names)
+
+    @property
+    def asks_columns(self) -> bool:
+        """Whether a row of the table is needed to answer."""
+        return self._where is not None
+
+    def class_of(self, stated: Stated) -> tuple[str, str]:
+        """A film's class and "", or "" and why it is left out."""
+        wanted = frozenset(self.vocabulary)
+        found = stated.findings & wanted if wanted else stated.findings - stated.beside
+        unsure = stated.uncertain & wanted if wanted else stated.uncertain - stated.beside
+        if len(found) > 1:
+            return "", left_out(f"it has {len(found)} of the labels, and a class is one")
+        if unsure:
+            return "", left_out("a label of it is uncertain")
+        if found:
+            return next(iter(found)), ""
+        if stated.negative or self.negative in stated.findings:
+            return self.negative, ""
+        if stated.findings or stated.uncertain:
+            return "", left_out("it has none of the labels asked for")
+        return "", left_out("the table gives it no label")
+
+    def why_not(
+        self,
+        facts: Facts,
+        split: str | None,
+        label: str,
+        labels: tuple[str, ...],
+        columns: Mapping[str, Any],
+    ) -> str:
+        """Why a film is not wanted; "" if it is.
+
+        Args:
+            facts: of the film.
+            split: "train", "val", "test" or None.
+            label: its class.
+            labels: all its findings.
+            columns: its row of the table, by `as_name`.
+        """
+        if not self._all_views:
+            if self._views and facts.view not in self._views:
+                return left_out(f"its view is {facts.view or 'not known'}")
+            if not self._views and facts.view in _NOT_FRONTAL:
+                return left_out(f"its view is {facts.view}: not from the front")
+        if self._where is None:
+            return ""
+        known = {"label": label, "labels": labels, "split": split}
+        known |= {"view": facts.view, "age": facts.age, "sex": facts.sex}
+        return "" if self._where({**columns, **known}) else left_out("--where does not take it")
+
+    def check_labels(self, stated: Collection[str]) -> None:
+        """Find labels that were asked for and are nowhere in the source.
+
+        Raises:
+            XrayganError: one is not among `stated`; the nearest is named.
+        """
+        for label in self.vocabulary:
+            if label not in stated and label != self.negative:
+                raise XrayganError(
+                    f"--labels: no film is labelled '{label}'{nearest(label, stated)}"
+                )
+
+
+def split_list(text: str | None) -> tuple[str, ...]:
+    """The parts of "a, b,c", each once, in order."""
+    parts = (part.strip() for part in (text or "").split(","))
+    return tuple(dict.fromkeys(part for part in parts if part))
+
+
+def several_note(reasons: Counter[str]) -> list[str]:
+    """A sentence on films that have several labels, if there are any."""
+    several = sum(count for reason, count in reasons.items() if "and a class is one" in reason)
+    if not several:
+        return []
+    return [
+        f"{several:,} films have several of the labels and are left out: a film is in one class. "
+        "--labels chooses fewer labels; the data set's column 'labels' keeps all of each film's."
+    ]

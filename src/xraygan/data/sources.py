@@ -1,0 +1,247 @@
+"""Any source of chest films to one list of files with their classes, splits and facts.
+
+A source is a folder or an archive. Its files are listed; the first format that recognises its
+tables gives rows; each row finds its file; what the user did not ask for is left out.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+from xraygan.config import PixelSettings
+from xraygan.data.archives import ARCHIVE_SUFFIXES, archive_tree
+from xraygan.data.entries import Entry, Tree, nfc, sort_key
+from xraygan.data.folders import (
+    check_not_empty,
+    interpret,
+    is_dicom_name,
+    list_dicom,
+    may_be_dicom,
+    not_an_image,
+)
+from xraygan.data.formats import chexpert, dicom_sets, nih, padchest, plain, stylegan, tuberculosis
+from xraygan.data.formats.base import Row, Table
+from xraygan.data.listing import ImageFile, Listing, is_left_out, left_out
+from xraygan.data.medmnist import list_medmnist
+from xraygan.data.query import as_name
+from xraygan.data.selection import Selection, Stated, several_note
+from xraygan.data.tables import values
+from xraygan.data.walk import walk_folder
+from xraygan.errors import XrayganError
+
+# In the order in which they are tried: the more particular the names, the earlier.
+_FORMATS: Mapping[str, Callable[[Tree, PixelSettings], Table | None]] = {
+    "nih": nih.table,
+    "chexpert": chexpert.chexpert,
+    "mimic": chexpert.mimic,
+    "padchest": padchest.table,
+    "rsna": dicom_sets.rsna,
+    "vindr": dicom_sets.vindr,
+    "stylegan": stylegan.table,
+    "imagefolder": plain.imagefolder,
+    "csv": plain.csv_table,
+    "tuberculosis": tuberculosis.table,
+}
+# So many last parts of a path tell a file from others: patient, study, image.
+_TAIL = 3
+_TABLE_FILES = (".csv", ".tsv", ".jsonl")
+
+
+def list_source(source: Path, settings: PixelSettings, skip: Collection[Path] = ()) -> Listing:
+    """List the films of a folder, an archive, a table with its folder, or an `.npz`.
+
+    Args:
+        source: see `docs/data.md` for what is recognised.
+        settings: format, column, labels, negative, views and where count.
+        skip: folders to leave out (the cache, if someone put it inside the source).
+
+    Raises:
+        XrayganError: no such source, an archive that is refused, a table that cannot be
+            understood, a question about a column that is not there.
+    """
+    if not source.exists():
+        raise XrayganError(f"data folder {source} does not exist; check the path")
+    if settings.format == "medmnist" or source.suffix == ".npz":
+        return _selected(list_medmnist(source), settings)
+    tree, settings = _open(source, settings, skip)
+    check_not_empty(source, tree)
+    table = _recognised(source, tree, settings)
+    if table is None:
+        named = list_dicom(tree) if settings.format == "dicom" else interpret(tree)
+        return _selected(named, settings)
+    return _matched(tree, table, settings)
+
+
+def _open(
+    source: Path, settings: PixelSettings, skip: Collection[Path]
+) -> tuple[Tree, PixelSettings]:
+    """The tree of a source; a table stands for its folder."""
+    if source.is_dir():
+        return walk_folder(source, skip), settings
+    name = source.name.lower()
+    if name.endswith(ARCHIVE_SUFFIXES):
+        return archive_tree(source), settings
+    if name.endswith(_TABLE_FILES):
+        tree = walk_folder(source.parent, skip)
+        tree.files = [
+            entry
+            for entry in tree.files
+            if not entry.name.lower().endswith(_TABLE_FILES) or entry.name == source.name
+        ]
+        kind = settings.format if settings.format != "auto" else "csv"
+        return tree, settings.model_copy(update={"format": kind})
+    raise XrayganError(
+        f"{source} is a file that is no source; give a folder, a table (.csv, .jsonl), an archive "
+        f"({', '.join(ARCHIVE_SUFFIXES)}) or a MedMNIST .npz"
+    )
+
+
+def _recognised(source: Path, tree: Tree, settings: PixelSettings) -> Table | None:
+    if settings.format in ("folders", "dicom"):
+        return None
+    if settings.format != "auto":
+        found = _FORMATS[settings.format](tree, settings)
+        if found is None:
+            raise XrayganError(
+                f"--format {settings.format}: {source} holds no such table or names; see "
+                "docs/data.md for what is looked for"
+            )
+        return found
+    return next((table for read in _FORMATS.values() if (table := read(tree, settings))), None)
+
+
+def _selected(listing: Listing, settings: PixelSettings) -> Listing:
+    """Class folders and arrays, with the user's wishes applied."""
+    selection = Selection(settings)
+    selection.check_labels({label for file in listing.files for label in _labels(file)})
+    files, refused = [], list(listing.refused)
+    for file in listing.files:
+        stated = Stated(frozenset(_labels(file)), negative=not file.label)
+        label, reason = selection.class_of(stated)
+        if not reason and not may_be_dicom(file.name, settings):
+            reason = selection.why_not(file.facts, file.split, label, file.labels, {})
+        if reason:
+            refused.append((file.name, reason))
+        else:
+            files.append(_relabelled(file, label))
+    return _listing(files, refused, list(listing.notes), listing.format)
+
+
+def _labels(file: ImageFile) -> tuple[str, ...]:
+    return file.labels or ((file.label,) if file.label else ())
+
+
+def _relabelled(file: ImageFile, label: str) -> ImageFile:
+    return ImageFile(file.name, file.place, file.split, label, file.labels, file.facts)
+
+
+def _matched(tree: Tree, table: Table, settings: PixelSettings) -> Listing:
+    """Rows with their files."""
+    selection = Selection(settings, table.frame.columns)
+    selection.check_labels({f for row in table.rows for f in row.stated.labels})
+    asked = table.frame.columns if selection.asks_columns else []
+    columns = {as_name(str(name)): values(table.frame, name) for name in asked}
+    index = _Index(tree)
+    files: dict[str, ImageFile] = {}
+    rows: dict[str, Row] = {}
+    refused = dict(tree.refused)
+    for row in table.rows:
+        entry, reason = index.find(table.folder, row.file)
+        if entry is None:
+            refused[row.file or f"row {row.line + 1}"] = reason
+            continue
+        if entry.name in rows:
+            if rows[entry.name].stated != row.stated:
+                refused[entry.name] = "rows of the table contradict each other about it"
+                files.pop(entry.name, None)
+            continue
+        rows[entry.name] = row
+        file, reason = _wanted(entry, row, columns, selection)
+        if file is None:
+            refused[entry.name] = reason
+        else:
+            files[entry.name] = file
+    for entry in tree.files:
+        if entry.name not in rows and not not_an_image(entry.name):
+            refused[entry.name] = left_out("no row of the table names it")
+    _check_any(rows, table)
+    return _listing(list(files.values()), list(refused.items()), [], table.format, table.final)
+
+
+def _wanted(
+    entry: Entry, row: Row, columns: Mapping[str, list[str]], selection: Selection
+) -> tuple[ImageFile | None, str]:
+    label, reason = selection.class_of(row.stated)
+    labels = row.stated.labels
+    line = {name: texts[row.line] for name, texts in columns.items()}
+    # What DICOM says of itself counts too, and is not known before it is read.
+    if not reason and not is_dicom_name(entry.name):
+        reason = selection.why_not(row.facts, row.split, label, labels, line)
+    if reason:
+        return None, reason
+    kept = line if is_dicom_name(entry.name) else {}
+    return ImageFile(entry.name, entry.place, row.split, nfc(label), labels, row.facts, kept), ""
+
+
+def _check_any(rows: Mapping[str, Row], table: Table) -> None:
+    if not rows and table.rows:
+        raise XrayganError(
+            f"none of the {len(table.rows):,} files that the table names is there (read as "
+            f"{table.format}); give the folder that holds both the table and the images"
+        )
+
+
+def _listing(
+    files: list[ImageFile],
+    refused: list[tuple[str, str]],
+    notes: list[str],
+    kind: str,
+    final: bool = False,
+) -> Listing:
+    reasons = Counter(reason for _, reason in refused if is_left_out(reason))
+    notes += several_note(reasons)
+    if reasons:
+        told = ", ".join(f"{n:,} {reason}" for reason, n in sorted(reasons.items()))
+        notes.append(f"{reasons.total():,} files are not used: {told.replace(left_out(''), '')}.")
+    files.sort(key=lambda file: sort_key(file.name))
+    refused.sort(key=lambda item: sort_key(item[0]))
+    return Listing(tuple(files), tuple(refused), tuple(notes), kind, final)
+
+
+class _Index:
+    """The image files of a tree by path, by its last parts, by name, by name without ending."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._paths: dict[str, Entry] = {}
+        self._tails: dict[str, Entry | None] = {}
+        self._names: dict[str, Entry | None] = {}
+        for entry in tree.files:
+            if not_an_image(entry.name) and not is_dicom_name(entry.name):
+                continue
+            self._paths[nfc(entry.name)] = entry
+            tail = _tail([nfc(part) for part in entry.parts])
+            self._tails[tail] = None if tail in self._tails else entry
+            name = nfc(entry.parts[-1])
+            for key in {name, name.rpartition(".")[0]}:
+                self._names[key] = None if key in self._names else entry
+
+    def find(self, folder: tuple[str, ...], file: str) -> tuple[Entry | None, str]:
+        """The file that a row means, or None and why."""
+        parts = [nfc(part) for part in file.split("/") if part not in ("", ".")]
+        if not parts or ".." in parts:
+            return None, "the table's path leads out of the data folder, or is empty"
+        candidates = [[*folder, *parts]] + [parts[start:] for start in range(len(parts))]
+        for candidate in candidates:
+            entry = self._paths.get("/".join(candidate))
+            if entry is not None:
+                return entry, ""
+        # Collections are unpacked into folders with other names than their tables say.
+        names = self._names if len(parts) == 1 else self._tails
+        if (key := _tail(parts)) in names:
+            named = names[key]
+            return named, "" if named else "several files have the name that the table gives"
+        return None, "named by the table, and not there"
+
+
+def _tail(parts: list[str]) -> str:
+    return "/".join(parts[-_TAIL:])

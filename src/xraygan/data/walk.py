@@ -1,0 +1,88 @@
+"""The plain files and folders under a source folder, without opening any."""
+
+import os
+import stat
+from collections import deque
+from collections.abc import Collection
+from pathlib import Path
+
+from xraygan.data.entries import DiskFile, Entry, Tree, sort_key
+
+_IGNORED = frozenset(
+    {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "icon\r"}
+    | {"phantom.json", "manifest.csv"}  # what `xraygan` itself writes beside images
+)
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a file or folder is what systems leave about: hidden, or known by its name."""
+    return name.startswith(".") or name.lower() in _IGNORED
+
+
+def walk_folder(source: Path, skip: Collection[Path] = ()) -> Tree:
+    """List a folder; links to folders are followed once.
+
+    Args:
+        source: an existing folder.
+        skip: folders to leave out (the cache, if someone put it inside the source).
+    """
+    return _Walk(source, {folder.resolve() for folder in skip}).tree
+
+
+class _Walk:
+    def __init__(self, source: Path, skip: set[Path]) -> None:
+        self.tree = Tree()
+        self._skip = skip
+        # A link to a folder above the source would lead through the whole disk.
+        above = [folder.stat() for folder in source.resolve().parents]
+        seen = {(status.st_dev, status.st_ino): "it lies above the data" for status in above}
+        # Links come after all real folders, so that a real folder keeps its own name.
+        pending: deque[tuple[tuple[str, ...], str]] = deque([((), str(source))])
+        links: deque[tuple[tuple[str, ...], str]] = deque()
+        while pending or links:
+            parts, path = (pending or links).popleft()
+            try:
+                status = os.stat(path)  # noqa: PTH116 - undecodable names stay plain strings
+                identity = (status.st_dev, status.st_ino)
+                if identity in seen and status.st_ino and parts:
+                    self._refuse(parts, f"not followed: {seen[identity]}")
+                    continue
+                seen[identity] = "the folder was read under another name"
+                subfolders, linked = self._read_folder(parts, path)
+            except OSError as error:
+                self._refuse(parts, f"the folder cannot be read: {error.strerror}")
+                continue
+            if parts:
+                self.tree.folders.append(parts)
+            # Depth first, in order of names.
+            pending.extendleft(reversed(subfolders))
+            links.extend(linked)
+
+    def _refuse(self, parts: tuple[str, ...], reason: str) -> None:
+        self.tree.refused.append(("/".join(parts) + "/", reason))
+
+    def _read_folder(
+        self, parts: tuple[str, ...], path: str
+    ) -> tuple[list[tuple[tuple[str, ...], str]], list[tuple[tuple[str, ...], str]]]:
+        """Sort one folder's entries into files, real sub-folders and links to folders."""
+        subfolders, links = [], []
+        with os.scandir(path) as listed:
+            entries = sorted(listed, key=lambda entry: sort_key(entry.name))
+        for entry in entries:
+            if is_ignored(entry.name):
+                continue
+            here = (*parts, entry.name)
+            try:
+                status = entry.stat()
+            except OSError as error:
+                what = "a broken link" if entry.is_symlink() else "cannot be reached"
+                self.tree.refused.append(("/".join(here), f"{what}: {error.strerror}"))
+                continue
+            if stat.S_ISDIR(status.st_mode):
+                if not self._skip or Path(entry.path).resolve() not in self._skip:
+                    (links if entry.is_symlink() else subfolders).append((here, entry.path))
+            elif stat.S_ISREG(status.st_mode):
+                self.tree.files.append(Entry(here, DiskFile(entry.path, status)))
+            else:
+                self.tree.refused.append(("/".join(here), "not a plain file (a pipe or a device)"))
+        return subfolders, links

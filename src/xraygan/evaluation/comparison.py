@@ -1,0 +1,255 @@
+"""Which images are compared with which, so that neither counts nor class balance decide."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xraygan.errors import XrayganError
+from xraygan.sets import ImageSet
+
+LEAST = 10
+"""Images of a set, or of a class in it, with which a figure is given at all."""
+MOST = 10_000
+"""Images of a set; from more, so many are drawn."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Positions in the three sets of `Sides`: one comparison and its floor.
+
+    Attributes:
+        reference: intp [N].
+        synthetic: intp [n].
+        control: intp [n], or None.
+    """
+
+    reference: NDArray[np.intp]
+    synthetic: NDArray[np.intp]
+    control: NDArray[np.intp] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """The sets that figures are measured on; no class has more images than in the reference.
+
+    Attributes:
+        reference: real images that both others are compared with.
+        synthetic: made images, in random order.
+        control: other patients' real images, in random order: they stand in for made images
+            to give the floor. None where there are too few.
+    """
+
+    reference: ImageSet
+    synthetic: ImageSet
+    control: ImageSet | None
+
+    def overall(self) -> Rows:
+        """All of the reference; as many made and control images in its class shares.
+
+        A class of the reference that the synthetic images lack stays in the reference, and the
+        others keep their proportions: a missing class is missing variety.
+        """
+        wanted, made = _counts(self.reference), _counts(self.synthetic)
+        present = self.present()
+        count = _most_at_shares(wanted * present, made)
+        if self.control is not None:
+            count = min(count, _most_at_shares(wanted, _counts(self.control)))
+        return Rows(
+            np.arange(len(self.reference)),
+            _drawn(self.synthetic.labels, _at_shares(count, wanted * present)),
+            None
+            if self.control is None
+            else _drawn(self.control.labels, _at_shares(count, wanted)),
+        )
+
+    def of_class(self, label: int) -> Rows | None:
+        """All of the reference's images of a class, and as many others; None with too few."""
+        reference = np.flatnonzero(self.reference.labels == label)
+        made = np.flatnonzero(self.synthetic.labels == label)
+        count = min(len(reference), len(made))
+        if count < LEAST:
+            return None
+        control = None
+        if self.control is not None:
+            control = np.flatnonzero(self.control.labels == label)
+            if len(control) < LEAST:
+                control = None
+            else:
+                count = min(count, len(control))
+        return Rows(reference, made[:count], None if control is None else control[:count])
+
+    def present(self) -> NDArray[np.bool_]:
+        """Classes of the reference of which there are made images to speak of, [C]."""
+        wanted, made = _counts(self.reference), _counts(self.synthetic)
+        return (wanted > 0) & (made >= np.minimum(wanted, LEAST))
+
+
+def comparable_sides(
+    real: ImageSet, synthetic: ImageSet, train: ImageSet | None, *, seed: int = 0
+) -> tuple[Sides, list[str]]:
+    """Choose reference and control.
+
+    The control is of training images of other patients where they allow at least as many images
+    to be compared as half of the real ones would; otherwise the real images are parted by
+    patient, and one half is the reference.
+
+    Args:
+        real: images of patients whom the generator was not trained on.
+        synthetic: made images.
+        train: what it was trained on, or None.
+        seed: of every choice.
+
+    Returns:
+        The sides, and sentences for the reader on what was chosen and left out.
+
+    Raises:
+        XrayganError: under ten real or synthetic images of common classes.
+        ValueError: sets of different classes or image sizes.
+    """
+    _check(real, synthetic, train)
+    draw = np.random.default_rng(seed)
+    drawn, notes = _capped(real, draw)
+    alone = _against(drawn, synthetic, None, draw)
+    if len(drawn) < LEAST or _comparable(alone) < LEAST:
+        raise XrayganError(
+            f"fidelity: {len(real):,} real and {len(synthetic):,} synthetic images have under "
+            f"{LEAST} of a class in common; give more images, in folders with the same class names"
+        )
+    sides, floor_note = _with_control(drawn, synthetic, train, alone, draw)
+    used = len(sides.overall().synthetic)
+    notes += [floor_note, *_class_notes(drawn, synthetic, sides)]
+    notes.append(
+        f"Overall figures compare {len(sides.reference):,} real images with {used:,} of "
+        f"{len(synthetic):,} synthetic ones, drawn to the real class shares, so that the balance "
+        "of classes does not pass for a fault."
+    )
+    return sides, notes
+
+
+def _check(real: ImageSet, synthetic: ImageSet, train: ImageSet | None) -> None:
+    sets = [real, synthetic] + ([train] if train is not None else [])
+    if len({part.classes for part in sets}) > 1:
+        raise ValueError(f"classes {[part.classes for part in sets]}: expected one list")
+    sizes = {part.images.shape[1:] for part in sets}
+    if len(sizes) > 1:
+        raise ValueError(f"images of sizes {sorted(sizes)}: expected one")
+
+
+def _capped(real: ImageSet, draw: np.random.Generator) -> tuple[ImageSet, list[str]]:
+    if len(real) <= MOST:
+        return real, []
+    rows = np.sort(draw.permutation(len(real))[:MOST])
+    return real.rows(rows), [f"{MOST:,} of {len(real):,} real images were drawn at random."]
+
+
+def _with_control(
+    real: ImageSet,
+    synthetic: ImageSet,
+    train: ImageSet | None,
+    alone: Sides,
+    draw: np.random.Generator,
+) -> tuple[Sides, str]:
+    """The sides with the better control, and a note on what the floor is."""
+    halves = _halves(real, draw)
+    parted = halves and _against(halves[0], synthetic, halves[1], draw)
+    most_parted = _comparable(parted) if parted else 0
+    shared = 0
+    if train is not None:
+        known = np.isin(train.patients.astype(str), real.patients.astype(str))
+        shared = len(set(train.patients[known].tolist()))
+        others = _against(real, synthetic, train.rows(~known), draw)
+        if _comparable(others) >= max(LEAST, most_parted):
+            note = "Floors compare the real images with training images of other patients."
+            return others, note + _shared_note(shared)
+    if parted and most_parted >= LEAST:
+        note = "Floors compare one half of the real patients with the other; all figures are "
+        note += "measured against the first half."
+        few = " The training images are too few for floors." if train is not None else ""
+        return parted, note + few + _shared_note(shared)
+    return alone, "There are too few real images or patients for a floor."
+
+
+def _shared_note(shared: int) -> str:
+    if not shared:
+        return ""
+    return (
+        f" {shared:,} patients are in both the real and the training images: the real ones are "
+        "then no test of what was learnt by heart."
+    )
+
+
+def _comparable(sides: Sides) -> int:
+    """How many images the smaller of synthetic and control would have, overall."""
+    if not sides.present().any():
+        return 0
+    rows = sides.overall()
+    return min(len(rows.synthetic), len(rows.synthetic if rows.control is None else rows.control))
+
+
+def _against(
+    reference: ImageSet, synthetic: ImageSet, control: ImageSet | None, draw: np.random.Generator
+) -> Sides:
+    thin = _thinner(_counts(reference), draw)
+    return Sides(reference, thin(synthetic), None if control is None else thin(control))
+
+
+def _thinner(most: NDArray[np.int64], draw: np.random.Generator) -> Callable[[ImageSet], ImageSet]:
+    def thin(part: ImageSet) -> ImageSet:
+        shuffled = draw.permutation(len(part))
+        labels = part.labels[shuffled]
+        return part.rows(shuffled[_drawn(labels, most)])
+
+    return thin
+
+
+def _halves(real: ImageSet, draw: np.random.Generator) -> tuple[ImageSet, ImageSet] | None:
+    """Two sets of whole patients with about as many images of each class; None with one."""
+    _, first, case = np.unique(real.patients.astype(str), return_index=True, return_inverse=True)
+    if len(first) < 2:
+        return None
+    size = np.bincount(case)
+    order = np.lexsort((draw.random(len(first)), -size, real.labels[first]))
+    in_second = np.empty(len(first), bool)
+    in_second[order] = np.arange(len(first)) % 2 == 1
+    return real.rows(~in_second[case]), real.rows(in_second[case])
+
+
+def _counts(part: ImageSet) -> NDArray[np.int64]:
+    return np.bincount(part.labels, minlength=len(part.classes))
+
+
+def _most_at_shares(wanted: NDArray[np.int64], there: NDArray[np.int64]) -> int:
+    """How many images can be drawn in the wanted proportions; rare classes do not limit it."""
+    limiting = wanted >= min(LEAST, wanted.max())
+    return int((there[limiting] * wanted.sum() // wanted[limiting]).min())
+
+
+def _at_shares(count: int, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    return count * wanted // wanted.sum()
+
+
+def _drawn(labels: NDArray[np.int32], counts: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The first so many rows of each class, in order."""
+    rows = [np.flatnonzero(labels == label)[:count] for label, count in enumerate(counts)]
+    return np.sort(np.concatenate(rows))
+
+
+def _class_notes(real: ImageSet, synthetic: ImageSet, sides: Sides) -> list[str]:
+    notes = []
+    counts = zip(real.classes, _counts(real), _counts(synthetic), strict=True)
+    for label, (name, reals, made) in enumerate(counts):
+        if reals == 0 and made:
+            notes.append(f"Class {name} has no real image: its synthetic ones are left out.")
+        elif reals and not sides.present()[label]:
+            notes.append(
+                f"Class {name} has {reals:,} real and {made:,} synthetic images: overall it "
+                "counts as missing, and there are no figures for it alone."
+            )
+        elif reals and sides.of_class(label) is None:
+            notes.append(
+                f"Class {name} has {reals:,} real and {made:,} synthetic images: too few for "
+                "figures of its own."
+            )
+    return notes

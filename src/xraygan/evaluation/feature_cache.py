@@ -1,0 +1,123 @@
+"""What a feature space is, and its features on disk: computed once, read back in an instant."""
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xraygan.runs import private_folder, write_whole
+from xraygan.version import __version__
+
+_IMAGES_AT_ONCE = 1024
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+@dataclass(frozen=True)
+class FeatureSpace:
+    """A way to describe images by numbers in which distances mean something.
+
+    Attributes:
+        name: "filter-bank-1", "chest-net-1", "inception", "torchxrayvision" or "rad-dino".
+        fingerprint: SHA-256 of everything that decides the features: the network's weights
+            and the reference that sets the scale.
+        describe: uint8 [N, H, W] to float32 [N, D] on a standard scale; each image for itself.
+    """
+
+    name: str
+    fingerprint: str
+    describe: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+def features(
+    space: FeatureSpace, images: NDArray[np.uint8], *, cache: Path | None = None
+) -> NDArray[np.float32]:
+    """An image set's features, from the cache where they are there.
+
+    The images are read a thousand at a time, so a memory map needs no memory of its own.
+
+    Args:
+        space: where.
+        images: uint8 [N, H, W].
+        cache: folder of .npy files named by the hash of images, space and version, private;
+            made where it does not exist. None: nothing is kept.
+
+    Returns:
+        float32 [N, D]; read-only and memory-mapped where they come from the cache.
+
+    Raises:
+        TypeError: images that are not uint8.
+        ValueError: images that are not [N, H, W].
+        XrayganError: the cache cannot be written.
+    """
+    if images.dtype != np.uint8:
+        raise TypeError(f"images are {images.dtype}: features are defined on uint8")
+    if images.ndim != 3:
+        raise ValueError(f"images of shape {images.shape}: expected [N, H, W]")
+    if cache is None:
+        return _computed(space, images)
+    path = cache / f"features-{_key(space, images)}.npy"
+    found = _read(path, len(images))
+    if found is not None:
+        return found
+    table = _computed(space, images)
+    private_folder(cache)
+    write_whole(path, _sealed(table))
+    return table
+
+
+def content_hash(*parts: bytes | str | NDArray) -> str:
+    """SHA-256 of texts and arrays of one axis or more, with types, shapes and borders between.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            digest.update(f"{part.dtype.str}{part.shape}".encode())
+            for start in range(0, len(part), _IMAGES_AT_ONCE):
+                digest.update(np.ascontiguousarray(part[start : start + _IMAGES_AT_ONCE]).data)
+        else:
+            data = part.encode() if isinstance(part, str) else part
+            digest.update(f"{len(data)}:".encode() + data)
+    return digest.hexdigest()
+
+
+def _key(space: FeatureSpace, images: NDArray[np.uint8]) -> str:
+    return content_hash(__version__, space.name, space.fingerprint, images)[:40]
+
+
+def _computed(space: FeatureSpace, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    starts = range(0, max(len(images), 1), _IMAGES_AT_ONCE)
+    first = space.describe(images[:_IMAGES_AT_ONCE])
+    table = np.empty((len(images), first.shape[1]), np.float32)
+    table[: len(first)] = first
+    for start in starts[1:]:
+        part = images[start : start + _IMAGES_AT_ONCE]
+        table[start : start + len(part)] = space.describe(part)
+    return table
+
+
+def _sealed(table: NDArray[np.float32]) -> bytes:
+    """An .npy file, then the digest of its bytes: readers of .npy pass over what follows."""
+    buffer = io.BytesIO()
+    np.save(buffer, table, allow_pickle=False)
+    return buffer.getvalue() + hashlib.sha256(buffer.getbuffer()).digest()
+
+
+def _read(path: Path, rows: int) -> NDArray[np.float32] | None:
+    """What `_sealed` wrote, or None where there is none or it is damaged."""
+    with contextlib.suppress(OSError, ValueError, EOFError):
+        with path.open("rb") as file:
+            whole = np.memmap(file, np.uint8, mode="r")
+        seal = hashlib.sha256(whole[:-_DIGEST_BYTES].data).digest()
+        if seal == whole[-_DIGEST_BYTES:].tobytes():
+            table = np.load(path, mmap_mode="r", allow_pickle=False)
+            if table.dtype == np.float32 and table.ndim == 2 and len(table) == rows:
+                return table
+    return None

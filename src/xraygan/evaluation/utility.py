@@ -1,0 +1,247 @@
+"""Does a model that is trained on synthetic images work on real patients?
+
+The same small network is trained in many ways, with the same effort each, and tested on real
+patients that no training has seen. The ways to train are described in `regimes`.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from xraygan.errors import XrayganError
+from xraygan.evaluation.exam import MEASURES, Exam, Figures, finding_of, patients_per_class
+from xraygan.evaluation.regimes import Regime, course, move, plan
+from xraygan.sets import ImageSet
+
+if TYPE_CHECKING:  # imports TensorFlow
+    from xraygan.evaluation.diagnoser import Diagnoser
+
+STEPS = 256
+SEEDS = (0, 1, 2)
+LEAST_PER_CLASS = 5
+"""A class with fewer patients (synthetic: images) in one of the sets is left out."""
+MOST_REAL, MOST_SYNTHETIC = 5_000, 20_000
+"""Images of a class; no training draws more, so larger classes are thinned at random."""
+
+DIFFERENCES = (
+    ("tstr", "trtr"),
+    ("real_plus_synthetic_1", "real_duplicated"),
+    ("synthetic_then_real", "trtr"),
+    ("low_10_real_plus_synthetic", "low_10_real"),
+    ("low_50_real_plus_synthetic", "low_50_real"),
+    ("low_200_real_plus_synthetic", "low_200_real"),
+)
+"""Pairs of regimes whose AUC is compared, patient by patient and seed by seed."""
+
+Progress = Callable[[int, int], None]
+
+
+def measure_utility(
+    train: ImageSet,
+    test: ImageSet,
+    synthetic: ImageSet,
+    *,
+    seeds: Sequence[int] = SEEDS,
+    extent: Literal["basic", "full"] = "basic",
+    steps: int = STEPS,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Train a small network on real and on synthetic images; test it on real patients.
+
+    Everything is stated for equally frequent classes: batches hold every class equally often, the
+    most probable class decides (for two classes a threshold of 0.5, chosen on no data at all),
+    and ECE weights the classes equally. For more than two classes AUC, sensitivity and
+    specificity are means of one class against the rest.
+
+    The intervals are for other test patients and other seeds (first weights, order, choice of
+    images): patients are drawn again as wholes, and each resample's mean over trainings is moved
+    by Student's t times the standard error over trainings (`exam.over_seeds`). They are not for
+    other training patients, except where a few are chosen by seed.
+
+    Args:
+        train: real images to train on.
+        test: real images of other patients.
+        synthetic: images of any generator that has seen no test patient.
+        seeds: one training of each regime for each, at least 3, none twice; equal seeds give
+            equal figures on one machine.
+        extent: "basic" (trtr, tstr, trts, real_plus_synthetic_1, label_shuffled) or "full",
+            every regime.
+        steps: gradient steps of every training, of `diagnoser.BATCH` images each.
+        progress: called with (trainings done, trainings in all).
+
+    Returns:
+        For JSON: for each regime {"auc": an `Estimate` as a dict, "sensitivity": …,
+        "specificity": …, "ece": …, "images": test images, "seeds": …, "trained_on": {"real": …,
+        "synthetic": …}}; for each difference, named as "tstr_minus_trtr", {"auc_difference": …,
+        "images": …, "seeds": …}; and "notes", sentences for the reader. Where fewer than two
+        classes are in all three sets, trtr, tstr and trts are None, and a note says so.
+
+    Raises:
+        XrayganError: a patient is in both `train` and `test`.
+        ValueError: fewer than 3 different seeds, or sets that differ in classes or image size.
+    """
+    _check(train, test, synthetic, seeds)
+    (train, test, synthetic), notes = _with_shared_classes(train, test, synthetic)
+    if len(train.classes) < 2:
+        notes.append("Utility is not defined: it needs two classes to tell apart.")
+        return {"trtr": None, "tstr": None, "trts": None, "notes": notes}
+    from xraygan.evaluation.diagnoser import Diagnoser
+
+    seed = seeds[0]
+    real_exam = Exam.of(_shrunk(test, MOST_REAL, seed), seed=seed)
+    synthetic_exam = Exam.of(_shrunk(synthetic, MOST_REAL, seed), seed=seed)
+    bench = _Bench(
+        Diagnoser(len(train.classes)),
+        _shrunk(train, MOST_REAL, seed),
+        _shrunk(synthetic, MOST_SYNTHETIC, seed),
+        steps,
+    )
+    found, trained_on, remarks = _trainings(
+        bench, real_exam, synthetic_exam, extent, seeds, progress
+    )
+    results = {
+        name: _summary(rows, synthetic_exam if name == "trts" else real_exam)
+        | {"trained_on": trained_on[name]}
+        for name, rows in found.items()
+    }
+    results |= {
+        f"{a}_minus_{b}": _difference(found[a], found[b], real_exam)
+        for a, b in DIFFERENCES
+        if a in found and b in found
+    }
+    notes += [*remarks, _how_to_read(train.classes, steps, len(seeds))]
+    return {**results, "notes": notes}
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """Where regimes are trained: the network, the images, the effort."""
+
+    diagnoser: "Diagnoser"
+    real: ImageSet
+    synthetic: ImageSet
+    steps: int
+
+    def train(self, regime: Regime, seed: int) -> None:
+        rows, labels = course(regime, self.steps * self.diagnoser.batch, seed)
+        is_real = rows < len(self.real)
+        images = np.empty((len(rows), *self.real.images.shape[1:]), np.uint8)
+        images[is_real] = self.real.images[rows[is_real]]
+        images[~is_real] = self.synthetic.images[rows[~is_real] - len(self.real)]
+        self.diagnoser.train(move(images, seed) if regime.moved else images, labels, seed)
+
+    def take(self, exam: Exam) -> Figures:
+        return exam.figures(self.diagnoser.probabilities(exam.test.images))
+
+
+def _trainings(
+    bench: _Bench,
+    real_exam: Exam,
+    synthetic_exam: Exam,
+    extent: Literal["basic", "full"],
+    seeds: Sequence[int],
+    progress: Progress | None,
+) -> tuple[dict[str, list[Figures]], dict[str, dict[str, int]], list[str]]:
+    """Train every regime with every seed: figures, what was trained on, and notes."""
+    found: dict[str, list[Figures]] = {}
+    trained_on: dict[str, dict[str, int]] = {}
+    notes: list[str] = []
+    done = 0
+    for seed in seeds:
+        regimes, notes = plan(bench.real.labels, bench.synthetic.labels, extent, seed)
+        for name, regime in regimes.items():
+            bench.train(regime, seed)
+            found.setdefault(name, []).append(bench.take(real_exam))
+            trained_on[name] = _counts(regime, len(bench.real))
+            if name == "trtr":
+                found.setdefault("trts", []).append(bench.take(synthetic_exam))
+                trained_on["trts"] = trained_on[name]
+            done += 1
+            if progress is not None:
+                progress(done, len(seeds) * len(regimes))
+    return found, trained_on, notes
+
+
+def _summary(found: Sequence[Figures], exam: Exam) -> dict[str, Any]:
+    estimates = {
+        measure: exam.estimate(np.stack([figures[measure] for figures in found])).as_dict()
+        for measure in MEASURES
+    }
+    return {**estimates, "images": len(exam.test), "seeds": len(found)}
+
+
+def _difference(a: Sequence[Figures], b: Sequence[Figures], exam: Exam) -> dict[str, Any]:
+    paired = np.stack([x["auc"] - y["auc"] for x, y in zip(a, b, strict=True)])
+    estimate = exam.estimate(paired, least=-1.0).as_dict()
+    return {"auc_difference": estimate, "images": len(exam.test), "seeds": len(a)}
+
+
+def _counts(regime: Regime, reals: int) -> dict[str, int]:
+    rows = regime.rows()
+    return {"real": int((rows < reals).sum()), "synthetic": int((rows >= reals).sum())}
+
+
+def _check(train: ImageSet, test: ImageSet, synthetic: ImageSet, seeds: Sequence[int]) -> None:
+    if len(set(seeds)) < max(3, len(seeds)):
+        raise ValueError(f"seeds {list(seeds)}: expected at least 3, none twice")
+    if not train.classes == test.classes == synthetic.classes:
+        raise ValueError(
+            f"classes {train.classes}, {test.classes} and {synthetic.classes}: expected one list"
+        )
+    sizes = {part.images.shape[1:] for part in (train, test, synthetic)}
+    if len(sizes) > 1:
+        raise ValueError(f"images of sizes {sorted(sizes)}: expected one")
+    shared = len(set(train.patients.tolist()) & set(test.patients.tolist()))
+    if shared:
+        raise XrayganError(
+            f"utility: {shared:,} patients are in both the training and the test images, so the "
+            "test would prove nothing; split the folders by patient"
+        )
+
+
+def _with_shared_classes(*parts: ImageSet) -> tuple[tuple[ImageSet, ...], list[str]]:
+    """The sets with the classes that all of them have enough of; and what was left out."""
+    names = parts[0].classes
+    fewest = np.min([patients_per_class(part) for part in parts], axis=0)
+    kept = np.flatnonzero(fewest >= LEAST_PER_CLASS)
+    notes = [
+        f"Utility: class {name} is left out: one of the sets has {count} patients or images of "
+        f"it, and {LEAST_PER_CLASS} are needed."
+        for name, count in zip(names, fewest, strict=True)
+        if count < LEAST_PER_CLASS
+    ]
+    return tuple(_only(part, kept) for part in parts), notes
+
+
+def _only(part: ImageSet, kept: np.ndarray) -> ImageSet:
+    """A set without the other classes, the kept ones numbered anew."""
+    if len(kept) == len(part.classes):
+        return part
+    chosen = part.rows(np.isin(part.labels, kept))
+    labels = np.searchsorted(kept, chosen.labels).astype(np.int32)
+    return replace(chosen, labels=labels, classes=tuple(part.classes[k] for k in kept))
+
+
+def _shrunk(part: ImageSet, most: int, seed: int) -> ImageSet:
+    """At most so many images of each class, at the network's size."""
+    from xraygan.evaluation.diagnoser import shrunk
+
+    draw = np.random.default_rng(seed)
+    rows = [
+        draw.permutation(np.flatnonzero(part.labels == k))[:most] for k in range(len(part.classes))
+    ]
+    if sum(map(len, rows)) < len(part):
+        part = part.rows(np.sort(np.concatenate(rows)))
+    return replace(part, images=shrunk(part.images))
+
+
+def _how_to_read(classes: tuple[str, ...], steps: int, seeds: int) -> str:
+    finding = finding_of(classes)
+    found = "a class" if finding is None else classes[finding]
+    return (
+        f"Utility: every training took {steps:,} steps, {seeds} times over; sensitivity is the "
+        f"share of {found} that is found, with all classes taken as equally frequent; the most "
+        "probable class decides, a threshold that no test image has chosen."
+    )

@@ -1,0 +1,239 @@
+"""The evidence on a synthetic data set, from sets of images to JSON; composition only."""
+
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from xraygan.config import Extent, Settings
+from xraygan.data.cache import default_cache_dir
+from xraygan.errors import XrayganError
+from xraygan.evaluation.feature_cache import FeatureSpace, content_hash, features
+from xraygan.evaluation.fidelity import measure_fidelity
+from xraygan.evaluation.spaces import make_space
+from xraygan.pictures import save_grid
+from xraygan.privacy.audit import Audit, audit
+from xraygan.progress import Reporter
+from xraygan.runs import (
+    AUDIT,
+    CLOSEST_PAIRS,
+    EVALUATION,
+    INTERNAL,
+    private_folder,
+    read_json,
+    refusing_disk_faults,
+    write_json,
+    write_whole,
+)
+from xraygan.sets import ImageSet
+from xraygan.version import __version__
+
+GALLERY_COLUMNS = 10
+# Part of the key of stored evaluations: raise it when equal images give other figures.
+_FORMAT = 1
+
+
+class Measures(Settings):
+    """What is to be measured, and where."""
+
+    spaces: tuple[str, ...] = Field(
+        ("filter-bank-1", "chest-net-1"),
+        min_length=1,
+        description="Names of feature spaces, the main one first.",
+    )
+    utility: Literal["none", "basic", "full"] = Field(
+        "basic", description="Which regimes of training are compared."
+    )
+    seed: int = Field(0, ge=0, lt=2**31, description="Seed of every random choice.")
+
+
+def of_run(extent: Extent, seed: int) -> Measures | None:
+    """What a run of `--evidence basic` or `full` measures; None for "none"."""
+    if extent == "none":
+        return None
+    if extent == "basic":
+        return Measures.model_validate(
+            {"spaces": ("filter-bank-1",), "utility": "none", "seed": seed}
+        )
+    return Measures.model_validate({"seed": seed})
+
+
+def evaluate(
+    real: ImageSet,
+    synthetic: ImageSet,
+    train: ImageSet | None,
+    measures: Measures,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """Fidelity and, where the training images are given, utility.
+
+    Args:
+        real: images of patients whom the generator was not trained on.
+        synthetic: what it made.
+        train: what it was trained on: sets the scale of features and the floors.
+        measures: which.
+        reporter: where progress goes.
+
+    Returns:
+        What evaluation.json holds.
+    """
+    sets = {"real": real, "synthetic": synthetic} | ({"train": train} if train else {})
+    kept = _cache() / f"evaluation-{_key(sets, measures)}.json"
+    with suppress(XrayganError):  # a damaged file is measured again
+        if (stored := read_json(kept)) is not None:
+            return stored
+    spaces = _spaces(train or real, measures, reporter)
+    with reporter.bar("comparing with real images", 1, "steps") as bar:
+        figures = measure_fidelity(
+            real,
+            synthetic,
+            train,
+            spaces,
+            cache=_cache(),
+            seed=measures.seed,
+            progress=bar.count,
+        )
+    evaluation = {
+        **figures,
+        "utility": _utility(train, real, synthetic, measures, reporter),
+        "sets": {name: _facts(name, images) for name, images in sets.items()},
+    }
+    private_folder(kept.parent)
+    write_json(kept, evaluation)
+    return evaluation
+
+
+def look_for_leaks(
+    train: ImageSet,
+    holdout: ImageSet,
+    synthetic: ImageSet,
+    measures: Measures,
+    reporter: Reporter,
+    run: Path | None = None,
+) -> Audit:
+    """The privacy audit.
+
+    Args:
+        train: what the generator was trained on.
+        holdout: images of other patients of the same source.
+        synthetic: what it made.
+        measures: its spaces and seed.
+        reporter: where progress goes.
+        run: the run whose discriminator is asked as well.
+    """
+    scores = None
+    if run is not None:
+        from xraygan.training.scores import discriminator_scores
+
+        train_scores, holdout_scores = discriminator_scores(run, train, holdout)
+        scores = train_scores, holdout_scores
+    tables = {}
+    for name, space in _spaces(train, measures, reporter).items():
+        described = (features(space, part.images, cache=_cache()) for part in (train, holdout))
+        tables[name] = (*described, features(space, synthetic.images, cache=_cache()))
+    with _Steps(reporter) as steps:
+        return audit(train, holdout, synthetic, tables, scores, seed=measures.seed, progress=steps)
+
+
+def write_evaluation(folder: Path, evaluation: Mapping[str, Any]) -> None:
+    """Write evaluation.json: figures alone, which may be shared."""
+    with refusing_disk_faults(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / EVALUATION, evaluation)
+
+
+def write_audit(folder: Path, found: Audit, train: ImageSet, synthetic: ImageSet) -> None:
+    """Write audit.json, and the closest pairs into `internal/`, which shows real patients."""
+    with refusing_disk_faults(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / AUDIT, found.as_dict())
+    pairs = found.as_dict()["closest_pairs"]
+    if not pairs:
+        return
+    internal = private_folder(folder / INTERNAL)
+    made = synthetic.images[np.array([pair["synthetic"] for pair in pairs])]
+    films = train.images[np.array([pair["train"] for pair in pairs])]
+    similarity = np.array([pair["similarity"] for pair in pairs], np.float32)
+    buffer = BytesIO()
+    np.savez_compressed(buffer, synthetic=made, train=films, similarity=similarity)
+    write_whole(internal / CLOSEST_PAIRS, buffer.getvalue())
+    rows = []
+    for start in range(0, len(pairs), GALLERY_COLUMNS):
+        part = slice(start, start + GALLERY_COLUMNS)
+        rows += [made[part], films[part], _difference(made[part], films[part])]
+    save_grid(internal / "closest-pairs.png", rows)
+
+
+def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Grey where two images agree, uint8."""
+    return np.clip((a.astype(np.int16) - b) // 2 + 128, 0, 255).astype(np.uint8)
+
+
+def _utility(
+    train: ImageSet | None,
+    real: ImageSet,
+    synthetic: ImageSet,
+    measures: Measures,
+    reporter: Reporter,
+) -> dict[str, Any] | None:
+    if measures.utility == "none" or train is None:
+        return None
+    from xraygan.evaluation.utility import measure_utility
+
+    with reporter.bar("training on real and on synthetic images", 1, "trainings") as bar:
+        return measure_utility(train, real, synthetic, extent=measures.utility, progress=bar.count)
+
+
+def _spaces(reference: ImageSet, measures: Measures, reporter: Reporter) -> dict[str, FeatureSpace]:
+    made = {}
+    for name in measures.spaces:
+        reporter.line(f"feature space {name} …")
+        made[name] = make_space(
+            name, reference, cache=_cache(), seed=measures.seed, phantoms=_phantoms
+        )
+    return made
+
+
+def _key(sets: Mapping[str, ImageSet], measures: Measures) -> str:
+    """Of all that decides an evaluation: equal inputs are not measured twice."""
+    parts = [__version__, str(_FORMAT), measures.model_dump_json()]
+    for name, images in sets.items():
+        patients = "\0".join(map(str, images.patients))
+        parts += [name, *images.classes, patients]
+    arrays = [part for images in sets.values() for part in (images.images, images.labels)]
+    return content_hash(*parts, *arrays)[:40]
+
+
+def _phantoms(count: int, side: int) -> np.ndarray:
+    from xraygan.data.phantom import phantom_images
+
+    return phantom_images(count, side, seed=0)[0]
+
+
+def _cache() -> Path:
+    return default_cache_dir() / "features"
+
+
+def _facts(name: str, images: ImageSet) -> dict[str, Any]:
+    patients = None if name == "synthetic" else len(set(images.patients.tolist()))
+    return {"n": len(images), "patients": patients, "sha256": content_hash(images.images)}
+
+
+class _Steps(ExitStack):
+    """One bar after the other, by the name of the step."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        super().__init__()
+        self._reporter = reporter
+        self._name, self._bar = "", None
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        if name != self._name or self._bar is None:
+            self.close()
+            self._name = name
+            self._bar = self.enter_context(self._reporter.bar(name, total, "steps"))
+        self._bar.count(done, total)

@@ -1,0 +1,1 @@
+"""Privacy: what synthetic images give away about the patients a generator was trained on."""

@@ -1,0 +1,127 @@
+"""How near honest images come by chance, and what is nearer than that."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_TAIL_SHARE = 0.1
+_LEAST_IN_TAIL = 8
+_TAIL_CONFIDENCE = 0.95
+_STYLE_LEVELS = (0.9, 0.97)
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The upper tail of log ratios of honest images, extrapolated as an exponential.
+
+    Log ratios of films fall off faster than an exponential far out, so the levels are on the
+    safe side; the slope is an upper confidence limit for the same reason.
+
+    Attributes:
+        start: where the tail begins.
+        share: the share of values beyond the start.
+        slope: mean excess over the start, its upper 95 % limit.
+    """
+
+    start: float
+    share: float
+    slope: float
+
+    @classmethod
+    def fit(cls, values: NDArray[np.floating]) -> "Tail":
+        """Fit to at least two independent values; the highest tenth makes the tail.
+
+        Raises:
+            ValueError: fewer than two values.
+
+        Source: peaks over threshold, Davison and Smith 1990; the limit of an exponential mean
+        by chi-squared, Epstein and Sobel 1953.
+        """
+        if len(values) < 2:
+            raise ValueError(f"{len(values)} values: a tail needs at least 2")
+        from scipy.stats import chi2
+
+        count = min(max(round(_TAIL_SHARE * len(values)), _LEAST_IN_TAIL), len(values) - 1)
+        ordered = np.sort(values)[::-1]
+        start = float(ordered[count])
+        total = float((ordered[:count] - start).sum())
+        slope = 2 * total / float(chi2.ppf(1 - _TAIL_CONFIDENCE, 2 * count))
+        return cls(start, count / len(values), slope)
+
+    def level(self, probability: float) -> float:
+        """The value that an honest image passes with this probability, at most `share`."""
+        return self.start + self.slope * max(float(np.log(self.share / probability)), 0.0)
+
+
+def style_factor(synthetic: NDArray[np.floating], real: NDArray[np.floating]) -> float:
+    """How much larger log ratios of a generator's images run than those of real ones.
+
+    Both are measured against held-out patients, whom no generator can have copied: soft or
+    noisy images may lie in another proportion to their neighbours than films do, and that is
+    style, not copying.
+
+    Args:
+        synthetic: log ratios of synthetic images against held-out patients.
+        real: log ratios of training images against the same patients.
+
+    Returns:
+        The larger quotient of the two upper quantiles (.9 and .97), at least 1.
+    """
+    high = [np.quantile(values, _STYLE_LEVELS) for values in (synthetic, real)]
+    return max(1.0, float((high[0] / np.maximum(high[1], 1e-6)).max()))
+
+
+@dataclass(frozen=True)
+class Excess:
+    """Whether more synthetic images pass a level than chance lets pass.
+
+    Attributes:
+        level: the log ratio that a share `chance` of real images pass.
+        chance: that share.
+        found: how many different patients are the nearest of an image that passes.
+        n: synthetic images.
+        p_value: the probability of as many by chance.
+    """
+
+    level: float
+    chance: float
+    found: int
+    n: int
+    p_value: float
+
+
+def excess(
+    log_ratio: NDArray[np.floating],
+    patients: NDArray[np.integer],
+    null: NDArray[np.floating],
+    chance: float,
+    style: float = 1.0,
+) -> Excess:
+    """Count the patients imitated more closely than chance, and how surprising that is.
+
+    Patients are counted, not images: a generator with few modes may repeat one lucky image a
+    hundred times. The level is the r-th largest of the R null values. Were the synthetic images
+    drawn like them, the share that passes would be Beta(r, R - r + 1), the count beta-binomial,
+    and the count of different patients no larger.
+
+    Args:
+        log_ratio: [N] of synthetic images.
+        patients: int [N], each one's nearest patient.
+        null: [R] independent log ratios of real images.
+        chance: share of null values that pass; r = max(1, round(chance * R)).
+        style: the level is raised by this factor.
+
+    Returns:
+        The excess.
+
+    Source: the number of exceedances, Gumbel and von Schelling 1950.
+    """
+    from scipy.stats import betabinom
+
+    rank = max(1, round(chance * len(null)))
+    level = style * float(np.sort(null)[-rank])
+    found = len(np.unique(patients[log_ratio > level]))
+    n = len(log_ratio)
+    p_value = float(betabinom.sf(found - 1, n, rank, len(null) - rank + 1))
+    return Excess(level, rank / len(null), found, n, p_value)

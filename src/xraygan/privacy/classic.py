@@ -1,0 +1,176 @@
+"""Two published figures on copying, from distances in a feature space: AuthPct and C_T."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xraygan.estimates import Estimate, bootstrap, proportion
+
+CELLS = 5
+_CELL_IMAGES = 20  # synthetic images that a cell needs to count
+_ROWS_AT_ONCE = 512
+
+
+def nearest_distance(
+    queries: NDArray[np.floating],
+    references: NDArray[np.floating],
+    *,
+    own: NDArray[np.intp] | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Euclidean distance to the nearest reference, by blocked matrix products.
+
+    Args:
+        queries: [Q, D].
+        references: [M, D], M at least 1 (2 with `own`).
+        own: int [Q], a reference that each query may not find; None: all may be found.
+
+    Returns:
+        Distance [Q] and index [Q].
+    """
+    references = np.asarray(references, np.float64)
+    squares = (references**2).sum(axis=1)
+    distance = np.empty(len(queries))
+    index = np.empty(len(queries), np.intp)
+    for start in range(0, len(queries), _ROWS_AT_ONCE):
+        part = np.asarray(queries[start : start + _ROWS_AT_ONCE], np.float64)
+        rows = np.arange(len(part))
+        products = part @ references.T
+        squared = squares - 2 * products
+        if own is not None:
+            squared[rows, own[start : start + len(part)]] = np.inf
+        nearest = squared.argmin(axis=1)
+        index[start : start + len(part)] = nearest
+        # Again from the difference: what cancels in the products is lost to copies.
+        distance[start : start + len(part)] = np.linalg.norm(part - references[nearest], axis=1)
+    return distance, index
+
+
+def authenticity(train: NDArray[np.floating], synthetic: NDArray[np.floating]) -> Estimate:
+    """AuthPct: the share of synthetic images that are not nearer than training images are.
+
+    An image is authentic where its nearest training image has another training image nearer
+    to it than the synthetic one.
+
+    Args:
+        train: [N, D] features, N at least 2.
+        synthetic: [M, D], M at least 1.
+
+    Returns:
+        The share in [0, 1] with its exact interval.
+
+    Source: Alaa et al. 2022, arXiv 2102.08921, section 4.3 (authenticity).
+    """
+    to_train, nearest = nearest_distance(synthetic, train)
+    used, place = np.unique(nearest, return_inverse=True)
+    among, _ = nearest_distance(train[used], train, own=used)
+    return proportion(int((to_train > among[place]).sum()), len(synthetic))
+
+
+@dataclass(frozen=True, eq=False)
+class CellDistances:
+    """Distances to the nearest training image, in cells of feature space.
+
+    Attributes:
+        test: [n] of held-out images.
+        test_cells: int [n].
+        synthetic: [m] of synthetic images.
+        synthetic_cells: int [m].
+    """
+
+    test: NDArray[np.float64]
+    test_cells: NDArray[np.intp]
+    synthetic: NDArray[np.float64]
+    synthetic_cells: NDArray[np.intp]
+
+
+def copying_statistic(distances: CellDistances) -> float:
+    """C_T: are synthetic images nearer to training images than held-out ones are?
+
+    In each cell with at least 20 synthetic images and one held-out one the Mann-Whitney z of
+    distances to the training set, averaged with the held-out images' shares as weights. Far
+    below 0 the generator copies, far above 0 it underfits; equal sets give about 0 with a
+    standard deviation of about 1 (less with several cells).
+
+    Returns:
+        C_T; NaN where no cell qualifies.
+
+    Source: Meehan et al. 2020, arXiv 2004.05675, sections 3 and 4.
+    """
+    scores, weights = [], []
+    for cell in np.unique(distances.test_cells):
+        test = distances.test[distances.test_cells == cell]
+        synthetic = distances.synthetic[distances.synthetic_cells == cell]
+        if len(synthetic) >= _CELL_IMAGES:
+            scores.append(_mann_whitney_z(synthetic, test))
+            weights.append(len(test))
+    return float(np.average(scores, weights=weights)) if scores else float("nan")
+
+
+def _mann_whitney_z(synthetic: NDArray[np.float64], test: NDArray[np.float64]) -> float:
+    """Normal score of the number of pairs in which the synthetic image is the farther."""
+    from scipy.stats import rankdata
+
+    m, n = len(synthetic), len(test)
+    ranks = rankdata(np.concatenate([synthetic, test]))
+    farther = ranks[:m].sum() - m * (m + 1) / 2
+    return float((farther - m * n / 2) / np.sqrt(m * n * (m + n + 1) / 12))
+
+
+def data_copying(
+    train: NDArray[np.floating],
+    holdout: NDArray[np.floating],
+    synthetic: NDArray[np.floating],
+    holdout_patients: NDArray,
+    *,
+    seed: int = 0,
+) -> Estimate:
+    """C_T with an interval over held-out patients and synthetic images.
+
+    Args:
+        train: [N, D] features, which also make the cells (k-means).
+        holdout: [n, D].
+        synthetic: [m, D].
+        holdout_patients: [n], equal for films of one patient.
+        seed: of the cells and the resampling.
+
+    Returns:
+        The statistic; n counts held-out and synthetic images.
+
+    Source: Meehan et al. 2020, arXiv 2004.05675.
+    """
+    cells = _cells(train, seed)
+    distances = CellDistances(
+        nearest_distance(holdout, train)[0],
+        cells(holdout),
+        nearest_distance(synthetic, train)[0],
+        cells(synthetic),
+    )
+    n = len(holdout)
+
+    def statistic(rows: NDArray[np.intp]) -> float:
+        test, made = rows[rows < n], rows[rows >= n] - n
+        return copying_statistic(
+            CellDistances(
+                distances.test[test],
+                distances.test_cells[test],
+                distances.synthetic[made],
+                distances.synthetic_cells[made],
+            )
+        )
+
+    groups = np.array(
+        [f"r{p}" for p in holdout_patients] + [f"s{i}" for i in range(len(synthetic))], object
+    )
+    return bootstrap(statistic, groups, seed=seed)
+
+
+def _cells(
+    train: NDArray[np.floating], seed: int
+) -> Callable[[NDArray[np.floating]], NDArray[np.intp]]:
+    from sklearn.cluster import KMeans
+
+    count = max(1, min(CELLS, len(train) // (4 * _CELL_IMAGES)))
+    means = KMeans(count, n_init="auto", random_state=seed).fit(np.asarray(train, np.float64))
+    return lambda rows: np.asarray(means.predict(np.asarray(rows, np.float64)), np.intp)

@@ -1,0 +1,170 @@
+"""The copy check as a whole: every view's examination, and what they say together.
+
+Two rules speak of copying; both are kept from false alarms by design:
+
+- **certain**: a single image is nearer to one training patient than chance would bring any of
+  so many images (`CERTAIN` an audit);
+- **excess**: more patients are imitated closely than chance lets be (`EXCESS` an audit), by at
+  least `LEAST_EXCESS` of the images.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xraygan.estimates import Estimate
+from xraygan.privacy.examination import (
+    PIXELS,
+    STYLE_PATIENTS,
+    Examination,
+    Patients,
+    Sides,
+    examine,
+    numbered,
+)
+from xraygan.privacy.figures import (
+    classic_figures,
+    closest_pairs,
+    correlation_figures,
+    imitated_share,
+    most_imitated,
+    view_figures,
+)
+from xraygan.sets import ImageSet
+
+EXCESS = 0.002
+"""Chance that an honest generator is called copying by the excess rule, all views together."""
+LEAST_EXCESS = 0.005
+"""An excess that may be smaller than this share of the images is not called copying."""
+
+
+@dataclass(frozen=True, eq=False)
+class Copies:
+    """What the copy check found.
+
+    Attributes:
+        figures: name to figure, the headline first.
+        closest_pairs: the most suspicious pairs, worst first: "synthetic" and "train" (indices),
+            "similarity" (correlation of pixels, shifts and flips allowed) and "ratio".
+        most_imitated: one record of counts a patient, most imitated first, without a name.
+        reasons: why there is copying, in sentences; empty where none was found.
+        recognised: kind of planted copy to the share that a single look recognises.
+        notes: plain sentences.
+    """
+
+    figures: Mapping[str, Estimate]
+    closest_pairs: tuple[Mapping[str, float | int], ...]
+    most_imitated: tuple[Mapping[str, int], ...]
+    reasons: tuple[str, ...]
+    recognised: Mapping[str, float]
+    notes: tuple[str, ...]
+
+    @property
+    def found(self) -> bool:
+        """Whether there is copying."""
+        return bool(self.reasons)
+
+
+def find_copies(
+    train: ImageSet,
+    holdout: ImageSet,
+    synthetic: ImageSet,
+    features: Mapping[str, tuple[NDArray, NDArray, NDArray]],
+    *,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Copies:
+    """Compare every synthetic image with every training image, in pixels and in features.
+
+    Args:
+        train: what the generator was trained on, of at least six patients.
+        holdout: images of at least three other patients.
+        synthetic: what the generator made; its classes are not looked at.
+        features: feature space to tables of the three sets, the main one first.
+        seed: of the halves, the planted copies and the resampling.
+        progress: called with (comparisons done, comparisons in all).
+
+    Returns:
+        The findings.
+
+    Raises:
+        ValueError: too few patients, or images of different sizes.
+
+    Guarantees: an honest generator, whose images are to the training patients as other films
+    of the same kind are, is called copying with a chance of at most `CERTAIN` + `EXCESS`.
+    """
+    patients = Patients.of(train, seed)
+    others = numbered(holdout.patients)
+    every = {PIXELS: Sides(train.images, holdout.images, synthetic.images)}
+    every |= {name: Sides(*tables) for name, tables in features.items()}
+    each = 2 * len(synthetic) + 2 * len(patients.null) + len(holdout)
+    count = _Counter(progress, len(every) * each)
+    examinations = [
+        examine(name, sides, patients, others, len(every), seed=seed, progress=count)
+        for name, sides in every.items()
+    ]
+    figures: dict[str, Estimate] = {}
+    for seen in examinations:
+        figures |= view_figures(seen, others)
+    correlated, correlation, index = correlation_figures(train, holdout, synthetic, examinations[0])
+    figures |= correlated
+    for name, tables in features.items():
+        figures |= classic_figures(name, tables, holdout, seed)
+    return Copies(
+        figures=figures,
+        closest_pairs=closest_pairs(examinations[0], correlation, index),
+        most_imitated=most_imitated(examinations[0], patients),
+        reasons=tuple(r for seen in examinations for r in _reasons(seen, len(examinations))),
+        recognised={k: found / n for k, (found, n) in examinations[0].planted.items()},
+        notes=_notes(patients, others),
+    )
+
+
+class _Counter:
+    """Adds up comparisons for whoever watches."""
+
+    def __init__(self, report: Callable[[int, int], None] | None, total: int) -> None:
+        self._report, self._total, self._done = report, total, 0
+
+    def __call__(self, done: int) -> None:
+        self._done += done
+        if self._report:
+            self._report(self._done, self._total)
+
+
+def _reasons(seen: Examination, views: int) -> list[str]:
+    """Why this view speaks of copying, one sentence a rule."""
+    reasons = []
+    where = "pixels" if seen.name == PIXELS else f"the features of {seen.name}"
+    certain = int(seen.certain.sum())
+    if certain:
+        reasons.append(
+            f"By {where}, {certain:,} of {len(seen.certain):,} synthetic images are nearer to one "
+            "training patient than chance would bring a single one."
+        )
+    if seen.p_value < EXCESS / views and imitated_share(seen).low > LEAST_EXCESS:
+        level = min(seen.excesses, key=lambda e: e.p_value)
+        reasons.append(
+            f"By {where}, {level.found:,} training patients are imitated more closely than "
+            f"{1 - level.chance:.0%} of real films come to another patient; chance alone would "
+            f"make it {level.chance * level.n:,.0f} or fewer."
+        )
+    return reasons
+
+
+def _notes(patients: Patients, others: NDArray[np.intp]) -> tuple[str, ...]:
+    notes = []
+    if others.max() + 1 < STYLE_PATIENTS:
+        notes.append(
+            f"With {others.max() + 1} held-out patients the generator's style cannot "
+            f"be told from copying (that takes {STYLE_PATIENTS}): chance was taken from training "
+            "images alone."
+        )
+    if len(patients.null) < 100:
+        notes.append(
+            f"Chance was calibrated on {len(patients.null)} training patients only, so that only "
+            "very close copies can be recognised."
+        )
+    return tuple(notes)

@@ -1,0 +1,52 @@
+"""Plain correlation of pixels between images that may be shifted or mirrored copies."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xraygan.privacy.views import margin_of, shrunk
+
+
+def best_correlation(
+    queries: NDArray[np.uint8], references: NDArray[np.uint8], candidates: NDArray[np.intp]
+) -> NDArray[np.float32]:
+    """Pearson's correlation with some references, the best over small shifts and a flip.
+
+    A window of the query, moved by up to a sixteenth of the side each way, is compared with the
+    middle of the reference: what a shift brings in from outside is never looked at.
+
+    Args:
+        queries: uint8 [Q, H, W].
+        references: uint8 [M, H, W]; sides over 64 px are area-averaged to 64 in both.
+        candidates: int [Q, C], which references each query is compared with.
+
+    Returns:
+        float32 [Q, C] in [-1, 1]; 0 with a flat window.
+
+    Raises:
+        TypeError: not uint8.
+        ValueError: images of different sizes, or sides under 16 px.
+    """
+    if queries.shape[1:] != references.shape[1:]:
+        raise ValueError(
+            f"images of shapes {queries.shape} and {references.shape}: expected one size"
+        )
+    used, place = np.unique(candidates, return_inverse=True)
+    place = place.reshape(candidates.shape)
+    small, others = shrunk(queries), shrunk(references[used])
+    margin = margin_of(small)
+    size = (small.shape[1] - 2 * margin, small.shape[2] - 2 * margin)
+    result = np.empty(candidates.shape, np.float32)
+    for row, image in enumerate(small):
+        both = np.stack([image, image[:, ::-1]])
+        windows = np.lib.stride_tricks.sliding_window_view(both, size, (1, 2))
+        middles = others[place[row], margin : margin + size[0], margin : margin + size[1]]
+        result[row] = (_standard(windows.reshape(-1, *size)) @ _standard(middles).T).max(axis=0)
+    return np.clip(result, -1, 1)
+
+
+def _standard(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Rows [N, P] with mean 0 and length 1; flat ones are zero."""
+    pixels = images.reshape(len(images), -1).astype(np.float32)
+    pixels -= pixels.mean(axis=1, keepdims=True)
+    length = np.linalg.norm(pixels, axis=1, keepdims=True)
+    return pixels / np.where(length < 0.5, np.inf, length)

@@ -1,0 +1,190 @@
+"""Are synthetic images copies of training images? One view's evidence.
+
+For every synthetic image the *calibrated ratio* to the training patients is compared with three
+things: that of training images to other patients (what honest images come to by chance), that
+of both to held-out patients (the generator's style), and that of copies planted on purpose (what
+the view could have seen).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xraygan.privacy.chance import Excess, Tail, excess, style_factor
+from xraygan.privacy.planted import PLANTED, plant
+from xraygan.privacy.ratios import Nearest, References, nearest_patients
+from xraygan.privacy.views import FeatureView, PixelView, View
+from xraygan.sets import ImageSet
+
+CERTAIN = 0.002
+"""Chance that an honest generator has any image called a certain copy, all views together."""
+PIXELS = "pixels"
+CANDIDATES = 20
+MOST_NULL = 2000
+STYLE_PATIENTS = 30
+"""Held-out patients below which a generator's style is not told."""
+_CHANCES = (0.05, 0.01)
+_PLANTED_EACH = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """What a view looks at: images uint8 [n, H, W], or features [n, D] of the same images."""
+
+    train: NDArray
+    holdout: NDArray
+    synthetic: NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Patients:
+    """Who is who in the training set, in numbers.
+
+    Attributes:
+        number: int [N], 0 to P - 1.
+        fitted: int, rows of one half of the patients, that views are fitted on.
+        null: int, one row of each patient of the other half: the queries for chance. Their
+            films, like synthetic images, are new to the view.
+    """
+
+    number: NDArray[np.intp]
+    fitted: NDArray[np.intp]
+    null: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, train: ImageSet, seed: int) -> "Patients":
+        """Number the patients and cut them in halves at random."""
+        generator = np.random.default_rng(seed)
+        number = numbered(train.patients)
+        half = generator.permutation(number.max() + 1) % 2 == 0
+        shuffled = generator.permutation(len(number))
+        _, first = np.unique(number[shuffled], return_index=True)
+        one_each = shuffled[first]
+        null = generator.permutation(one_each[~half[number[one_each]]])[:MOST_NULL]
+        return cls(number, np.flatnonzero(half[number]), null)
+
+
+def numbered(patients: NDArray[np.object_]) -> NDArray[np.intp]:
+    """Equal numbers from 0 for equal patients, [N]."""
+    return np.unique(patients.astype(str), return_inverse=True)[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Examination:
+    """What one view saw.
+
+    Attributes:
+        name: `PIXELS` or the feature space.
+        synthetic: nearest training patients of synthetic images.
+        null: of training images among other training patients.
+        holdout: of held-out images.
+        synthetic_unseen: nearest held-out patients of synthetic images.
+        null_unseen: of the same training images.
+        style: factor by which levels are raised for the generator's style.
+        bound: the log ratio beyond which a single image is certainly a copy.
+        excesses: at each level of chance, the strictest last.
+        planted: kind of planted copy to how many were certain, and how many there were; empty
+            for features.
+    """
+
+    name: str
+    synthetic: Nearest
+    null: Nearest
+    holdout: Nearest
+    synthetic_unseen: Nearest
+    null_unseen: Nearest
+    style: float
+    bound: float
+    excesses: tuple[Excess, ...]
+    planted: Mapping[str, tuple[int, int]]
+
+    @property
+    def certain(self) -> NDArray[np.bool_]:
+        """Which synthetic images are certainly copies, [S]."""
+        return self.synthetic.log_ratio > self.bound
+
+    @property
+    def close(self) -> NDArray[np.bool_]:
+        """Which are nearer than all but about one in a hundred real images, [S]."""
+        return self.synthetic.log_ratio > self.excesses[-1].level
+
+    @property
+    def p_value(self) -> float:
+        """Of the more surprising excess, with the number of levels accounted for."""
+        return min(1.0, len(self.excesses) * min(level.p_value for level in self.excesses))
+
+
+def examine(
+    name: str,
+    sides: Sides,
+    patients: Patients,
+    holdout_patients: NDArray[np.intp],
+    views: int,
+    *,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Examination:
+    """Look for copies in one view.
+
+    Args:
+        name: `PIXELS`, or a feature space's name.
+        sides: images uint8 for pixels, features for the rest.
+        patients: of train, at least six.
+        holdout_patients: int [M] from 0, at least three.
+        views: how many views the audit has; they share the false alarms.
+        seed: of the planted copies.
+        progress: called with the number of comparisons done since the last call.
+
+    Returns:
+        The examination.
+
+    Raises:
+        ValueError: too few patients.
+    """
+    pixels = name == PIXELS
+    view: View = (PixelView if pixels else FeatureView).fit(sides.train[patients.fitted])
+    seen = References.of(view.describe(sides.train), patients.number)
+    unseen = References.of(view.describe(sides.holdout), holdout_patients)
+    real, own = sides.train[patients.null], patients.number[patients.null]
+
+    def near(queries: NDArray, references: References, count: int = 1) -> Nearest:
+        return nearest_patients(view, queries, references, candidates=count, progress=progress)
+
+    synthetic = near(sides.synthetic, seen, CANDIDATES)
+    null = nearest_patients(view, real, seen, own=own, progress=progress)
+    synthetic_unseen, null_unseen = near(sides.synthetic, unseen), near(real, unseen)
+    style = 1.0
+    if unseen.count >= STYLE_PATIENTS:
+        style = style_factor(synthetic_unseen.log_ratio, null_unseen.log_ratio)
+    tail = Tail.fit(null.log_ratio)
+    bound = style * tail.level(CERTAIN / views / len(sides.synthetic))
+    planted = _recognised(view, sides.train, seen, bound, seed) if pixels else {}
+    return Examination(
+        name=name,
+        synthetic=synthetic,
+        null=null,
+        holdout=near(sides.holdout, seen, CANDIDATES),
+        synthetic_unseen=synthetic_unseen,
+        null_unseen=null_unseen,
+        style=style,
+        bound=bound,
+        excesses=tuple(
+            excess(synthetic.log_ratio, synthetic.patient, null.log_ratio, chance, style)
+            for chance in _CHANCES
+        ),
+        planted=planted,
+    )
+
+
+def _recognised(
+    view: View, train: NDArray[np.uint8], seen: References, bound: float, seed: int
+) -> dict[str, tuple[int, int]]:
+    """How many copies planted on purpose are certain, of how many, by kind."""
+    found = {}
+    for kind, disguise in PLANTED.items():
+        copies = plant(train, disguise, _PLANTED_EACH, seed)
+        certain = nearest_patients(view, copies, seen).log_ratio > bound
+        found[kind] = (int(certain.sum()), len(certain))
+    return found

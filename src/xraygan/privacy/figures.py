@@ -1,0 +1,158 @@
+"""The copy check in figures, pairs and counts."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xraygan.estimates import Estimate, bootstrap, proportion
+from xraygan.privacy.classic import authenticity, data_copying
+from xraygan.privacy.correlation import best_correlation
+from xraygan.privacy.examination import PIXELS, Examination, Patients
+from xraygan.privacy.ratios import Nearest
+from xraygan.sets import ImageSet
+
+CLOSEST_PAIRS = 20
+MOST_IMITATED = 10
+
+
+def copied_share(seen: Examination) -> Estimate:
+    """The share of synthetic images that are nearer to a patient than chance explains.
+
+    (share beyond the level - chance) / (1 - chance), at least 0; the floor is the same of
+    held-out images.
+    """
+    level = seen.excesses[-1]
+    control = seen.holdout.log_ratio > level.level / seen.style
+    return _spaced(_above_chance(int(seen.close.sum()), level.n, level.chance), seen).beside(
+        _above_chance(int(control.sum()), len(control), level.chance)
+    )
+
+
+def imitated_share(seen: Examination) -> Estimate:
+    """The same with each imitated patient counted once: what the excess rule goes by."""
+    level = seen.excesses[-1]
+    return _above_chance(level.found, level.n, level.chance)
+
+
+def view_figures(seen: Examination, holdout_patients: NDArray[np.intp]) -> dict[str, Estimate]:
+    """Every figure of one view, the headline first; other views than pixels go by "@name"."""
+    figures = {
+        "copied_share": copied_share(seen),
+        "certain_copies": proportion(int(seen.certain.sum()), len(seen.certain)).beside(
+            proportion(int((seen.holdout.log_ratio > seen.bound).sum()), len(holdout_patients))
+        ),
+        "nearest_is_training": _share(_nearer(seen.synthetic, seen.synthetic_unseen)).beside(
+            _share(_nearer(seen.null, seen.null_unseen))
+        ),
+        "calibrated_ratio": _median(seen.synthetic.ratio).beside(
+            _median(seen.holdout.ratio, holdout_patients)
+        ),
+        "calibrated_ratio_to_holdout": _median(seen.synthetic_unseen.ratio).beside(
+            _median(seen.null_unseen.ratio)
+        ),
+    }
+    at = "" if seen.name == PIXELS else f"@{seen.name}"
+    figures = {f"{key}{at}": _spaced(figure, seen) for key, figure in figures.items()}
+    for kind, (recognised, n) in seen.planted.items():
+        figures[f"planted_{kind}"] = proportion(recognised, n)
+    return figures
+
+
+def correlation_figures(
+    train: ImageSet, holdout: ImageSet, synthetic: ImageSet, seen: Examination
+) -> tuple[dict[str, Estimate], NDArray[np.float32], NDArray[np.intp]]:
+    """Correlation of pixels with the nearest training image, shifts and flips allowed.
+
+    Looked for among the candidates of the pixel view.
+
+    Args:
+        train: the references.
+        holdout: the control.
+        synthetic: the queries.
+        seen: the pixel view's examination.
+
+    Returns:
+        The figure beside the control, each synthetic image's best correlation [S], and whose
+        it is, int [S].
+    """
+    made, real = (
+        best_correlation(images.images, train.images, nearest.candidates)
+        for images, nearest in ((synthetic, seen.synthetic), (holdout, seen.holdout))
+    )
+    best = made.argmax(axis=1)[:, None]
+    correlation = np.take_along_axis(made, best, axis=1)[:, 0]
+    control = _median(real.max(axis=1), holdout.patients)
+    figure = _median(correlation).beside(control)
+    index = np.take_along_axis(seen.synthetic.candidates, best, axis=1)[:, 0]
+    return {"nearest_correlation": figure}, correlation, index
+
+
+def classic_figures(
+    name: str, tables: tuple[NDArray, NDArray, NDArray], holdout: ImageSet, seed: int
+) -> dict[str, Estimate]:
+    """AuthPct and C_T in a feature space, each beside what real images would show."""
+    train, held_out, synthetic = tables
+    figures = {
+        "auth_pct": authenticity(train, synthetic).beside(authenticity(train, held_out)),
+        "c_t": data_copying(train, held_out, synthetic, holdout.patients, seed=seed),
+    }
+    return {f"{key}@{name}": _spaced(figure, name) for key, figure in figures.items()}
+
+
+def closest_pairs(
+    seen: Examination, correlation: NDArray[np.float32], index: NDArray[np.intp]
+) -> tuple[dict[str, float | int], ...]:
+    """The most suspicious pairs, smallest calibrated ratio first."""
+    worst = np.lexsort((-correlation, -seen.synthetic.log_ratio))[:CLOSEST_PAIRS]
+    return tuple(
+        {
+            "synthetic": int(row),
+            "train": int(index[row]),
+            "similarity": float(correlation[row]),
+            "ratio": float(seen.synthetic.ratio[row]),
+        }
+        for row in worst
+    )
+
+
+def most_imitated(seen: Examination, patients: Patients) -> tuple[dict[str, int], ...]:
+    """How many synthetic images are closer than chance to one patient, highest counts first.
+
+    Nothing but counts: how many images, and how many films the patient has in the training set.
+    """
+    films = np.bincount(patients.number)
+    close = np.bincount(seen.synthetic.patient[seen.close], minlength=len(films))
+    ranked = np.argsort(-close, kind="stable")[:MOST_IMITATED]
+    return tuple(
+        {"images": int(close[patient]), "films": int(films[patient])}
+        for patient in ranked
+        if close[patient]
+    )
+
+
+def _above_chance(passed: int, n: int, chance: float) -> Estimate:
+    share = proportion(passed, n)
+    value, low, high = (
+        max((end - chance) / (1 - chance), 0.0) for end in (share.value, share.low, share.high)
+    )
+    return Estimate(value, low, high, n)
+
+
+def _nearer(training: Nearest, unseen: Nearest) -> NDArray[np.bool_]:
+    return training.similarity > unseen.similarity
+
+
+def _share(mask: NDArray[np.bool_]) -> Estimate:
+    return proportion(int(mask.sum()), len(mask))
+
+
+def _median(values: NDArray[np.floating], patients: NDArray | None = None) -> Estimate:
+    """With an interval over patients; None: every value is of its own."""
+    groups = np.arange(len(values)) if patients is None else patients
+    return bootstrap(lambda rows: float(np.median(values[rows])), groups.astype(object))
+
+
+def _spaced(figure: Estimate, where: Examination | str) -> Estimate:
+    name = where if isinstance(where, str) else where.name
+    return replace(figure, feature_space=None if name == PIXELS else name)

@@ -1,0 +1,280 @@
+"""Membership inference: can it be told from synthetic images whether a film was trained on?
+
+Every figure has two controls beside it. *Member against member*: the attack tells one half of
+the training patients from the other, which nobody can; far from .5 the attack is miscalibrated.
+*Blind*: a classifier tells members from others with no generator at all; where it succeeds, the
+two sets differ by themselves and an attack's success means nothing unless it is larger.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xraygan.estimates import Estimate
+from xraygan.privacy import attacks
+from xraygan.privacy.attacks import Described
+from xraygan.privacy.blind import blind_scores
+from xraygan.privacy.roc import Suspects, area_with_interval, hits_at, surprise
+from xraygan.privacy.suspects import Sample, halves
+from xraygan.privacy.views import FeatureView, PixelView, shrunk
+from xraygan.sets import ImageSet
+
+ALARM = 0.004
+"""Chance that any attack is called a leak where members and others are exchangeable."""
+MARGIN = 0.02
+"""An area that may be this near to .5, and hits this near to their false alarms, are no leak."""
+FEW_FALSE_ALARMS, FEWEST_FALSE_ALARMS = 0.01, 0.001
+LEAST_PATIENTS = 20
+Attacker = Callable[[Described], NDArray[np.float64]]
+CALIBRATED = (attacks.gan_leaks_calibrated, attacks.domias)
+"""Attacks that need a reference."""
+_BY_PIXELS: Mapping[str, Attacker] = {
+    "gan_leaks": attacks.gan_leaks,
+    "gan_leaks_calibrated": attacks.gan_leaks_calibrated,
+    "monte_carlo": attacks.monte_carlo,
+    "domias": attacks.domias,
+}
+_BY_FEATURES = {name: _BY_PIXELS[name] for name in ("gan_leaks", "domias")}
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One attack's success.
+
+    Attributes:
+        auc: area under the curve, with an interval over patients.
+        tpr_at_1_percent: share of members found at one false alarm in a hundred.
+        tpr_at_01_percent: in a thousand; not a number below 1,000 held-out images.
+        control_auc: the same attack on two halves of the training patients.
+        blind_auc: members told from others without synthetic images.
+        p_value: of the better of area and hits, adjusted over all attacks.
+        leak: whether it counts as a leak.
+    """
+
+    auc: Estimate
+    tpr_at_1_percent: Estimate
+    tpr_at_01_percent: Estimate
+    control_auc: Estimate
+    blind_auc: Estimate
+    p_value: float
+    leak: bool
+
+    def as_dict(self) -> dict[str, dict]:
+        """Figures by the names of audit.json."""
+        return {
+            "auc": self.auc.as_dict(),
+            "tpr_at_1_percent": self.tpr_at_1_percent.as_dict(),
+            "tpr_at_0.1_percent": self.tpr_at_01_percent.as_dict(),
+            "control_auc": self.control_auc.as_dict(),
+            "blind_auc": self.blind_auc.as_dict(),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Membership:
+    """What the attacks found.
+
+    Attributes:
+        attacks: name to success; "@" names a feature space, none is pixels. Empty where there
+            are too few patients.
+        members: how many training images were attacked.
+        others: how many held-out ones.
+        notes: plain sentences.
+    """
+
+    attacks: Mapping[str, Attack]
+    members: int
+    others: int
+    notes: tuple[str, ...]
+
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """Names of the attacks that are leaks, the most successful first."""
+        found = [name for name, attack in self.attacks.items() if attack.leak]
+        return tuple(sorted(found, key=lambda name: -self.attacks[name].auc.value))
+
+
+def infer_membership(
+    train: ImageSet,
+    holdout: ImageSet,
+    synthetic: ImageSet,
+    features: Mapping[str, tuple[NDArray, NDArray, NDArray]],
+    discriminator_scores: tuple[NDArray, NDArray] | None = None,
+    *,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> Membership:
+    """Try every attack on training and held-out images of equal class shares.
+
+    Args:
+        train: what the generator was trained on: the members.
+        holdout: images of other patients: the others. Each half of their patients is the
+            reference for attacks on the other half.
+        synthetic: what the generator made.
+        features: feature space to tables of the three sets.
+        discriminator_scores: of train [N] and holdout [M], higher for "real".
+        seed: of samples, folds, permutations.
+        progress: called with (attacks tried, attacks).
+
+    Returns:
+        The attacks' success.
+    """
+    sample = Sample.draw(train, holdout, seed)
+    if sample.fewest_patients < LEAST_PATIENTS:
+        note = (
+            f"Membership was not tested: one side has {sample.fewest_patients} patients of the "
+            f"classes that both have, and {LEAST_PATIENTS} are needed."
+        )
+        return Membership({}, 0, 0, (note,))
+    material = _Material(sample, train, holdout, synthetic, features)
+    scores = _all_scores(material, progress)
+    if discriminator_scores is not None:
+        scores["logan"] = sample.take(*discriminator_scores).astype(np.float64)
+    suspects = sample.suspects
+    guesses = blind_scores(suspects, material.blind_table(), seed=seed)
+    blind = Blind(
+        area_with_interval(suspects, guesses, seed=seed),
+        hits_at(suspects.member, guesses, FEW_FALSE_ALARMS),
+    )
+    chance = surprise(suspects, scores, FEW_FALSE_ALARMS, seed=seed)
+    tried = {
+        name: _judge(suspects, values, blind, (chance.area[name], chance.hits[name]), seed)
+        for name, values in scores.items()
+    }
+    others = int((~suspects.member).sum())
+    return Membership(tried, len(suspects.member) - others, others, _notes(others, blind))
+
+
+@dataclass(frozen=True)
+class Blind:
+    """What a classifier achieves without synthetic images."""
+
+    auc: Estimate
+    hits: Estimate
+
+
+@dataclass(frozen=True, eq=False)
+class _Material:
+    """What attackers look at."""
+
+    sample: Sample
+    train: ImageSet
+    holdout: ImageSet
+    synthetic: ImageSet
+    features: Mapping[str, tuple[NDArray, NDArray, NDArray]]
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        return self.sample.take(self.train.images, self.holdout.images)
+
+    def blind_table(self) -> NDArray[np.float32]:
+        """The first feature space's rows, or small pictures where there is none."""
+        for table in self.features.values():
+            return self.sample.take(table[0], table[1])
+        return _flat(self.images[:, ::4, ::4])
+
+
+def _all_scores(
+    material: _Material, progress: Callable[[int, int], None] | None
+) -> dict[str, NDArray[np.float64]]:
+    """Attack to scores [N]; attackers' views are fitted on synthetic images alone."""
+    sample, images, synthetic = material.sample, material.images, material.synthetic.images
+    view = PixelView.fit(synthetic)
+    by_pixels = view.describe(images), view.describe(synthetic)
+    jobs = [(name, attack, by_pixels) for name, attack in _BY_PIXELS.items()]
+    as_they_are = _flat(shrunk(images)), _flat(shrunk(synthetic))
+    jobs.append(("reconstruction", attacks.reconstruction, as_they_are))
+    for space, (train, holdout, made) in material.features.items():
+        seen = FeatureView.fit(made)
+        by_features = seen.describe(sample.take(train, holdout)), seen.describe(made)
+        jobs += [(f"{name}@{space}", attack, by_features) for name, attack in _BY_FEATURES.items()]
+    scores = {}
+    for done, (name, attack, (suspects, made)) in enumerate(jobs, start=1):
+        scores[name] = _scores(sample, attack, suspects, made)
+        if progress:
+            progress(done, len(jobs))
+    return scores
+
+
+def _scores(
+    sample: Sample, attack: Attacker, suspects: NDArray[np.float32], made: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """One attack on every suspect; each fold, with the other as reference, on one scale."""
+    if attack not in CALIBRATED:
+        return attack(Described(suspects, made, made[:0]))
+    scores = np.empty(len(suspects))
+    for fold in (0, 1):
+        mine = sample.fold == fold
+        found = attack(Described(suspects[mine], made, suspects[sample.reference(fold)]))
+        low, middle, high = np.quantile(found, [0.25, 0.5, 0.75])
+        scores[mine] = (found - middle) / max(float(high - low), 1e-12)
+    return scores
+
+
+def _judge(
+    suspects: Suspects,
+    scores: NDArray[np.float64],
+    blind: Blind,
+    p_values: tuple[float, float],
+    seed: int,
+) -> Attack:
+    """An attack leaks where chance, margin and both controls are left behind."""
+    auc = area_with_interval(suspects, scores, seed=seed)
+    control = _control(suspects, scores, seed)
+    hits = hits_at(suspects.member, scores, FEW_FALSE_ALARMS)
+    by_area = (
+        p_values[0] <= ALARM
+        and auc.low > max(0.5 + MARGIN, control.value)
+        and auc.value > blind.auc.high
+    )
+    by_hits = (
+        p_values[1] <= ALARM
+        and hits.low > FEW_FALSE_ALARMS + MARGIN
+        and hits.value > blind.hits.high
+    )
+    return Attack(
+        auc=auc,
+        tpr_at_1_percent=hits,
+        tpr_at_01_percent=hits_at(suspects.member, scores, FEWEST_FALSE_ALARMS),
+        control_auc=control,
+        blind_auc=blind.auc,
+        p_value=min(p_values),
+        leak=by_area or by_hits,
+    )
+
+
+def _control(suspects: Suspects, scores: NDArray[np.float64], seed: int) -> Estimate:
+    """The attack's area on one half of the members' patients against the other."""
+    member = suspects.member
+    half = halves(suspects.patients[member], np.random.default_rng(seed))
+    split = Suspects(half, suspects.patients[member], suspects.strata[member])
+    return area_with_interval(split, scores[member], seed=seed)
+
+
+def _notes(others: int, blind: Blind) -> tuple[str, ...]:
+    notes = []
+    if others * FEWEST_FALSE_ALARMS < 1:
+        notes.append(
+            f"With {others:,} held-out images no attack can be measured at one false alarm in "
+            "1,000; that takes 1,000 of them."
+        )
+    if others * FEW_FALSE_ALARMS < 1:
+        notes.append(
+            f"With {others:,} held-out images no attack can be measured at one false alarm in "
+            "100; that takes 100 of them."
+        )
+    if blind.auc.low > 0.5 + MARGIN:
+        notes.append(
+            "Training and held-out images can be told apart without any synthetic image "
+            f"(area {blind.auc.value:.2f}, 95 % interval {blind.auc.low:.2f} to "
+            f"{blind.auc.high:.2f}): the two sets differ by themselves, and only what attacks "
+            "achieve beyond that counts. Hold images out at random, by patient, to test more "
+            "sharply."
+        )
+    return tuple(notes)
+
+
+def _flat(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return images.reshape(len(images), -1).astype(np.float32)

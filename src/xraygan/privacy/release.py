@@ -1,0 +1,135 @@
+"""The release filter: leaves out synthetic images that come too near to a training patient.
+
+A filter is no guarantee. It removes what one measure of likeness sees, image by image; it does
+not change what the generator has learnt, and images just below the bound stay. The audit is to
+be run again on what is left.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xraygan.errors import XrayganError
+from xraygan.evaluation.feature_cache import content_hash
+from xraygan.privacy.examination import Patients
+from xraygan.privacy.ratios import References, nearest_patients
+from xraygan.privacy.views import PixelView
+from xraygan.sets import ImageSet
+
+LEAST_PATIENTS = 6
+_FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class CopyBound:
+    """How near a synthetic image may come to a training patient.
+
+    Attributes:
+        level: log ratio beyond which an image counts as a copy.
+        chance: share of honest images that are left out as well.
+        seed: of the halves of patients it was calibrated with.
+        train_sha256: of the training images.
+    """
+
+    level: float
+    chance: float
+    seed: int
+    train_sha256: str
+    _view: PixelView
+    _references: References
+
+    def is_copy(self, images: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Which images are to be left out.
+
+        Args:
+            images: uint8 [N, H, W], of the training images' size.
+
+        Returns:
+            bool [N].
+        """
+        return nearest_patients(self._view, images, self._references).log_ratio > self.level
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything but what is made from real images; `restore` needs those again."""
+        return {
+            "format": _FORMAT,
+            "level": self.level,
+            "chance": self.chance,
+            "seed": self.seed,
+            "train_sha256": self.train_sha256,
+        }
+
+    @classmethod
+    def restore(cls, values: Mapping[str, Any], train: ImageSet) -> "CopyBound":
+        """A bound from `as_dict` and the training images it was calibrated on.
+
+        Raises:
+            XrayganError: other training images, or another format.
+        """
+        if values.get("format") != _FORMAT or values.get("train_sha256") != _hash(train):
+            raise XrayganError(
+                "the copy bound was calibrated on other training images; calibrate it again"
+            )
+        view, references, _ = _prepared(train, int(values["seed"]))
+        return cls(
+            float(values["level"]),
+            float(values["chance"]),
+            int(values["seed"]),
+            values["train_sha256"],
+            view,
+            references,
+        )
+
+
+def fit_bound(
+    train: ImageSet, holdout: ImageSet | None = None, *, chance: float = 0.01, seed: int = 0
+) -> CopyBound:
+    """Calibrate the bound on how near real films of other patients come.
+
+    Args:
+        train: what the generator was trained on, of at least six patients.
+        holdout: more films to calibrate with; those of training patients are passed over.
+        chance: share of honest images that may be left out, in (0, 1).
+        seed: of the halves: filters are fitted on one half of the patients, chance is measured
+            on the other.
+
+    Returns:
+        The bound. It holds descriptions of the training images in memory.
+
+    Raises:
+        XrayganError: too few patients.
+        ValueError: chance outside (0, 1).
+
+    Guarantees: none about privacy. An honest image is left out with a chance of about `chance`.
+    """
+    if not 0 < chance < 1:
+        raise ValueError(f"chance is {chance}: expected between 0 and 1")
+    found = len(set(train.patients.tolist()))
+    if found < LEAST_PATIENTS:
+        raise XrayganError(
+            f"the training set has {found} patients and the copy filter needs at least "
+            f"{LEAST_PATIENTS}; leave --filter copies out, or add films of more patients"
+        )
+    view, references, patients = _prepared(train, seed)
+    own = patients.number[patients.null]
+    null = nearest_patients(view, train.images[patients.null], references, own=own).log_ratio
+    if holdout is not None:
+        trained = set(train.patients.tolist())
+        others = np.array([key not in trained for key in holdout.patients.tolist()], bool)
+        seen = nearest_patients(view, holdout.images[others], references)
+        null = np.concatenate([null, seen.log_ratio])
+    level = float(np.quantile(null, 1 - chance))
+    return CopyBound(level, chance, seed, _hash(train), view, references)
+
+
+def _prepared(train: ImageSet, seed: int) -> tuple[PixelView, References, Patients]:
+    patients = Patients.of(train, seed)
+    view = PixelView.fit(train.images[patients.fitted])
+    return view, References.of(view.describe(train.images), patients.number), patients
+
+
+def _hash(images: ImageSet) -> str:
+    return content_hash(images.images, *map(str, images.patients))

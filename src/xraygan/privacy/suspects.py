@@ -1,0 +1,96 @@
+"""Who is attacked: members and others in equal class shares, cut in two folds by patient."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xraygan.privacy.roc import Suspects
+from xraygan.sets import ImageSet
+
+MOST_MEMBERS_EACH = 4
+"""Members for each held-out image; more hardly narrow an interval."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Rows of the training and of the held-out set that are attacked.
+
+    Attributes:
+        train_rows: int [A].
+        holdout_rows: int [B].
+        suspects: of the A + B images, training images first.
+        fold: int [A + B], 0 or 1, equal for films of one patient: held-out images of one fold
+            are the reference for attacks on the other.
+    """
+
+    train_rows: NDArray[np.intp]
+    holdout_rows: NDArray[np.intp]
+    suspects: Suspects
+    fold: NDArray[np.intp]
+
+    @classmethod
+    def draw(cls, train: ImageSet, holdout: ImageSet, seed: int) -> "Sample":
+        """Training images at random, as many of each class for each held-out image of it.
+
+        Classes that one of the sets lacks are left out: their share would tell the sets apart.
+        """
+        generator = np.random.default_rng(seed)
+        classes = len(train.classes)
+        inside = np.bincount(train.labels, minlength=classes)
+        outside = np.bincount(holdout.labels, minlength=classes)
+        shared = np.flatnonzero((inside > 0) & (outside > 0))
+        each = min([MOST_MEMBERS_EACH, *(inside[shared] / outside[shared])])
+        rows = [np.empty(0, np.intp)]
+        for label in shared:
+            mine = generator.permutation(np.flatnonzero(train.labels == label))
+            rows.append(mine[: int(each * outside[label])])
+        train_rows = np.sort(np.concatenate(rows))
+        holdout_rows = np.flatnonzero(np.isin(holdout.labels, shared))
+        member = np.arange(len(train_rows) + len(holdout_rows)) < len(train_rows)
+        keys = [f"member {key}" for key in train.patients[train_rows]]
+        keys += [f"other {key}" for key in holdout.patients[holdout_rows]]
+        labels = np.concatenate([train.labels[train_rows], holdout.labels[holdout_rows]])
+        patients = np.array(keys, object)
+        fold = _folds(patients, labels, member, generator)
+        suspects = Suspects(member, patients, 2 * labels.astype(np.intp) + fold)
+        return cls(train_rows, holdout_rows, suspects, fold)
+
+    def take(self, train: NDArray, holdout: NDArray) -> NDArray:
+        """These rows of two tables, one below the other."""
+        return np.concatenate([train[self.train_rows], holdout[self.holdout_rows]])
+
+    def reference(self, fold: int) -> NDArray[np.bool_]:
+        """Which images are the reference where this fold is attacked."""
+        return ~self.suspects.member & (self.fold != fold)
+
+    @property
+    def fewest_patients(self) -> int:
+        """On the smaller side."""
+        member = self.suspects.member
+        return min(len(set(self.suspects.patients[side])) for side in (member, ~member))
+
+
+def halves(patients: NDArray[np.object_], generator: np.random.Generator) -> NDArray[np.bool_]:
+    """One half of the patients, at random, as a mask over their images."""
+    keys, of = np.unique(patients.astype(str), return_inverse=True)
+    return (generator.permutation(len(keys)) % 2 == 0)[of]
+
+
+def _folds(
+    patients: NDArray[np.object_],
+    labels: NDArray[np.integer],
+    member: NDArray[np.bool_],
+    generator: np.random.Generator,
+) -> NDArray[np.intp]:
+    """0 or 1 by patient, half of each class and side."""
+    fold = np.zeros(len(patients), np.intp)
+    _, first, of = np.unique(patients.astype(str), return_index=True, return_inverse=True)
+    of_patient = np.zeros(len(first), np.intp)
+    for side in (True, False):
+        for label in np.unique(labels):
+            mine = np.flatnonzero((member[first] == side) & (labels[first] == label))
+            of_patient[generator.permutation(mine)[::2]] = 1
+    if len(first):
+        fold = of_patient[of]
+    return fold

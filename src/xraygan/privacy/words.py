@@ -1,0 +1,122 @@
+"""What the audit says in plain words."""
+
+from collections.abc import Mapping
+
+from xraygan.privacy.copies import Copies
+from xraygan.privacy.membership import Attack, Membership
+from xraygan.privacy.planted import PLANTED
+
+DOES_NOT_PROVE = (
+    "That the images or the model are anonymous, or private in any formal sense: this is no "
+    "differential privacy and no legal opinion. An audit can find leaks; it cannot show that "
+    "there are none. Other attacks, more synthetic images, or knowledge of a patient from "
+    "elsewhere may give away what was not found here."
+)
+_ATTACKS = {
+    "gan_leaks": "nearest synthetic image (GAN-Leaks)",
+    "gan_leaks_calibrated": "nearest synthetic image beside nearest reference (GAN-Leaks)",
+    "monte_carlo": "synthetic images within a radius (Monte Carlo)",
+    "domias": "density of synthetic images beside that of reference images (DOMIAS)",
+    "reconstruction": "how well films are put together from synthetic images",
+    "logan": "the discriminator's scores (LOGAN)",
+}
+
+
+def explanation(copies: Copies, membership: Membership) -> str:
+    """The verdict in a few sentences."""
+    if copies.found:
+        first = "Synthetic images copy training images. " + " ".join(copies.reasons)
+        return f"{first} {_attacks_said(membership)} Do not share these images or this model."
+    nothing = (
+        "No synthetic image, and no more patients than chance explains, were imitated more closely "
+        f"than real films of other patients resemble one another. {_power(copies)}"
+    )
+    if membership.leaks:
+        return (
+            f"{_attacks_said(membership)} Whoever has a patient's film and the synthetic images "
+            f"can guess whether it was trained on. {nothing} Do not share these images or this "
+            "model."
+        )
+    return f"{nothing} {_attacks_said(membership)}"
+
+
+def tested(copies: Copies, membership: Membership) -> list[str]:
+    """What was looked for, and how."""
+    spaces = sorted({key.partition("@")[2] for key in copies.figures if "@" in key})
+    also = f", and by the features of {' and '.join(spaces)}" if spaces else ""
+    attacks = list(dict.fromkeys(name.partition("@")[0] for name in membership.attacks))
+    said = [
+        "Copies: every synthetic image against every training image, by pixels with shifts of up "
+        f"to a sixteenth of the side, left-right flips and noise{also}; beside how near real films "
+        "of other patients come.",
+        f"Copies planted for control: {_planted(copies.recognised)}.",
+    ]
+    if attacks:
+        said.append(
+            f"Membership of {membership.members:,} training images against {membership.others:,} "
+            f"held-out ones, by {len(attacks)} attacks: "
+            + "; ".join(_ATTACKS.get(name, name) for name in attacks)
+            + "."
+        )
+    return said
+
+
+def not_tested(membership: Membership) -> list[str]:
+    """What was not looked for."""
+    said = [
+        "Copies of parts of a film, copies turned or warped strongly, mixtures of films, and "
+        "likenesses that only a network trained to recognise patients would see.",
+        "Attackers who can train generators of their own for comparison (shadow models), who know "
+        "the training code or its random seed, or who see the model's weights.",
+        "Attributes of patients (age, sex, disease) that could be inferred, and linkage with other "
+        "collections.",
+        "Sets of synthetic images other than this one: each release needs an audit of its own.",
+    ]
+    if "logan" not in membership.attacks:
+        said.insert(1, "The discriminator (LOGAN): its scores were not given. It is never shipped.")
+    if not membership.attacks:
+        said.insert(0, "Membership inference.")
+    return said
+
+
+def _attacks_said(membership: Membership) -> str:
+    if not membership.attacks:
+        return "Whether training images can be told from others was not tested."
+    if membership.leaks:
+        worst = membership.leaks[0]
+        auc = membership.attacks[worst].auc
+        return (
+            f"{len(membership.leaks)} of {len(membership.attacks)} attacks tell training images "
+            f"from others; the best, {worst}, with an area of {auc.value:.2f} (95 % interval "
+            f"{auc.low:.2f} to {auc.high:.2f}; 0.5 is guessing)."
+        )
+    best = _strongest(membership.attacks)
+    return (
+        f"None of {len(membership.attacks)} attacks told training images from others beyond "
+        f"chance and controls; the highest area was {best.auc.value:.2f} (95 % interval "
+        f"{best.auc.low:.2f} to {best.auc.high:.2f}; 0.5 is guessing)."
+    )
+
+
+def _strongest(attacks: Mapping[str, Attack]) -> Attack:
+    return max(attacks.values(), key=lambda attack: attack.auc.value)
+
+
+def _power(copies: Copies) -> str:
+    """What a copy check that found nothing could have found."""
+    seen = [kind for kind, share in copies.recognised.items() if share >= 0.5]
+    missed = [kind for kind, share in copies.recognised.items() if share < 0.5]
+    said = []
+    if seen:
+        said.append(f"a single copy would have been recognised if {_either(seen)}")
+    if missed:
+        said.append(f"single copies that were {_either(missed)} would mostly have been missed")
+    return ("; ".join(said)[:1].upper() + "; ".join(said)[1:] + ".") if said else ""
+
+
+def _either(kinds: list[str]) -> str:
+    return " or ".join(PLANTED[kind].words for kind in kinds)
+
+
+def _planted(recognised: Mapping[str, float]) -> str:
+    return ", ".join(f"{share:.0%} of {PLANTED[k].words} ones" for k, share in recognised.items())

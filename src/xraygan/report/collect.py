@@ -1,0 +1,227 @@
+"""From a run folder to what a report says: only what is known to be shareable is taken over."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from xraygan.config import GROUPS
+from xraygan.errors import XrayganError
+from xraygan.estimates import Estimate
+from xraygan.report import tiles
+from xraygan.report.content import ClassFacts, Course, House, ReportData
+from xraygan.report.evidence import digest, read_audit, read_evaluation
+from xraygan.report.wording import Censor, clean
+from xraygan.runs import CONFIG, METRICS, RunFolder, read_json, sha256_of
+
+PHANTOM = "phantom"
+SUMMARY = "summary.json"
+SPLITS = ("train", "val", "test")
+MOST_POINTS = 400
+"""Of a curve; more are thinned evenly."""
+_VERSION = re.compile(r"[0-9][\w.+-]{0,40}")
+_LIBRARY = re.compile(r"[a-z][a-z0-9_-]{0,30}")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_LOSSES = {"d_loss": "discriminator", "g_loss": "generator"}
+
+
+def collect(run: Path) -> ReportData:
+    """Everything a report on this run says; figures that were not measured are None.
+
+    Args:
+        run: a run folder.
+
+    Returns:
+        The report's content. Apart from its `house` it holds no real image, no file name or
+        path, no patient and no free text of the settings.
+
+    Raises:
+        XrayganError: not a run folder, or a damaged file in it.
+    """
+    config = _config(run)
+    data, resolution = config["data"], config["settings"]["data"]["resolution"]
+    source, pattern = (
+        str(config.get("source", "")),
+        config["settings"]["data"].get("patient_pattern"),
+    )
+    names = tuple(data["classes"])
+    classes = tuple(clean(name) for name in names)
+    censor = Censor(text for text in (source, pattern) if text and text != PHANTOM)
+    model = read_json(run / "model" / "generator.json")
+    model = model if isinstance(model, dict) else {}
+    shown, made = tiles.examples(run / "synthetic", names, resolution)
+    counts = _counts(data["counts"])
+    evaluation = read_evaluation(run, names, censor)
+    train = {name: counts.get(("train", name), 0) for name in names}
+    return ReportData(
+        resolution=resolution,
+        phantom=source == PHANTOM,
+        classes=tuple(
+            ClassFacts(
+                clean(name), {s: counts[s, name] for s in SPLITS if (s, name) in counts}, made[name]
+            )
+            for name in names
+        ),
+        patients={s: n for s in SPLITS if isinstance(n := data["patients"].get(s), int)},
+        refused=int(data.get("refused", 0)),
+        images_seen=_whole_number(model.get("images_seen")),
+        begun=_matching(_DAY, str(config.get("begun", ""))[:10]),
+        device=config.get("device") if config.get("device") in ("cpu", "gpu") else None,
+        examples=dict(zip(classes, shown.values(), strict=True)),
+        course=_course(run, len(names), resolution),
+        evaluation=evaluation,
+        audit=read_audit(run, censor),
+        settings=_settings(config["settings"]),
+        versions=_versions(config["versions"]),
+        hashes=_hashes(run, data, model),
+        warnings=_warnings(run, model, sum(made.values())),
+        house=House(
+            clean(source),
+            clean(pattern) if pattern else None,
+            _notes(run),
+            {clean(k): v for k, v in tiles.reals(run, train, resolution).items()},
+            tiles.pairs(run / "internal" / "closest-pairs.npz", resolution),
+        ),
+    )
+
+
+def _notes(run: Path) -> tuple[str, ...]:
+    """What `run` noticed: it may name folders, and is for the house alone."""
+    summary = read_json(run / SUMMARY)
+    notes = summary.get("notes") if isinstance(summary, dict) else None
+    return tuple(clean(str(note)) for note in notes) if isinstance(notes, list) else ()
+
+
+def _config(run: Path) -> dict[str, Any]:
+    """config.json, with every part that the report builds on."""
+    config = read_json(run / CONFIG)
+    if config is None:
+        raise XrayganError(
+            f"{run}: no {CONFIG} in it; give the folder of a run (results, or runs/00000-…)"
+        )
+    try:
+        parts = config["settings"]["data"], config["data"]["counts"], config["data"]["patients"]
+        resolution, names = config["settings"]["data"]["resolution"], config["data"]["classes"]
+        sound = all(isinstance(p, dict) for p in (*parts, config["versions"]))
+        sound &= isinstance(resolution, int) and 32 <= resolution <= 512
+        sound &= isinstance(names, list) and all(isinstance(name, str) for name in names)
+    except (KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise XrayganError(f"{run / CONFIG}: not one that xraygan train has written")
+    return config
+
+
+def _counts(counts: Mapping[str, Any]) -> dict[tuple[str, str], int]:
+    """Images by (split, class) from {"train/NORMAL": 801}."""
+    parts = {key: key.partition("/") for key in counts}
+    return {(p[0], p[2]): n for key, p in parts.items() if isinstance(n := counts[key], int)}
+
+
+def _settings(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Numbers, switches and named choices; of free text only that there is some.
+
+    What a setting is called comes from `config.GROUPS`, so that a name that is not a setting
+    is not shown either.
+    """
+    shown: dict[str, dict[str, Any]] = {}
+    for group, kind in GROUPS.items():
+        values = settings.get(group)
+        shown[group] = {
+            name: _shareable_setting(values[name], field.annotation)
+            for name, field in kind.model_fields.items()
+            if isinstance(values, dict) and name in values
+        }
+    return shown
+
+
+def _shareable_setting(value: Any, annotation: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float) or value in get_args(annotation):
+        return value
+    return "set (not shown)"
+
+
+def _versions(versions: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: version
+        for name, version in versions.items()
+        if _LIBRARY.fullmatch(name) and _VERSION.fullmatch(str(version))
+    }
+
+
+def _hashes(run: Path, data: Mapping[str, Any], model: Mapping[str, Any]) -> dict[str, str]:
+    """SHA-256 of the model, of the synthetic set's manifest, and the data's fingerprint."""
+    found = {
+        "generator weights": digest(model, "weights_sha256"),
+        "training data (fingerprint)": digest(data, "fingerprint"),
+    }
+    manifest = run / "synthetic" / "manifest.csv"
+    if manifest.is_file():
+        found["manifest of the synthetic images"] = sha256_of(manifest)
+    return {name: value for name, value in found.items() if value}
+
+
+def _warnings(run: Path, model: Mapping[str, Any], made: int) -> tuple[str, ...]:
+    warnings = []
+    weights = run / "model" / "generator.safetensors"
+    if not model or not weights.is_file():
+        warnings.append("The run has no published model yet: training has not come far enough.")
+    elif sha256_of(weights) != model.get("weights_sha256"):
+        warnings.append("The generator's weights are not those that its description names.")
+    if not made:
+        warnings.append("There is no synthetic data set in this run yet.")
+    return tuple(warnings)
+
+
+def _course(run: Path, number_of_classes: int, resolution: int) -> Course:
+    rows = [row for row in _metrics(run) if _finite(row, "images_seen", *_LOSSES)]
+    measured = [row for row in rows if _finite(row, "kid", "kid_low", "kid_high")]
+    thinned, points = _thin(rows), _thin(measured)
+    return Course(
+        images=tuple(row["images_seen"] for row in thinned),
+        losses={name: tuple(row[key] for row in thinned) for key, name in _LOSSES.items()},
+        kid_images=tuple(row["images_seen"] for row in points),
+        kid=tuple(
+            Estimate(
+                row["kid"],
+                row["kid_low"],
+                row["kid_high"],
+                0,
+                floor=_number(row, "kid_floor"),
+                floor_high=_number(row, "kid_floor_high"),
+            )
+            for row in points
+        ),
+        moments=tiles.moments(run, number_of_classes, resolution),
+    )
+
+
+def _metrics(run: Path) -> list[dict[str, Any]]:
+    """The rows of metrics.jsonl, without making anything in the folder."""
+    return RunFolder(run).metrics() if (run / METRICS).is_file() else []
+
+
+def _thin(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """At most MOST_POINTS rows, the last one among them."""
+    step = math.ceil(len(rows) / MOST_POINTS) or 1
+    return list(rows[::-1][::step][::-1])
+
+
+def _finite(row: Mapping[str, Any], *keys: str) -> bool:
+    return all(_number(row, key) is not None for key in keys)
+
+
+def _number(row: Mapping[str, Any], key: str) -> float | None:
+    value = row.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _whole_number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _matching(pattern: re.Pattern[str], text: str) -> str | None:
+    return text if pattern.fullmatch(text) else None

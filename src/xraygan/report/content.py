@@ -1,0 +1,349 @@
+"""What a report says, before it is a page: frozen values, nothing that can be followed to a file.
+
+Everything outside `House` may leave the house; `for_sharing` takes `House` away, so that no
+template can show what it was never given.
+"""
+
+import base64
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from xraygan.estimates import Estimate
+from xraygan.report.readings import Reading, reading_of
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One embedded picture.
+
+    Attributes:
+        png: the file's bytes; pixels alone, no text chunks.
+        alt: what it shows, for those who cannot see it.
+        width: pixels.
+        height: pixels.
+    """
+
+    png: bytes
+    alt: str
+    width: int
+    height: int
+
+    @property
+    def uri(self) -> str:
+        """For the `src` of an image."""
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure under the name it was measured by.
+
+    Attributes:
+        key: as in evaluation.json or audit.json: "kid", "kid@inception", "tstr".
+        estimate: value, interval, count, floor; a value that could not be measured is NaN. An
+            attack's floor is its control.
+        topic: "fidelity", "utility", "membership" or "copies": where the key belongs.
+    """
+
+    key: str
+    estimate: Estimate
+    topic: str = "fidelity"
+
+    @property
+    def reading(self) -> Reading:
+        """Its title and how to read it."""
+        return reading_of(self.key, self.topic)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it was measured in another than the first feature space."""
+        return "@" in self.key
+
+    @property
+    def planted(self) -> bool:
+        """Whether it says what an audit can see, not what it saw."""
+        return self.key.startswith("planted_")
+
+
+@dataclass(frozen=True)
+class SetFacts:
+    """A set of images that something was measured on, without saying whose or where.
+
+    Attributes:
+        name: "real", "synthetic", "train", "holdout".
+        images: how many; None where the file does not say.
+        patients: how many; None where unknown.
+        sha256: of the set, or None.
+    """
+
+    name: str
+    images: int | None
+    patients: int | None
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """evaluation.json.
+
+    Attributes:
+        figures: over all classes.
+        per_class: figures by class name.
+        utility: figures by training regime, "auc" among them.
+        differences: of two regimes' AUC, by "a_minus_b".
+        trained_on: by training regime, images by "real" and "synthetic".
+        utility_notes: what to keep in mind on utility.
+        sets: what was measured on.
+        notes: what to keep in mind.
+    """
+
+    figures: tuple[Figure, ...]
+    per_class: Mapping[str, tuple[Figure, ...]]
+    utility: Mapping[str, tuple[Figure, ...]]
+    differences: Mapping[str, Figure]
+    trained_on: Mapping[str, Mapping[str, int]]
+    utility_notes: tuple[str, ...]
+    sets: tuple[SetFacts, ...]
+    notes: tuple[str, ...]
+
+    def figure(self, key: str) -> Estimate | None:
+        """One figure over all classes, if it was measured."""
+        return next((f.estimate for f in self.figures if f.key == key), None)
+
+    @property
+    def spaces_by_measure(self) -> dict[str, dict[str, Figure]]:
+        """Figures in further feature spaces, measure by measure: {key: {space: figure}}."""
+        return _by_space(self.figures)
+
+    @property
+    def classes_by_measure(self) -> dict[str, dict[str, Figure]]:
+        """Figures per class, measure by measure: {key: {class: figure}}."""
+        return _turned(self.per_class)
+
+    @property
+    def regimes_by_measure(self) -> dict[str, dict[str, Figure]]:
+        """Figures of utility, measure by measure: {key: {regime: figure}}."""
+        return _turned(self.utility)
+
+
+@dataclass(frozen=True)
+class Audit:
+    """audit.json, without anything that leads to an image or a patient.
+
+    Attributes:
+        verdict: "copying found", "membership leak found" or "nothing found".
+        explanation: the same in plain words.
+        tested: what was.
+        not_tested: what was not.
+        does_not_prove: what must not be concluded.
+        copies: figures of the copy check.
+        membership: figures by attack.
+        similarities: of the closest pairs, highest first.
+        imitated: one record of counts a patient, most imitated first.
+        sets: what was measured on.
+        notes: what to keep in mind.
+    """
+
+    verdict: str
+    explanation: str
+    tested: tuple[str, ...]
+    not_tested: tuple[str, ...]
+    does_not_prove: str
+    copies: tuple[Figure, ...]
+    membership: Mapping[str, tuple[Figure, ...]]
+    similarities: tuple[float, ...]
+    imitated: tuple[Mapping[str, int], ...]
+    sets: tuple[SetFacts, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def spaces_by_measure(self) -> dict[str, dict[str, Figure]]:
+        """Figures on copies in feature spaces, measure by measure: {key: {space: figure}}."""
+        return _by_space(self.copies)
+
+    @property
+    def attacks_by_measure(self) -> dict[str, dict[str, Figure]]:
+        """Figures of membership, measure by measure: {key: {attack: figure}}."""
+        return _turned(self.membership)
+
+    @property
+    def clear(self) -> bool:
+        """Whether it found nothing."""
+        return self.verdict == "nothing found"
+
+
+@dataclass(frozen=True)
+class ClassFacts:
+    """One class in numbers.
+
+    Attributes:
+        name: as its folder is called.
+        real: images by split ("train", "val", "test").
+        synthetic: images in the synthetic set.
+    """
+
+    name: str
+    real: Mapping[str, int]
+    synthetic: int
+
+
+@dataclass(frozen=True)
+class Course:
+    """Training as it went: values against images seen, all of one length a curve.
+
+    Attributes:
+        images: images seen at each tick.
+        losses: by name ("discriminator", "generator").
+        kid_images: images seen at each measured snapshot.
+        kid: KID at each, with interval and floor.
+        moments: pictures of the same noise at some snapshots: (thousand images seen, picture).
+    """
+
+    images: tuple[float, ...]
+    losses: Mapping[str, tuple[float, ...]]
+    kid_images: tuple[float, ...]
+    kid: tuple[Estimate, ...]
+    moments: tuple[tuple[int, Picture], ...]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A synthetic image, the training image nearest to it, and their difference."""
+
+    synthetic: Picture
+    train: Picture
+    difference: Picture
+    similarity: float
+
+
+@dataclass(frozen=True)
+class House:
+    """What stays in the house: it shows patients or says where the data lies.
+
+    Attributes:
+        source: the data's name.
+        patient_pattern: the regular expression that finds patients in file names.
+        notes: what was noticed while reading the data and measuring.
+        reals: real training images by class.
+        pairs: the closest pairs that the audit found.
+    """
+
+    source: str
+    patient_pattern: str | None
+    notes: tuple[str, ...]
+    reals: Mapping[str, tuple[Picture, ...]]
+    pairs: tuple[Pair, ...]
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything a report says.
+
+    Attributes:
+        resolution: side of the images.
+        phantom: the data bears the embedded phantom's name.
+        classes: in the order of class numbers.
+        patients: by split; films of unknown patients count as one each.
+        refused: files that were not used.
+        images_seen: what the published generator has seen, with repetition.
+        begun: the day training began, or None.
+        device: "cpu", "gpu" or None.
+        examples: synthetic pictures by class.
+        course: of training.
+        evaluation: None before `xraygan evaluate`.
+        audit: None before `xraygan audit`.
+        settings: by group and name.
+        versions: of the libraries.
+        hashes: SHA-256 by what was hashed.
+        warnings: what is wrong with this run folder.
+        licence: of the training data, as its user states it.
+        attribution: of the training data, as its user states it.
+        house: what stays in the house; None in what is shared.
+    """
+
+    resolution: int
+    phantom: bool
+    classes: tuple[ClassFacts, ...]
+    patients: Mapping[str, int]
+    refused: int
+    images_seen: int | None
+    begun: str | None
+    device: str | None
+    examples: Mapping[str, tuple[Picture, ...]]
+    course: Course
+    evaluation: Evaluation | None
+    audit: Audit | None
+    settings: Mapping[str, Mapping[str, Any]]
+    versions: Mapping[str, str]
+    hashes: Mapping[str, str]
+    warnings: tuple[str, ...] = ()
+    licence: str | None = None
+    attribution: str | None = None
+    house: House | None = field(default=None)
+
+    def for_sharing(self) -> "ReportData":
+        """The same without what stays in the house."""
+        return dataclasses.replace(self, house=None)
+
+    @property
+    def synthetic_images(self) -> int:
+        """In the synthetic set."""
+        return sum(c.synthetic for c in self.classes)
+
+    def real_images(self, split: str) -> int:
+        """Real images of one split."""
+        return sum(c.real.get(split, 0) for c in self.classes)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON. Pictures appear by what they show and the hash of their file."""
+        return _plain(self)
+
+
+def _turned(table: Mapping[str, tuple[Figure, ...]]) -> dict[str, dict[str, Figure]]:
+    """Rows for columns: {row: figures} as {key: {row: figure}}."""
+    turned: dict[str, dict[str, Figure]] = {}
+    for row, figures in table.items():
+        for figure in figures:
+            turned.setdefault(figure.key, {})[row] = figure
+    return turned
+
+
+def _by_space(figures: tuple[Figure, ...]) -> dict[str, dict[str, Figure]]:
+    """Those under a key as "kid@inception", as {"kid": {"inception": figure}}."""
+    rows: dict[str, dict[str, Figure]] = {}
+    for figure in figures:
+        measure, _, space = figure.key.partition("@")
+        if space:
+            rows.setdefault(measure, {})[space] = figure
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Picture):
+        digest = hashlib.sha256(value.png).hexdigest()
+        return {
+            "alt": value.alt,
+            "width": value.width,
+            "height": value.height,
+            "png_sha256": digest,
+        }
+    if isinstance(value, Figure):
+        reading = value.reading
+        return {
+            "key": value.key,
+            "title": reading.title,
+            "reading": reading.sentence,
+            **value.estimate.as_dict(),
+        }
+    if isinstance(value, Estimate):
+        return value.as_dict()
+    if dataclasses.is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,225 @@
+"""What a report says in words: whatever was measured, and of what was.
+
+Three questions that a reader has first are answered with one number each; the words follow from
+the figures by fixed rules, which the page states (`RULES`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from xraygan.estimates import Estimate
+from xraygan.report.content import Audit, Evaluation, Figure, ReportData
+from xraygan.report.wording import floor_of, interval_of, number, value_of
+
+MARK = "INTERNAL EDITION: shows films of real patients. Must not leave the house."
+PROTECTION = (
+    "Synthetic is not anonymous. The generator, its principal components included, is a function "
+    "of the training images and can reproduce what is rare in them; patients have been "
+    "re-identified from chest X-rays, and generators have been shown to copy some of their "
+    "training images. An audit can find copying; it cannot prove that there is none. No "
+    "differential privacy was used. Share the images and the model only under the rules that "
+    "your institution has for data derived from patients."
+)
+INTENDED = (
+    "Research and teaching in image analysis.",
+    "Developing and testing software that handles chest X-rays.",
+    "Pre-training, or enlarging a training set, where the result is then tested on real patients.",
+)
+NOT_FOR = (
+    "Diagnosis, treatment, triage or any other decision about a person.",
+    "Sole evidence for how well a medical device works.",
+    "Attempts to find out who was in the training data.",
+)
+STATEMENTS = {"protection": PROTECTION, "intended": INTENDED, "not_for": NOT_FOR}
+
+EVALUATE = "xraygan evaluate --real DATA/test --train DATA/train --synth RUN/synthetic --out RUN"
+AUDIT = (
+    "xraygan audit --train DATA/train --holdout DATA/test --synth RUN/synthetic --model RUN "
+    "--out RUN"
+)
+NEAR, APART = 0.9, 0.5
+RULES = (
+    "“No difference found”: the interval of KID reaches down to the interval of the real films' "
+    f"own figure. Otherwise coverage decides: at least {NEAR:.0%} of what real films reach is "
+    f"“near to real films”, at least {APART:.0%} “clearly different”, less is “far from real "
+    "films”. Utility compares the interval of TSTR with 0.5, and that of its difference from TRTR "
+    "with 0 (or, without one, with the interval of TRTR). The words on privacy are the audit's own."
+)
+
+
+Tone = Literal["calm", "mixed", "bad", "open", "none"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One tile.
+
+    Attributes:
+        topic: "Fidelity", "Utility" or "Privacy".
+        question: what it answers.
+        tone: how it is coloured; the words say the same. "open" is for a question that stays
+            open whatever was found.
+        headline: the answer.
+        value: the one number, or "".
+        value_label: what that number is.
+        sentence: how to take it.
+        command: what to run where nothing was measured, or "".
+    """
+
+    topic: Literal["Fidelity", "Utility", "Privacy"]
+    question: str
+    tone: Tone
+    headline: str
+    value: str = ""
+    value_label: str = ""
+    sentence: str = ""
+    command: str = ""
+
+
+def verdicts(data: ReportData) -> tuple[Verdict, Verdict, Verdict]:
+    """Fidelity, utility, privacy."""
+    return fidelity(data.evaluation), utility(data.evaluation), privacy(data.audit)
+
+
+def fidelity(evaluation: Evaluation | None) -> Verdict:
+    """How real the images are, from KID and coverage."""
+    question = "Do the images look like real films?"
+    kid = evaluation.figure("kid") if evaluation else None
+    if evaluation is None or kid is None:
+        return Verdict("Fidelity", question, "none", "Not measured yet", command=EVALUATE)
+    tone, headline = _likeness(kid, evaluation.figure("coverage"))
+    return Verdict(
+        "Fidelity",
+        question,
+        tone,
+        headline,
+        value_of(kid),
+        "kernel distance (KID) to real films of other patients, 0 is no difference",
+        f"95 % interval {interval_of(kid)}. Real films among themselves: {floor_of(kid)}.",
+    )
+
+
+def _likeness(kid: Estimate, coverage: Estimate | None) -> tuple[Tone, str]:
+    limit = kid.floor if kid.floor_high is None else kid.floor_high
+    if limit is not None and kid.low <= limit:
+        return "calm", "No difference from real films found"
+    if coverage is None or not coverage.value >= 0:
+        return "mixed", "Different from real films"
+    share = coverage.value / (coverage.floor or 1)
+    if share >= NEAR:
+        return "mixed", "Near to real films, yet different"
+    if share >= APART:
+        return "mixed", "Clearly different from real films"
+    return "bad", "Far from real films"
+
+
+def utility(evaluation: Evaluation | None) -> Verdict:
+    """What the images are good for, from TSTR beside TRTR."""
+    question = "Do models trained on them work on real patients?"
+    regimes = evaluation.utility if evaluation else {}
+    synthetic, real = _auc(regimes.get("tstr")), _auc(regimes.get("trtr"))
+    if evaluation is None or synthetic is None:
+        return Verdict("Utility", question, "none", "Not measured yet", command=EVALUATE)
+    beside = (
+        f" The same network trained on real films: {value_of(real)} ({interval_of(real)})."
+        if real
+        else ""
+    )
+    return Verdict(
+        "Utility",
+        question,
+        *_usefulness(synthetic, real, evaluation.differences.get("tstr_minus_trtr")),
+        value_of(synthetic),
+        "AUC on real films after training on synthetic images alone; 0.5 is guessing",
+        f"95 % interval {interval_of(synthetic)}.{beside}",
+    )
+
+
+def _usefulness(
+    synthetic: Estimate, real: Estimate | None, difference: Figure | None
+) -> tuple[Tone, str]:
+    if not synthetic.low > 0.5:
+        return "bad", "No use shown"
+    if difference is not None:
+        less = not difference.estimate.high >= 0
+    elif real is not None:
+        less = not synthetic.high >= real.low
+    else:
+        return "mixed", "Better than guessing"
+    if less:
+        return "mixed", "Useful, but less than real films"
+    return "calm", "No loss against real films found"
+
+
+def privacy(audit: Audit | None) -> Verdict:
+    """What the audit found."""
+    question = "Do they give patients away?"
+    if audit is None:
+        return Verdict("Privacy", question, "none", "Not measured yet", command=AUDIT)
+    figure = headline_figure(audit)
+    shown = (value_of(figure[1].estimate), figure[0]) if figure else ("", "")
+    interval = f"95 % interval {interval_of(figure[1].estimate)}. " if figure else ""
+    if audit.clear:
+        after = "This does not prove that the images are anonymous."
+        return Verdict("Privacy", question, "open", "Nothing found", *shown, interval + after)
+    headline = audit.verdict[:1].upper() + audit.verdict[1:]
+    after = "Do not share the images or the model."
+    return Verdict("Privacy", question, "bad", headline, *shown, interval + after)
+
+
+def headline_figure(audit: Audit) -> tuple[str, Figure] | None:
+    """The one number on privacy with its label.
+
+    Of copies where those were found, else of the attack that told most; None without any.
+    """
+    if audit.verdict == "copying found" and audit.copies:
+        return audit.copies[0].reading.title, audit.copies[0]
+    attacks = [f for figures in audit.membership.values() for f in figures if f.key == "auc"]
+    strongest = max(
+        (f for f in attacks if f.estimate.value >= 0), key=lambda f: f.estimate.value, default=None
+    )
+    if strongest is None:
+        return None
+    label = (
+        f"AUC of the strongest of {number(len(attacks), 0)} membership attacks; 0.5 is guessing, "
+        "1 is certainty"
+    )
+    return label, strongest
+
+
+def _auc(figures: Iterable[Figure] | None) -> Estimate | None:
+    return next((f.estimate for f in figures or () if f.key == "auc"), None)
+
+
+def limits(data: ReportData) -> tuple[str, ...]:
+    """What the figures do not say, and what was left unmeasured."""
+    evaluation, audit = data.evaluation, data.audit
+    unmeasured = [
+        name
+        for name, there in (
+            ("fidelity", evaluation is not None and evaluation.figures),
+            ("utility", evaluation is not None and evaluation.utility),
+            ("privacy", audit),
+        )
+        if not there
+    ]
+    said = [
+        f"Findings smaller than a pixel of {data.resolution} × {data.resolution} are not in these "
+        "images; texture and fine lines are the first that a generator gets wrong.",
+        "A class is what the generator was asked for. No radiologist has confirmed any image.",
+        "The synthetic images have the age, sex, disease and equipment of the training data, its "
+        "gaps and its biases, perhaps more of them; nothing is known about other hospitals.",
+        "A figure says what its measure can see. Images may be wrong in ways that none of them "
+        "sees.",
+        "Intervals tell how much a figure would vary with other images of the same kind; they do "
+        "not cover another training run or other data.",
+    ]
+    if unmeasured:
+        said.append(f"Not measured in this report: {', '.join(unmeasured)}.")
+    if data.phantom:
+        said.append(
+            "Drawn phantoms are much simpler than patients: figures on them say that the "
+            "programs work, and nothing about real X-rays."
+        )
+    return tuple(said)

@@ -1,0 +1,72 @@
+"""What a run's discriminator thinks of images: for the audit, never for sharing."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from xraygan.config import ModelSettings
+from xraygan.errors import XrayganError
+from xraygan.models.discriminator import build_discriminator
+from xraygan.runs import CONFIG, read_json
+from xraygan.sets import ImageSet
+from xraygan.training.checkpoint import load_newest
+
+_AT_ONCE = 256
+
+
+def discriminator_scores(run: Path, *sets: ImageSet) -> list[np.ndarray]:
+    """Scores of images under the discriminator of a run's newest checkpoint.
+
+    Args:
+        run: a run folder with checkpoints.
+        sets: images at the run's resolution, of classes that it knows.
+
+    Returns:
+        float32 [N] a set: the higher, the more real.
+
+    Raises:
+        XrayganError: no run, no checkpoint, or images that do not fit its networks.
+    """
+    config = read_json(run / CONFIG)
+    if config is None:
+        raise XrayganError(f"{run}: no run folder; give the folder that `xraygan train` wrote")
+    network = ModelSettings.parse(config["model"], str(run / CONFIG))
+    checkpoint = load_newest(run / "checkpoints", lambda _: None)
+    if checkpoint is None:
+        raise XrayganError(
+            f"{run}: no whole checkpoint, so its discriminator cannot be asked; leave out --model"
+        )
+    discriminator = build_discriminator(network)
+    discriminator.set_weights(
+        [
+            checkpoint.arrays[f"discriminator.{number:03d}"]
+            for number in range(len(discriminator.weights))
+        ]
+    )
+    classes = config["data"]["classes"]
+    return [_scores(discriminator, network.resolution, classes, run, images) for images in sets]
+
+
+def _scores(
+    discriminator: keras.Model, resolution: int, classes: list[str], run: Path, images: ImageSet
+) -> np.ndarray:
+    if images.images.shape[1] != resolution:
+        raise XrayganError(
+            f"{run} was trained at {resolution} pixels, the images are {images.images.shape[1]}: "
+            f"give --resolution {resolution}"
+        )
+    unknown = [name for name in images.classes if name not in classes]
+    if unknown:
+        raise XrayganError(
+            f"{run} knows the classes {', '.join(classes)}, not {unknown[0]}: its discriminator "
+            "cannot be asked about these images; leave out --model"
+        )
+    numbers = np.array([classes.index(name) for name in images.classes])[images.labels]
+    parts = []
+    for start in range(0, len(images), _AT_ONCE):
+        rows = slice(start, start + _AT_ONCE)
+        pixels = images.images[rows, ..., None].astype(np.float32) / 127.5 - 1
+        condition = np.eye(len(classes), dtype=np.float32)[numbers[rows]]
+        parts.append(np.asarray(discriminator([pixels, condition], training=False))[:, 0])
+    return np.concatenate(parts) if parts else np.empty(0, np.float32)

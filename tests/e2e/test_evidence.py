@@ -1,0 +1,123 @@
+"""`evaluate`, `audit` and `report` as a user calls them, on images of any generator."""
+
+import json
+import shutil
+
+import pytest
+from program import in_one_process, write_films, xraygan
+
+COUNTS = {"A": 40, "B": 40}
+BASIC = ["--feature-spaces", "filter-bank-1"]
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    """Training, held-out and honest synthetic films; and copies of the training films."""
+    root = tmp_path_factory.mktemp("sets")
+    for seed, name in enumerate(("train", "holdout", "honest"), 1):
+        folder = write_films(root / name, COUNTS, seed)
+        for path in folder.rglob("*.png"):
+            path.rename(path.with_name(f"{name}-{path.name}"))
+    shutil.copytree(root / "train", root / "copies")
+    return root
+
+
+@pytest.fixture(scope="module")
+def answers(sets):
+    pattern = ["--patient-pattern", r"(\w+-person\d+)_"]
+    audit = ["audit", "--train", sets / "train", "--holdout", sets / "holdout", *BASIC, "--json"]
+    evaluate = ["evaluate", "--real", sets / "holdout", "--synth", sets / "honest", *BASIC]
+    return in_one_process(
+        [*audit, *pattern, "--synth", sets / "honest"],
+        [*audit, *pattern, "--synth", sets / "copies", "--out", sets / "out"],
+        [*evaluate, *pattern, "--json", "--out", sets / "out"],
+        [*evaluate, *pattern],
+        [*audit[:-1], *pattern, "--synth", sets / "copies"],
+    )
+
+
+def figures(value):
+    """Every figure in a JSON object."""
+    if isinstance(value, dict):
+        if "value" in value:
+            yield value
+        for part in value.values():
+            yield from figures(part)
+
+
+def test_audit_clears_honest_films(answers):
+    found = json.loads(answers[0].stdout)
+    assert found["verdict"] == "nothing found", found
+    assert found["not_tested"]
+    assert found["does_not_prove"]
+
+
+def test_audit_finds_copies(answers, sets):
+    found = json.loads(answers[1].stdout)
+    assert found["verdict"] == "copying found", found
+    assert found == json.loads((sets / "out/audit.json").read_text(encoding="utf-8"))
+    assert (sets / "out/internal").stat().st_mode & 0o077 == 0
+    assert (sets / "out/internal/closest-pairs.png").is_file()
+    assert "person" not in answers[1].stdout
+
+
+def test_every_figure_is_whole(answers):
+    for answer in answers[:3]:
+        found = list(figures(json.loads(answer.stdout)))
+        assert len(found) > 5
+        for figure in found:
+            assert {"value", "low", "high", "n"} <= set(figure)
+            if None not in (figure["low"], figure["high"]):
+                assert figure["low"] <= figure["high"]
+
+
+def test_evaluate_has_a_floor_a_space_and_classes(answers, sets):
+    found = json.loads(answers[2].stdout)
+    assert found["kid"]["floor"] is not None
+    assert found["kid"]["feature_space"] == "filter-bank-1"
+    assert set(found["per_class"]) == {"A", "B"}
+    assert found["utility"] is None
+    assert found == json.loads((sets / "out/evaluation.json").read_text(encoding="utf-8"))
+
+
+def test_tables_for_people(answers):
+    for answer, words in ((answers[3], ("kid", "coverage")), (answers[4], ("verdict: copying",))):
+        assert answer.code == 0, answer
+        assert all(word in answer.stdout for word in words)
+        assert "Traceback" not in answer.stderr
+
+
+def test_report_of_a_finished_run(finished, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(finished.folder, run)
+    shared, internal = in_one_process(["report", run, "--json"], ["report", run, "--internal"])
+    assert shared.code == internal.code == 0, (shared, internal)
+    page = (run / "report.html").read_text(encoding="utf-8")
+    house = (run / "internal/report.html").read_text(encoding="utf-8")
+    assert "INTERNAL" in house
+    assert "INTERNAL EDITION" not in page
+    assert json.loads((run / "report.json").read_text(encoding="utf-8"))
+
+
+def test_faults_are_one_line(sets, tmp_path):
+    (tmp_path / "empty").mkdir()
+    base = ["--real", sets / "holdout", "--synth", sets / "honest"]
+    refused = in_one_process(
+        ["evaluate", *base, "--feature-spaces", "filter-bnk-1"],
+        ["evaluate", *base, "--feature-spaces", ","],
+        ["evaluate", "--real", tmp_path / "none", "--synth", sets / "honest"],
+        ["evaluate", "--real", sets / "holdout", "--synth", tmp_path / "empty"],
+        ["evaluate", *base, "--resolution", "7"],
+        ["report", tmp_path / "empty"],
+        ["report", tmp_path / "none"],
+    )
+    words = ("filter-bank-1", "spaces", "none", "empty", "resolution", "empty", "none")
+    for ended, word in zip(refused, words, strict=True):
+        assert word in ended.refusal().split("error: ")[1]
+
+
+def test_help_is_quick_and_whole():
+    for command in ("evaluate", "audit", "report"):
+        ended = xraygan(command, "--help")
+        assert ended.code == 0
+        assert "--json" in ended.stdout

@@ -1,0 +1,287 @@
+import csv
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data_pictures import encoded, film, folder_tree, write
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from source_trees import films, table
+
+from xraygan.config import DataSettings
+from xraygan.data.cache import Dataset, prepare
+from xraygan.data.prepared import write_dataset
+from xraygan.errors import XrayganError
+
+SMALL = DataSettings(resolution=32)
+
+
+@pytest.fixture
+def cached(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A flat folder with a table that knows much, and names that nobody else may see."""
+    root = tmp_path / "data"
+    rows = ["path,label,patient_id,view,split,age,sex"]
+    for number in range(12):
+        films(root, f"Doe_Jane_{number}.png", start=number)
+        label = "A/B: <c>" if number % 3 else "CON|D"
+        label = "Röntgen" if number % 2 else label
+        split = ("train", "train", "test")[number // 4]
+        rows.append(f"Doe_Jane_{number}.png,{label},DOE^JANE{number // 2},PA,{split},{number},F")
+    shutil.copy(root / "Doe_Jane_1.png", root / "Doe_Jane_copy.png")
+    rows.append("Doe_Jane_copy.png,Röntgen,DOE^JANE0,PA,train,1,F")
+    (root / "Doe_Jane_bad.png").write_bytes(b"no picture")
+    rows.append("Doe_Jane_bad.png,Röntgen,DOE^JANE0,PA,train,1,F")
+    table(root / "films.csv", *rows)
+    return root
+
+
+def written(source: Path, out: Path, cached: Path, options: DataSettings = SMALL) -> Dataset:
+    dataset = prepare(source, options, cached)
+    write_dataset(dataset, out, options)
+    return dataset
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def state(out: Path) -> dict[str, tuple[int, int]]:
+    """Name to inode and modification time of everything."""
+    return {
+        path.relative_to(out).as_posix(): (path.stat().st_ino, path.stat().st_mtime_ns)
+        for path in out.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+def same(first: Dataset, second: Dataset) -> None:
+    """The same films in the same splits and classes, of the same patients."""
+
+    def by_picture(dataset: Dataset) -> dict[bytes, list[tuple[str, ...]]]:
+        found: dict[bytes, list[tuple[str, ...]]] = {}
+        columns = ["split", "label", "view", "age", "sex", "labels"]
+        rows = dataset.manifest[columns].itertuples(index=False, name=None)
+        for image, row in zip(dataset.images, rows, strict=True):
+            found.setdefault(image.tobytes(), []).append(row)
+        return {pixels: sorted(rows) for pixels, rows in found.items()}
+
+    def partition(dataset: Dataset) -> set[frozenset[bytes]]:
+        groups: dict[str, set[bytes]] = {}
+        for image, patient in zip(dataset.images, dataset.manifest["patient"], strict=True):
+            groups.setdefault(patient, set()).add(image.tobytes())
+        return {frozenset(group) for group in groups.values()}
+
+    assert by_picture(first) == by_picture(second)
+    assert partition(first) == partition(second)
+    assert first.classes == second.classes
+
+
+def test_what_is_written_is_read_back(source: Path, cached: Path, tmp_path: Path) -> None:
+    dataset = written(source, tmp_path / "out", cached)
+    assert set(dataset.classes) == {"A/B: <c>", "Röntgen"}
+    again = prepare(tmp_path / "out", SMALL, cached)
+    assert again.source_format == "imagefolder"
+    same(dataset, again)
+    # And once more, from the second folder, byte for byte.
+    write_dataset(again, tmp_path / "out2", SMALL)
+    first, second = (
+        {
+            path.relative_to(tmp_path / name).as_posix(): path.read_bytes()
+            for path in (tmp_path / name).rglob("*.*")
+            if path.is_file() and path.name not in (".lock", "dataset.json", "refused.csv")
+        }
+        for name in ("out", "out2")
+    )
+    assert first == second
+
+
+def test_nothing_written_names_anybody(source: Path, cached: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    written(source, out, cached)
+    for path in out.rglob("*"):
+        assert "Doe" not in path.name
+        if path.is_file():
+            content = path.read_bytes().lower()
+            assert b"doe" not in content
+            assert b"jane" not in content
+    refused = rows_of(out / "refused.csv")
+    assert {row["reason"].split(";")[0] for row in refused} >= {"same picture as another file"}
+    assert len({row["file"] for row in refused}) == len(refused)
+
+
+def test_the_tables(source: Path, cached: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    dataset = written(source, out, cached)
+    rows = rows_of(out / "metadata.csv")
+    assert len(rows) == len(dataset.images)
+    for row in rows:
+        assert (out / row["file_name"]).is_file()
+        assert row["file_name"].startswith(row["split"] + "/")
+        assert row["view"] == "PA"
+        assert len(row["patient"]) == 16
+    described = json.loads((out / "dataset.json").read_text())
+    assert described["complete"]
+    assert described["source_format"] == "csv"
+    assert sum(map(sum, (c.values() for c in described["counts"].values()))) == len(rows)
+    assert described["settings"]["resolution"] == 32
+    assert {path.parent.name for path in out.rglob("*.png")} == {"A_B_ _c_", "Röntgen"}
+
+
+def test_the_second_call_writes_nothing(source: Path, cached: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    dataset = written(source, out, cached)
+    before = state(out)
+    assert write_dataset(dataset, out, SMALL)["unchanged"]
+    assert state(out) == before
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "foreign"])
+def test_a_damaged_data_set_is_mended(
+    source: Path, cached: Path, tmp_path: Path, damage: str
+) -> None:
+    out = tmp_path / "out"
+    dataset = written(source, out, cached)
+    victim = sorted(out.rglob("*.png"))[0]
+    whole = victim.read_bytes()
+    if damage == "gone":
+        victim.unlink()
+    elif damage == "cut":
+        victim.write_bytes(whole[:-9])
+        (out / "metadata.csv").unlink()
+    else:
+        shutil.copy(victim, victim.with_name("stranger.png"))
+    assert not write_dataset(dataset, out, SMALL)["unchanged"]
+    assert victim.read_bytes() == whole
+    assert len(list(out.rglob("*.png"))) == len(dataset.images)
+
+
+def test_an_interrupted_call_is_taken_up(source: Path, cached: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    dataset = prepare(source, SMALL, cached)
+
+    def interrupt(done: int, _total: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_dataset(dataset, out, SMALL, interrupt)
+    half = state(out)
+    assert sum(name.endswith(".png") for name in half) == 4
+    assert not (out / "metadata.csv").exists()
+    assert not json.loads((out / "dataset.json").read_text())["complete"]
+    assert not write_dataset(dataset, out, SMALL)["unchanged"]
+    whole = state(out)
+    assert all(whole[name] == kept for name, kept in half.items() if name.endswith(".png"))
+    same(dataset, prepare(out, SMALL, cached))
+
+
+def test_images_of_an_earlier_state_are_removed(source: Path, cached: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    written(source, out, cached)
+    only = DataSettings(resolution=32, labels="Röntgen")
+    dataset = written(source, out, cached, only)
+    assert len(list(out.rglob("*.png"))) == len(dataset.images)
+    assert {path.parent.name for path in out.rglob("*.png")} == {"Röntgen"}
+    assert {path.name for path in (out / "train").iterdir()} == {"Röntgen"}
+
+
+def test_other_folders_are_left_alone(source: Path, cached: Path, tmp_path: Path) -> None:
+    dataset = prepare(source, SMALL, cached)
+    other = folder_tree(tmp_path / "other", {"train/A": 1})
+    for target in (other, source):
+        before = state(target)
+        with pytest.raises(XrayganError, match="holds something else"):
+            write_dataset(dataset, target, SMALL)
+        assert state(target) == before
+    with pytest.raises(XrayganError, match="is a file"):
+        write_dataset(dataset, write(tmp_path / "x" / "a.png", 0), SMALL)
+
+
+def test_films_that_look_alike_when_small_stay_two(cached: Path, tmp_path: Path) -> None:
+    source = folder_tree(tmp_path / "data", {"train/A": 6, "train/B": 6})
+    block = np.kron(film(50, 32, 32), np.ones((2, 2), np.uint8))
+    for name, image in (("p_0", block), ("q_0", np.kron(block, np.ones((2, 2), np.uint8)))):
+        (source / f"train/A/{name}.png").write_bytes(encoded(image))
+    dataset = written(source, tmp_path / "out", cached)
+    assert any(path.stem.endswith("-2") for path in (tmp_path / "out").rglob("*.png"))
+    same(dataset, prepare(tmp_path / "out", SMALL, cached))
+
+
+def test_keys_of_patients_need_the_salt(source: Path, cached: Path, tmp_path: Path) -> None:
+    written(source, tmp_path / "a", cached)
+    written(source, tmp_path / "b", cached)
+    written(source, tmp_path / "c", tmp_path / "other cache")
+    keys = [{row["patient"] for row in rows_of(tmp_path / n / "metadata.csv")} for n in "abc"]
+    assert keys[0] == keys[1]
+    assert not keys[0] & keys[2]
+    assert (cached / "salt").stat().st_mode & 0o777 == 0o600
+
+
+def test_labels_can_be_chosen_from_a_prepared_set(cached: Path, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    rows = ["path,label"]
+    for number, label in enumerate(["Edema|Mass", "Mass", "No Finding", "Edema"] * 3):
+        films(root, f"{number}.png", start=number)
+        rows.append(f"{number}.png,{label}")
+    table(root / "t.csv", *rows)
+    chosen = DataSettings(resolution=32, labels="Edema")
+    first = written(root, tmp_path / "out", cached, chosen)
+    assert set(first.manifest["labels"]) == {"Edema", "Edema|Mass", "No Finding"}
+    mass = prepare(tmp_path / "out", DataSettings(resolution=32, labels="Mass"), cached)
+    assert set(mass.manifest["label"]) == {"Mass", "No Finding"}
+
+
+LABEL = st.sampled_from(["A", "B", "C|D", "a", "."])
+ROW = st.tuples(LABEL, st.integers(0, 5), st.sampled_from(["train", "val", "test", ""]))
+
+
+@given(rows=st.lists(ROW, min_size=6, max_size=16), keep=st.booleans())
+@settings(max_examples=25, deadline=None)
+def test_round_trip_of_any_table(
+    rows: list[tuple[str, int, str]], keep: bool, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    root = tmp_path_factory.mktemp("trip")
+    lines = ["path,label,patient_id,split"]
+    for number, (label, patient, split) in enumerate(rows):
+        films(root / "data", f"{number}.png", start=number)
+        lines.append(f"{number}.png,{label},{patient},{split}")
+    table(root / "data/t.csv", *lines)
+    options = DataSettings(resolution=32, keep_splits=keep)
+    try:
+        dataset = written(root / "data", root / "out", root / "cache", options)
+    except XrayganError:
+        return
+    same(dataset, prepare(root / "out", options, root / "cache"))
+
+
+def test_another_program_is_writing(source: Path, cached: Path, tmp_path: Path) -> None:
+    from filelock import FileLock
+
+    dataset = prepare(source, SMALL, cached)
+    (tmp_path / "out").mkdir()
+    with FileLock(tmp_path / "out" / ".lock"), pytest.raises(XrayganError, match="another xraygan"):
+        write_dataset(dataset, tmp_path / "out", SMALL)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user to be")
+def test_a_folder_that_cannot_be_written(source: Path, cached: Path) -> None:
+    import resource
+
+    dataset = prepare(source, SMALL, cached)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, limits[1]))
+    try:
+        with pytest.raises(XrayganError, match="cannot be written"):
+            write_dataset(dataset, source.parent / "full", SMALL)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not write_dataset(dataset, source.parent / "full", SMALL)["unchanged"]

@@ -1,0 +1,188 @@
+import gzip
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from source_trees import classes, films, listed, one, table, why
+
+from xraygan.data.entries import DiskFile, Entry
+from xraygan.data.listing import Facts
+from xraygan.data.tables import parse_age, parse_sex, parse_view, read_columns, read_table
+from xraygan.errors import XrayganError
+
+
+def entry(path: Path) -> Entry:
+    return Entry((path.name,), DiskFile(str(path), path.stat()))
+
+
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [
+        ("45", 45),
+        ("45.5", 45.5),
+        ("058Y", 58),
+        ("009M", 0.75),
+        ("000D", 0),
+        ("411", None),
+        ("150Y", None),
+        ("93", 90),
+        ("", None),
+        ("-3", None),
+        ("nan", None),
+        ("12 years", None),
+    ],
+)
+def test_ages(text: str, years: float | None) -> None:
+    assert parse_age(text) == years
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_an_age_or_none(text: str) -> None:
+    age = parse_age(text)
+    assert age is None or 0 <= age <= 90
+
+
+def test_views_and_sexes() -> None:
+    assert [parse_view(v) for v in ("pa", "AP_horizontal", "ll", " ", "COSTAL")] == [
+        *("PA", "AP", "LATERAL", None, "COSTAL")
+    ]
+    assert [parse_sex(s) for s in ("Female", "m", "Unknown", "")] == ["F", "M", None, None]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+def test_any_separator_with_or_without_a_mark(tmp_path: Path, separator: str, start: str) -> None:
+    rows = [["path", "label"], ["a.png", "NA"], ["ü b.png", "007"]]
+    text = start + "\r\n".join(separator.join(row) for row in rows)
+    path = tmp_path / "t.csv"
+    path.write_bytes(text.encode())
+    assert read_columns(entry(path)) == ("path", "label")
+    assert read_table(entry(path)).to_numpy().tolist() == rows[1:]
+
+
+def test_faulty_tables(tmp_path: Path) -> None:
+    ragged = table(tmp_path / "ragged.csv", "a,b", "1,2", "1,2,3,4", "1")
+    with pytest.raises(XrayganError, match=r"ragged\.csv.*cannot be read as CSV"):
+        read_table(entry(ragged))
+    latin = tmp_path / "latin.csv"
+    latin.write_bytes("path,label\nä.png,x\n".encode("latin-1"))
+    with pytest.raises(XrayganError, match=r"latin\.csv.*UTF-8"):
+        read_table(entry(latin))
+    cut = tmp_path / "cut.csv.gz"
+    cut.write_bytes(gzip.compress(b"path,label\n" * 1000)[:-20])
+    with pytest.raises(XrayganError, match=r"cut\.csv\.gz"):
+        read_table(entry(cut))
+    with pytest.raises(XrayganError, match="line 2 is not a JSON object"):
+        read_table(entry(table(tmp_path / "x.jsonl", '{"file_name": "a.png"}', "[1]")))
+    assert read_columns(entry(cut)) == ()
+
+
+@pytest.fixture
+def flat(tmp_path: Path) -> Path:
+    films(tmp_path, "a.png", "b.png", "sub/c.png", "sub/d.png", "e.png")
+    table(
+        tmp_path / "films.csv",
+        "path,label,patient_id,view,split,age,sex",
+        "a.png,NORMAL,p1,PA,train,40,F",
+        "./b.png,PNEUMONIA,p2,AP,test,17,M",
+        "sub/c.png,NORMAL,p1,,validation,,",
+        "../../etc/passwd,NORMAL,p9,,,,",
+        "/nowhere/gone.png,NORMAL,p9,,,,",
+        "e.png,,p5,,train,3,F",
+    )
+    return tmp_path
+
+
+def test_flat_folder_with_a_table(flat: Path) -> None:
+    listing = listed(flat)
+    assert listing.format == "csv"
+    assert classes(listing) == {"a.png": "NORMAL", "b.png": "PNEUMONIA", "c.png": "NORMAL"}
+    assert [file.split for file in listing.files] == ["train", "test", "val"]
+    assert one(listing, "a.png").facts == Facts("p1", "PA", 40, "F")
+    assert why(listing) == {
+        "passwd": "the table's path leads out of the data folder, or is empty",
+        "gone.png": "named by the table, and not there",
+        "e.png": "left out: the table gives it no label",
+        "d.png": "left out: no row of the table names it",
+    }
+
+
+def test_the_table_itself_is_a_source(flat: Path) -> None:
+    table(flat / "other.csv", "path,label", "a.png,X", "b.png,Y")
+    with pytest.raises(XrayganError, match=r"several tables.*films\.csv, other\.csv"):
+        listed(flat)
+    assert classes(listed(flat / "other.csv")) == {"a.png": "X", "b.png": "Y"}
+
+
+def test_columns_with_other_names(flat: Path) -> None:
+    table(flat / "films.csv", "Datei,Befund,Fall", "a.png,NORMAL,7", "b.png,PNEUMONIA,8")
+    assert listed(flat).format == "folders"
+    listing = listed(flat, column="path=Datei, label=Befund,patient_id=Fall")
+    assert classes(listing) == {"a.png": "NORMAL", "b.png": "PNEUMONIA"}
+    assert one(listing, "a.png").facts.patient == "7"
+    with pytest.raises(XrayganError, match=r"no column 'path'; say which.*Datei, Befund, Fall"):
+        listed(flat, format="csv")
+    with pytest.raises(XrayganError, match="unknown name 'lable'; did you mean 'label'"):
+        listed(flat, column="lable=Befund")
+    with pytest.raises(XrayganError, match=r"no column 'Befud'.*did you mean 'Befund'"):
+        listed(flat, format="csv", column="path=Datei,label=Befud")
+
+
+def test_contradictory_and_repeated_rows(flat: Path) -> None:
+    rows = ("a.png,X", "a.png,X", "b.png,X", "b.png,Y")
+    table(flat / "films.csv", "path,label", *rows)
+    listing = listed(flat)
+    assert classes(listing) == {"a.png": "X"}
+    assert why(listing)["b.png"] == "rows of the table contradict each other about it"
+
+
+def test_names_without_folders_must_be_one(flat: Path) -> None:
+    films(flat, "other/c.png", start=50)
+    table(flat / "films.csv", "path,label", "c.png,X", "d.png,X")
+    listing = listed(flat)
+    assert classes(listing) == {"d.png": "X"}
+    assert why(listing)["c.png"].startswith(("several files", "left out"))
+
+
+def test_a_table_of_other_files(flat: Path) -> None:
+    table(flat / "films.csv", "path,label", "x.png,X", "y.png,X")
+    with pytest.raises(XrayganError, match="none of the 2 files that the table names is there"):
+        listed(flat)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_imagefolder(tmp_path: Path, kind: str) -> None:
+    films(tmp_path, "train/A/0.png", "train/B/1.png", "test/A/2.png")
+    if kind == "csv":
+        table(tmp_path / "train/metadata.csv", "file_name,text", "A/0.png,x", "B/1.png,y")
+        table(tmp_path / "test/metadata.csv", "file_name,text", "A/2.png,z")
+    else:
+        table(
+            tmp_path / "metadata.jsonl",
+            '{"file_name": "train/A/0.png", "age": 3}',
+            '{"file_name": "train/B/1.png", "label": null}',
+            '{"file_name": "test/A/2.png"}',
+        )
+    listing = listed(tmp_path)
+    assert listing.format == "imagefolder"
+    assert [(f.name, f.split, f.label) for f in listing.files] == [
+        ("test/A/2.png", "test", "A"),
+        ("train/A/0.png", "train", "A"),
+        ("train/B/1.png", "train", "B"),
+    ]
+
+
+def test_imagefolder_with_labels(tmp_path: Path) -> None:
+    films(tmp_path, "0.png", "1.png")
+    lines = ('{"file_name": "0.png", "label": ["Edema"]}', '{"file_name": "1.png", "label": 4}')
+    table(tmp_path / "metadata.jsonl", *lines)
+    assert classes(listed(tmp_path)) == {"0.png": "Edema", "1.png": "4"}
+
+
+def test_class_folders_with_wishes(tmp_path: Path) -> None:
+    films(tmp_path, "train/A/a.png", "train/B/b.png", "test/C/c.png")
+    assert set(classes(listed(tmp_path, labels="A,C"))) == {"a.png", "c.png"}
+    assert set(classes(listed(tmp_path, where='split == "train"'))) == {"a.png", "b.png"}
+    with pytest.raises(XrayganError, match="--format nih"):
+        listed(tmp_path, format="nih")

@@ -1,0 +1,159 @@
+"""Known leaks on the phantom are found and ranked; honest images are cleared."""
+
+import numpy as np
+import pytest
+from privacy_films import FRESH, TRAIN, Films, image_set, leaking, thumbnails
+
+from xraygan.privacy.copies import Copies, find_copies
+from xraygan.privacy.examination import CERTAIN, Patients, Sides, examine
+from xraygan.privacy.planted import PLANTED, Disguise, disguised
+from xraygan.sets import ImageSet
+
+LEAKS = {
+    "exact": Disguise(""),
+    "noise 1 %": Disguise("", noise=0.01),
+    "shifted": Disguise("", shift=1 / 16),
+    "flipped": Disguise("", mirrored=True),
+}
+DISGUISED = {
+    "noise 10 %": Disguise("", noise=0.1),
+    "all at once": Disguise("", noise=0.05, shift=1 / 16, mirrored=True),
+}
+
+
+def check(films: Films, synthetic: ImageSet, **more) -> Copies:
+    return find_copies(films.train, films.holdout, synthetic, more.pop("features", {}), **more)
+
+
+def copies_of(films: Films, count: int, disguise: Disguise, seed: int = 1) -> ImageSet:
+    random = np.random.default_rng(seed)
+    chosen = films.train.images[random.permutation(TRAIN)[:count]]
+    return leaking(films, disguised(chosen, disguise, random))
+
+
+@pytest.fixture(scope="module")
+def honest(films: Films) -> Copies:
+    tables = {"thumbnails": tuple(thumbnails(s.images) for s in films.sets)}
+    return check(films, films.fresh, features=tables)
+
+
+def test_fresh_films_are_cleared(honest: Copies) -> None:
+    assert not honest.found
+    assert honest.reasons == ()
+    figure = honest.figures["copied_share"]
+    assert figure.low == 0
+    assert figure.value < 0.02
+    assert honest.figures["certain_copies"].value == 0
+
+
+@pytest.mark.parametrize("name", LEAKS)
+def test_one_copy_in_twenty_is_found(films: Films, name: str) -> None:
+    found = check(films, copies_of(films, FRESH // 20, LEAKS[name]))
+    assert found.found, found.figures["copied_share"]
+    assert found.figures["copied_share"].high > 0.04
+    worst = [pair["synthetic"] for pair in found.closest_pairs[:4]]
+    assert max(worst) < FRESH // 20, "copies come first among the closest pairs"
+
+
+@pytest.mark.parametrize("name", DISGUISED)
+def test_disguised_copies_are_found_where_they_are_many(films: Films, name: str) -> None:
+    """At 32 pixels, among few patients, noise hides single copies."""
+    assert check(films, copies_of(films, FRESH // 3, DISGUISED[name])).found
+
+
+def test_two_exact_copies_are_named(films: Films) -> None:
+    random = np.random.default_rng(4)
+    sources = random.permutation(TRAIN)[:2]
+    found = check(films, leaking(films, films.train.images[sources]))
+    assert found.found
+    assert "2 of 160 synthetic images" in found.reasons[0]
+    for pair in found.closest_pairs[:2]:
+        assert pair["train"] == sources[pair["synthetic"]]
+        assert pair["similarity"] == pytest.approx(1, abs=1e-4)
+        assert pair["ratio"] < 0.01
+
+
+def test_leaks_are_ranked_by_how_much_is_copied(films: Films) -> None:
+    shares = [
+        check(films, copies_of(films, count, LEAKS["noise 1 %"])).figures["copied_share"].value
+        for count in (0, 8, 32, 160)
+    ]
+    assert shares == sorted(shares)
+    assert shares[2] == pytest.approx(0.2, abs=0.03)
+    assert shares[3] > 0.95
+
+
+def test_one_patient_copied_a_hundred_times(films: Films) -> None:
+    one = np.repeat(films.train.images[7:8], 100, axis=0)
+    noisy = disguised(one, Disguise("", noise=0.02), np.random.default_rng(5))
+    found = check(films, leaking(films, noisy))
+    assert found.found
+    assert found.most_imitated[0]["images"] == 100
+
+
+def test_copies_show_in_features_too(films: Films) -> None:
+    """Features of another picture entirely: only the feature view can know."""
+    random = np.random.default_rng(6)
+    tables = [random.normal(size=(len(s), 30)).astype(np.float32) for s in films.sets]
+    tables[2][:10] = tables[0][:10]
+    found = check(films, films.fresh, features={"other": tuple(tables)})
+    assert any("the features of other" in reason for reason in found.reasons)
+    assert not any("By pixels" in reason for reason in found.reasons)
+
+
+def test_figures_have_controls_beside_them(honest: Copies) -> None:
+    assert next(iter(honest.figures)) == "copied_share"
+    for key in ("copied_share", "certain_copies", "calibrated_ratio", "nearest_correlation"):
+        figure = honest.figures[key]
+        assert figure.floor is not None
+        assert figure.low <= figure.value <= figure.high
+        assert figure.feature_space is None
+        assert figure.value == pytest.approx(figure.floor, abs=0.1), "fresh films are real films"
+    for key in ("copied_share@thumbnails", "auth_pct@thumbnails", "c_t@thumbnails"):
+        assert honest.figures[key].feature_space == "thumbnails"
+    assert abs(honest.figures["c_t@thumbnails"].value) < 4
+    assert {f"planted_{kind}" for kind in PLANTED} <= set(honest.figures)
+    assert honest.recognised["exact"] == 1
+
+
+def test_twenty_pairs_without_names(honest: Copies) -> None:
+    assert len(honest.closest_pairs) == 20
+    ratios = [pair["ratio"] for pair in honest.closest_pairs]
+    assert ratios == sorted(ratios)
+    assert all(set(one) == {"images", "films"} for one in honest.most_imitated)
+
+
+def test_the_same_seed_gives_the_same_figures(films: Films, honest: Copies) -> None:
+    tables = {"thumbnails": tuple(thumbnails(s.images) for s in films.sets)}
+    assert check(films, films.fresh, features=tables).figures == honest.figures
+
+
+def test_progress_reaches_its_end(films: Films) -> None:
+    seen: list[tuple[int, int]] = []
+    check(films, films.fresh.rows(np.arange(30)), progress=lambda *now: seen.append(now))
+    assert seen[-1][0] == seen[-1][1]
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_queries_for_chance_are_new_to_the_view(films: Films) -> None:
+    train = films.train
+    doubled = ImageSet(train.images, train.labels, np.repeat(train.patients[::2], 2), train.classes)
+    patients = Patients.of(doubled, 3)
+    assert not set(patients.number[patients.null]) & set(patients.number[patients.fitted])
+    assert len(set(patients.number[patients.null])) == len(patients.null) == TRAIN // 4
+
+
+def test_soft_images_are_no_copies(films: Films) -> None:
+    """Blurred strongly: nothing a film has of its own is left, whatever the distances."""
+    import cv2
+
+    soft = np.stack([cv2.GaussianBlur(image, (0, 0), 2) for image in films.fresh.images])
+    assert not check(films, image_set(soft, films.fresh.labels, "made")).found
+
+
+def test_false_alarms_are_shared_among_views(films: Films) -> None:
+    sides = Sides(*(s.images for s in films.sets))
+    patients, others = Patients.of(films.train, 0), np.arange(len(films.holdout))
+    one, five = (examine("pixels", sides, patients, others, views) for views in (1, 5))
+    assert five.bound > one.bound
+    assert CERTAIN < 0.005

@@ -1,0 +1,38 @@
+"""Correlation with shifts and flips against np.corrcoef on cut windows."""
+
+import numpy as np
+import pytest
+
+from xraygan.privacy.correlation import best_correlation
+
+
+def pictures(count: int, seed: int, side: int = 32) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, side, side), dtype=np.uint8)
+
+
+def test_best_correlation_equals_the_loops() -> None:
+    queries, references = pictures(3, 1), pictures(6, 2)
+    queries[0] = np.roll(references[4], (2, -1), (0, 1))[:, ::-1]
+    candidates = np.array([[4, 0], [1, 2], [5, 3]])
+    found = best_correlation(queries, references, candidates)
+    for q, row in enumerate(candidates):
+        for c, r in enumerate(row):
+            middle = references[r, 2:30, 2:30].ravel()
+            each = [
+                np.corrcoef(seen[y : y + 28, x : x + 28].ravel(), middle)[0, 1]
+                for seen in (queries[q], queries[q, :, ::-1])
+                for y in range(5)
+                for x in range(5)
+            ]
+            assert found[q, c] == pytest.approx(max(each), abs=1e-5)
+    assert found[0, 0] == pytest.approx(1, abs=1e-5)
+
+
+def test_a_flat_image_resembles_nothing() -> None:
+    flat = np.full((1, 32, 32), 7, np.uint8)
+    np.testing.assert_array_equal(best_correlation(flat, pictures(2, 3), np.array([[0, 1]])), 0)
+
+
+def test_sizes_must_agree() -> None:
+    with pytest.raises(ValueError, match="one size"):
+        best_correlation(pictures(1, 1), pictures(1, 1, 64), np.array([[0]]))

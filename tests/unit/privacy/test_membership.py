@@ -1,0 +1,119 @@
+"""Membership attacks with their controls: overfitted and honest generators, sets that differ."""
+
+import numpy as np
+import pytest
+from privacy_films import FRESH, TRAIN, Films, image_set, thumbnails
+
+from xraygan.privacy.membership import ALARM, Membership, infer_membership
+from xraygan.privacy.planted import Disguise, disguised
+
+
+def tables(*sets) -> dict:
+    return {"thumbnails": tuple(thumbnails(s.images) for s in sets)}
+
+
+@pytest.fixture(scope="module")
+def overfitted(films: Films) -> Membership:
+    random = np.random.default_rng(1)
+    chosen = films.train.images[random.integers(0, TRAIN, 600)]
+    noisy = disguised(chosen, Disguise("", noise=0.08), random)
+    made = image_set(noisy, np.arange(600) % 2, "made")
+    return infer_membership(
+        films.train, films.holdout, made, tables(films.train, films.holdout, made)
+    )
+
+
+@pytest.fixture(scope="module")
+def honest(films: Films) -> Membership:
+    scores = tuple(np.random.default_rng(2).normal(size=len(s)) for s in films.sets[:2])
+    return infer_membership(*films.sets, tables(*films.sets), scores)
+
+
+def test_an_overfitted_generator_leaks(overfitted: Membership) -> None:
+    assert {"gan_leaks", "gan_leaks_calibrated", "monte_carlo"} <= set(overfitted.leaks)
+    best = overfitted.attacks[overfitted.leaks[0]]
+    assert best.auc.low > 0.75
+    assert best.p_value <= ALARM
+    assert best.tpr_at_1_percent.value > 0.2
+
+
+def test_an_honest_generator_does_not(honest: Membership) -> None:
+    assert honest.leaks == ()
+    for attack in honest.attacks.values():
+        assert attack.auc.low < 0.55
+    assert set(honest.attacks) == {
+        "gan_leaks",
+        "gan_leaks_calibrated",
+        "monte_carlo",
+        "domias",
+        "reconstruction",
+        "gan_leaks@thumbnails",
+        "domias@thumbnails",
+        "logan",
+    }
+
+
+def test_members_against_members_is_guessing(overfitted: Membership, honest: Membership) -> None:
+    for found in (overfitted, honest):
+        for attack in found.attacks.values():
+            assert attack.control_auc.low - 0.05 < 0.5 < attack.control_auc.high + 0.05
+    assert honest.attacks["logan"].blind_auc.low < 0.5 + 0.05
+
+
+def test_a_discriminator_that_knows_its_training_set_leaks(films: Films) -> None:
+    random = np.random.default_rng(3)
+    scores = random.normal(size=TRAIN) + 3, random.normal(size=len(films.holdout))
+    found = infer_membership(*films.sets, {}, scores)
+    assert found.leaks == ("logan",)
+
+
+def test_sets_that_differ_by_themselves_are_no_leak(films: Films) -> None:
+    """Held-out films of another machine: attacks succeed, but so does one without a generator."""
+    import cv2
+
+    softer = np.stack([cv2.GaussianBlur(image, (0, 0), 0.7) for image in films.holdout.images])
+    other = image_set(softer, films.holdout.labels, "other")
+    sets = films.train, other, films.fresh
+    found = infer_membership(*sets, tables(*sets))
+    assert max(attack.auc.low for attack in found.attacks.values()) > 0.55
+    assert found.leaks == ()
+
+
+def test_class_shares_are_no_leak(films: Films) -> None:
+    """Nine in ten held out films of one class: a share, not a membership."""
+    keep = (films.holdout.labels == 0) | (np.arange(len(films.holdout)) % 10 == 1)
+    found = infer_membership(films.train, films.holdout.rows(keep), films.fresh, {})
+    assert found.leaks == ()
+    assert found.members < TRAIN
+
+
+def test_counts_and_notes_on_what_cannot_be_told(honest: Membership, films: Films) -> None:
+    assert (honest.members, honest.others) == (TRAIN, len(films.holdout))
+    assert any("1,000" in note for note in honest.notes)
+    values = honest.attacks["domias"].as_dict()
+    assert values["tpr_at_0.1_percent"]["value"] is None
+    assert values["tpr_at_1_percent"]["value"] is not None
+    assert set(values) == {
+        "auc",
+        "tpr_at_1_percent",
+        "tpr_at_0.1_percent",
+        "control_auc",
+        "blind_auc",
+    }
+
+
+def test_too_few_patients_are_not_attacked(films: Films) -> None:
+    few = films.holdout.rows(np.arange(19))
+    found = infer_membership(films.train, few, films.fresh, {})
+    assert found.attacks == {}
+    assert "19 patients" in found.notes[0]
+    one_class = films.holdout.of_class(0)
+    other_class = films.train.of_class(1)
+    assert infer_membership(other_class, one_class, films.fresh, {}).attacks == {}
+
+
+def test_progress(films: Films) -> None:
+    seen: list[tuple[int, int]] = []
+    infer_membership(*films.sets, {}, progress=lambda *now: seen.append(now))
+    assert seen[-1] == (5, 5)
+    assert FRESH

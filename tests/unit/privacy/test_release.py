@@ -1,0 +1,74 @@
+"""The filter leaves out copies and few others, and is restored from JSON."""
+
+import json
+
+import numpy as np
+import pytest
+from privacy_films import Films, leaking
+
+from xraygan.errors import XrayganError
+from xraygan.privacy.audit import NOTHING, audit
+from xraygan.privacy.planted import PLANTED, plant
+from xraygan.privacy.release import CopyBound, fit_bound
+
+
+@pytest.fixture(scope="module")
+def bound(films: Films) -> CopyBound:
+    return fit_bound(films.train, films.holdout)
+
+
+def test_copies_are_left_out_and_fresh_films_stay(films: Films, bound: CopyBound) -> None:
+    for kind, least in {
+        "exact": 0.95,
+        "noise_5_percent": 0.7,
+        "shifted": 0.9,
+        "hidden": 0.3,
+    }.items():
+        copies = plant(films.train.images, PLANTED[kind], 30, seed=1)
+        assert bound.is_copy(copies).mean() > least, kind
+    assert bound.is_copy(films.fresh.images).mean() <= 0.05
+
+
+def test_chance_decides_how_many_honest_images_go(films: Films, bound: CopyBound) -> None:
+    strict = fit_bound(films.train, films.holdout, chance=0.3)
+    assert 0.15 < strict.is_copy(films.fresh.images).mean() < 0.45
+    assert strict.level < bound.level
+
+
+def test_what_is_left_passes_the_audit(films: Films, bound: CopyBound) -> None:
+    leak = leaking(films, plant(films.train.images, PLANTED["hidden"], 30))
+    left = leak.rows(~bound.is_copy(leak.images))
+    assert audit(films.train, films.holdout, left, {}).verdict == NOTHING
+
+
+def test_without_held_out_films(films: Films, bound: CopyBound) -> None:
+    alone = fit_bound(films.train)
+    assert alone.level == pytest.approx(bound.level, rel=0.5)
+    assert fit_bound(films.train, films.train).level == alone.level, (
+        "trained patients are no control"
+    )
+
+
+def test_restored_from_json_with_the_same_films_alone(films: Films, bound: CopyBound) -> None:
+    text = json.dumps(bound.as_dict())
+    again = CopyBound.restore(json.loads(text), films.train)
+    images = films.fresh.images[:40]
+    np.testing.assert_array_equal(again.is_copy(images), bound.is_copy(images))
+    assert again.level == bound.level
+    with pytest.raises(XrayganError, match="other training images"):
+        CopyBound.restore(json.loads(text), films.holdout)
+    with pytest.raises(XrayganError, match="calibrate it again"):
+        CopyBound.restore({**bound.as_dict(), "format": 0}, films.train)
+
+
+def test_json_holds_no_pixel_and_no_name(bound: CopyBound) -> None:
+    text = json.dumps(bound.as_dict())
+    assert len(text) < 400
+    assert "Ann" not in text
+
+
+def test_refusals(films: Films) -> None:
+    with pytest.raises(XrayganError, match="has 4 patients"):
+        fit_bound(films.train.rows(np.arange(4)))
+    with pytest.raises(ValueError, match="chance is 1"):
+        fit_bound(films.train, chance=1)

@@ -1,0 +1,115 @@
+import pytest
+
+from report_run import audit, evaluation, figure
+from xraygan.report.evidence import read_audit, read_evaluation
+from xraygan.report.verdicts import AUDIT, EVALUATE, fidelity, privacy, utility
+from xraygan.report.wording import Censor
+from xraygan.runs import write_json
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """From evaluation.json's content to what the report makes of it."""
+
+    def read(values):
+        write_json(tmp_path / "evaluation.json", values)
+        return read_evaluation(tmp_path, ("NORMAL",), Censor())
+
+    return read
+
+
+@pytest.fixture
+def audited(tmp_path):
+    def read(values):
+        write_json(tmp_path / "audit.json", values)
+        return read_audit(tmp_path, Censor())
+
+    return read
+
+
+def test_nothing_measured():
+    for verdict in (fidelity(None), utility(None), privacy(None)):
+        assert (verdict.headline, verdict.tone, verdict.value) == ("Not measured yet", "none", "")
+    assert (fidelity(None).command, privacy(None).command) == (EVALUATE, AUDIT)
+
+
+@pytest.mark.parametrize(
+    ("kid_low", "coverage", "headline", "tone"),
+    [
+        (0.010, 0.30, "No difference from real films found", "calm"),
+        (0.012, 0.30, "Far from real films", "bad"),
+        (0.012, 0.40, "Clearly different from real films", "mixed"),
+        (0.012, 0.71, "Clearly different from real films", "mixed"),
+        (0.012, 0.73, "Near to real films, yet different", "mixed"),
+        (0.012, None, "Different from real films", "mixed"),
+    ],
+)
+def test_fidelity(measured, kid_low, coverage, headline, tone):
+    values = {
+        "kid": figure(0.1, kid_low, 0.2, 9, floor=0.002, floor_low=-0.01, floor_high=0.011),
+        "coverage": figure(coverage, coverage, coverage, 9, floor=0.8),
+    }
+    verdict = fidelity(measured(values))
+    assert (verdict.headline, verdict.tone) == (headline, tone)
+    assert verdict.value.startswith("0.1")
+
+
+def test_evaluation_without_kid_or_utility(measured):
+    found = measured({"fid": figure(1, 1, 1, 9), "utility": None})
+    assert fidelity(found).headline == utility(found).headline == "Not measured yet"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "headline"),
+    [
+        (0.50, 0.99, "No use shown"),
+        (0.51, 0.94, "No loss against real films found"),
+        (0.51, 0.93, "Useful, but less than real films"),
+    ],
+)
+def test_utility(measured, low, high, headline):
+    values = evaluation()
+    values["utility"] = {
+        "tstr": {"auc": figure(0.7, low, high, 9)},
+        "trtr": figure(0.95, 0.94, 0.96, 9),  # a single figure is its AUC
+    }
+    verdict = utility(measured(values))
+    assert verdict.headline == headline
+    assert "real films: 0.950 (0.940 to 0.960)" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("high", "headline"),
+    [(-0.001, "Useful, but less than real films"), (0.001, "No loss against real films found")],
+)
+def test_a_measured_difference_decides_whatever_the_intervals_say(measured, high, headline):
+    values = evaluation()
+    values["utility"] = {
+        "tstr": {"auc": figure(0.93, 0.90, 0.96, 9)},
+        "trtr": {"auc": figure(0.98, 0.95, 1.0, 9)},
+        "tstr_minus_trtr": {"auc_difference": figure(-0.05, -0.09, high, 9)},
+    }
+    assert utility(measured(values)).headline == headline
+
+
+def test_without_real_films_to_compare_with_nothing_is_said_of_a_loss(measured):
+    values = evaluation() | {"utility": {"tstr": {"auc": figure(0.93, 0.90, 0.96, 9)}}}
+    assert utility(measured(values)).headline == "Better than guessing"
+
+
+def test_privacy_names_the_strongest_attack_and_never_promises(audited):
+    verdict = privacy(audited(audit()))
+    assert (verdict.headline, verdict.value) == ("Nothing found", "0.534")
+    assert "strongest of 3" in verdict.value_label
+    assert "does not prove" in verdict.sentence
+    assert verdict.tone != "calm"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "value"), [("copying found", "0.0021"), ("membership leak found", "0.534")]
+)
+def test_privacy_says_not_to_share(audited, verdict, value):
+    found = privacy(audited(audit(verdict)))
+    assert (found.tone, found.value) == ("bad", value)
+    assert found.headline.lower() == verdict
+    assert "Do not share" in found.sentence
