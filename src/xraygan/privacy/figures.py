@@ -19,8 +19,8 @@ MOST_IMITATED = 10
 def copied_share(seen: Examination) -> Estimate:
     """The share of synthetic images that are nearer to a patient than chance explains.
 
-    (share beyond the level - chance) / (1 - chance), at least 0; the floor is the same of
-    held-out images.
+    (share beyond the level - chance) / (1 - chance), at least 0, and an interval whose upper end
+    allows that chance had no part in it; the floor is the same of held-out images.
     """
     level = seen.excesses[-1]
     control = seen.holdout.log_ratio > level.level / seen.style
@@ -132,11 +132,14 @@ def most_imitated(seen: Examination, patients: Patients) -> tuple[dict[str, int]
 
 
 def _above_chance(passed: int, n: int, chance: float) -> Estimate:
+    """What is left of a share when chance is taken off.
+
+    The upper end takes nothing off: chance may have let fewer pass than it does among real
+    images, and then all that passed may be copies.
+    """
     share = proportion(passed, n)
-    value, low, high = (
-        max((end - chance) / (1 - chance), 0.0) for end in (share.value, share.low, share.high)
-    )
-    return Estimate(value, low, high, n)
+    value, low = (max((end - chance) / (1 - chance), 0.0) for end in (share.value, share.low))
+    return Estimate(value, low, share.high, n)
 
 
 def _nearer(training: Nearest, unseen: Nearest) -> NDArray[np.bool_]:

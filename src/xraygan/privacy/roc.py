@@ -106,7 +106,10 @@ def surprise(
     Patients with all their films change sides; each figure's p-value is its place among the
     permuted ones, and the adjusted p-value is the share of permutations whose *smallest* p-value
     is as small. So the chance that any attack seems to work on exchangeable patients is the
-    level, however many attacks there are and however alike.
+    level, however many attacks there are and however alike. Of equal p-values the one further
+    out, in standard deviations of its figure, is the smaller: or each attack's luckiest
+    permutation would tie with the strongest leak, and no more could be said than
+    attacks / PERMUTATIONS.
 
     Args:
         suspects: members and others.
@@ -117,7 +120,8 @@ def surprise(
     Returns:
         Adjusted p-values, at least 1 / (PERMUTATIONS + 1).
 
-    Source: Westfall and Young 1993, minP (single step).
+    Source: Westfall and Young 1993, minP (single step); the ties are broken by our own rule,
+    the same for what was observed and what was permuted.
     """
     sides = _permuted_sides(suspects, seed)
     figures = np.stack(
@@ -127,16 +131,20 @@ def surprise(
             for figure in (_areas(sides, values), _hits(sides, values, false_alarms))
         ]
     )
-    # Row 0 is what was observed; a figure's p-value is its place among all rows.
-    order = np.sort(figures, axis=1)
+    # Column 0 is what was observed; a figure's p-value is its place among all columns.
     p_values = np.stack(
         [
-            (len(row) - np.searchsorted(ordered, row - 1e-12, side="left")) / len(row)
-            for ordered, row in zip(order, figures, strict=True)
+            (len(row) - np.searchsorted(np.sort(row), row - 1e-12, side="left")) / len(row)
+            for row in figures
         ]
     )
-    smallest = np.sort(p_values.min(axis=0))
-    adjusted = np.searchsorted(smallest, p_values[:, 0] + 1e-12, side="right") / len(smallest)
+    spread = np.maximum(figures.std(axis=1, keepdims=True), 1e-12)
+    distance = (figures - figures.mean(axis=1, keepdims=True)) / spread
+    ties = (1 + distance / (1 + np.abs(distance))) / 2  # in (0, 1): less than one place
+    strange = -p_values + ties / (2 * figures.shape[1])
+    strangest = np.sort(strange.max(axis=0))
+    beyond = np.searchsorted(strangest, strange[:, 0] - 1e-12, side="left")
+    adjusted = 1 - beyond / len(strangest)
     names = list(scores)
     return Surprise(
         dict(zip(names, adjusted[0::2].tolist(), strict=True)),

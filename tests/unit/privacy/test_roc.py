@@ -106,3 +106,13 @@ def test_a_leak_of_few_members_shows_in_hits_alone() -> None:
     found = surprise(suspects(member), {"some": scores}, 0.01)
     assert found.hits["some"] < 0.002
     assert found.area["some"] > found.hits["some"]
+
+
+def test_one_strong_attack_among_many_surprises_as_if_it_were_alone() -> None:
+    random = np.random.default_rng(11)
+    member = np.arange(600) < 300
+    scores = {f"idle{number}": random.normal(size=600) for number in range(11)}
+    scores["strong"] = random.normal(size=600) + 0.9 * member
+    found = surprise(suspects(member), scores, 0.01)
+    assert found.area["strong"] == 1 / (roc.PERMUTATIONS + 1)
+    assert min(found.area[name] for name in scores if name != "strong") > 0.004
