@@ -114,5 +114,5 @@ def test_one_strong_attack_among_many_surprises_as_if_it_were_alone() -> None:
     scores = {f"idle{number}": random.normal(size=600) for number in range(11)}
     scores["strong"] = random.normal(size=600) + 0.9 * member
     found = surprise(suspects(member), scores, 0.01)
-    assert found.area["strong"] == 1 / (roc.PERMUTATIONS + 1)
+    assert found.area["strong"] == pytest.approx(1 / (roc.PERMUTATIONS + 1))
     assert min(found.area[name] for name in scores if name != "strong") > 0.004
