@@ -62,9 +62,9 @@ def _compiled_step(network: keras.Model, classes: int) -> Callable[[Batch, float
         with tf.GradientTape() as tape:
             answers = network(scaled(images), training=True)
             loss = _loss(answers, kinds, strengths, labels, classes)
-        gradients = tape.gradient(
-            loss, network.trainable_variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
+        # The head of a single class is not asked: its gradient is zero.
+        weights = [weight.value for weight in network.trainable_variables]
+        gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         optimizer.apply(gradients, network.trainable_variables)
 
     def learn(batch: Batch, rate: float) -> None:

@@ -117,6 +117,7 @@ def test_every_setting_is_a_flag_of_its_own_type() -> None:
         "snapshot_kimg": 1.5,
         "checkpoint_seconds": 5.0,
         "num": 10,
+        "evidence": "basic",
     }
     fields = {name for group in GROUPS.values() for name in group.model_fields}
     assert fields - set(values) == {"epochs", "minutes"}, "a new setting: try it here"
