@@ -22,7 +22,7 @@ $(INSTALLED): pyproject.toml
 	@touch $@
 
 demo: $(INSTALLED)
-	$(BIN)/xraygan run --results demo --minutes 4
+	$(BIN)/xraygan run --results demo --minutes 4 --evidence basic
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest

@@ -90,7 +90,7 @@ def quality(data: Path, resolution: int, minutes: float, folder: Path) -> None:
     results = folder / "run"
     # Ours as a user runs it, in a process of its own: snapshots and checkpoints included.
     command = [sys.executable, "-m", "xraygan", "run", str(data), "--results"]
-    options = ["--resolution", str(resolution), "--minutes", str(minutes)]
+    options = ["--resolution", str(resolution), "--minutes", str(minutes), "--evidence", "basic"]
     subprocess.run([*command, str(results), *options], check=True, stdout=subprocess.DEVNULL)
     peak_gib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     last = json.loads((results / "metrics.jsonl").read_text().splitlines()[-1])

@@ -92,7 +92,7 @@ def interpret(tree: Tree) -> Listing:
         if entry.parts[:depth] != root
     ]
     if root:
-        notes.append(f"The data were found in the sub-folder {'/'.join(root)}.")
+        notes.append(f"The data were found in a sub-folder, {len(root)} deep.")
     split_layout = any(_split_of(parts[depth]) for parts in tree.folders if _below(parts, root))
     if split_layout:
         inside = list(_leave_out_strangers(inside, tree.folders, root, refused, notes))
@@ -226,8 +226,8 @@ def _leave_out_strangers(
         else:
             refused.append((entry.name, "beside the split folders: not used"))
     notes += [
-        f"The folder {name} holds a second set of split folders ({count} files): not used."
-        for name, count in copies.items()
+        f"A second set of split folders beside the first ({count} files) is not used."
+        for count in copies.values()
     ]
 
 
@@ -249,7 +249,7 @@ def _class_notes(
             and parts[: len(root)] == root
             and (not split_layout or _split_of(parts[len(root)]))
         } - labels
-        notes += [f"Class folder '{label}' holds no images: dropped." for label in sorted(empty)]
+        notes += [f"{len(empty)} class folders hold no images: dropped."] if empty else []
     by_case: dict[str, list[str]] = {}
     for label in sorted(labels):
         by_case.setdefault(label.casefold(), []).append(label)

@@ -7,19 +7,13 @@ from typing import Any
 import numpy as np
 
 from xraygan.pictures import class_blocks, save_grid
+from xraygan.report.readings import reading_of, regime_title
+from xraygan.report.verdicts import PROTECTION
 from xraygan.runs import write_json, write_whole
 
 GRID_IMAGES = 40
 FIGURES = ("kid", "coverage", "precision", "recall", "ms_ssim", "classifier_auc")
 REGIMES = ("trtr", "tstr")
-PROTECTION = (
-    "What synthetic data does and does not protect: no picture in `synthetic/` is a patient's "
-    "film, and none is stored in the model. But synthetic is not anonymous. The generator is a "
-    "function of the training images; it can reproduce what is rare in them, and passing an "
-    "audit does not prove that it has not. No differential privacy was used. Share the "
-    "synthetic images and the model only under the rules that your institution has for data "
-    "derived from patients."
-)
 
 
 def summarise(
@@ -93,20 +87,10 @@ What was noticed while reading them:
 """
 
 
-_TITLES = {
-    "kid": "KID: distance to real images of other patients (lower is better)",
-    "coverage": "Coverage: share of the real images that have a synthetic one near (higher)",
-    "precision": "Precision: share of the synthetic images that are near real ones (higher)",
-    "recall": "Recall: share of the real images within reach of synthetic ones (higher)",
-    "ms_ssim": "MS-SSIM of two images of a class (no higher than of real ones)",
-    "classifier_auc": "AUC of a classifier that tells them from real images (.5 is best)",
-    "trtr_auc": "AUC on real patients of a classifier trained on real images",
-    "tstr_auc": "AUC on real patients of a classifier trained on synthetic images",
-}
-
-
 def _figures(summary: Mapping[str, Any]) -> str:
-    measured = [(title, summary[key]) for key, title in _TITLES.items() if summary[key]]
+    titles = {key: reading_of(key).title for key in FIGURES}
+    titles |= {f"{name}_auc": f"AUC on real patients: {regime_title(name)}" for name in REGIMES}
+    measured = [(title, summary[key]) for key, title in titles.items() if summary[key]]
     if not measured:
         return "Not measured."
     lines = ["| | value | 95 % interval | real against real |", "|---|---|---|---|"]

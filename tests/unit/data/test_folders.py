@@ -63,6 +63,7 @@ def test_kaggle_archive(tmp_path: Path) -> None:
     assert list(place(listing)) == [inner, "chest_xray/val/NORMAL/IM-0002-0001.jpeg"]
     assert listing.refused == ()
     assert any("second set of split folders" in note for note in listing.notes)
+    assert not any("chest_xray" in note for note in listing.notes), "a folder may name a patient"
 
 
 def test_one_class_is_not_descended_into(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_summary(tmp_path: Path, measured: bool) -> None:
     assert (summary["resolution"], summary["synthetic_images_measured"]) == (32, 50)
     assert summary["classes"] == ["NORMAL", "PNEUMONIA"]
     page = (tmp_path / "summary.md").read_text(encoding="utf-8")
-    for text in ("Not for diagnosis", "synthetic is not anonymous", "- 2 files are duplicates"):
+    for text in ("Not for diagnosis", "Synthetic is not anonymous", "- 2 files are duplicates"):
         assert text in page
     assert "| train/NORMAL | 20 |" in page
     if measured:
