@@ -249,7 +249,7 @@ def _class_notes(
             and parts[: len(root)] == root
             and (not split_layout or _split_of(parts[len(root)]))
         } - labels
-        notes += [f"{len(empty)} class folders hold no images: dropped."] if empty else []
+        notes += [f"Class folders without images, dropped: {len(empty)}."] if empty else []
     by_case: dict[str, list[str]] = {}
     for label in sorted(labels):
         by_case.setdefault(label.casefold(), []).append(label)
