@@ -39,7 +39,8 @@ types: $(INSTALLED)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(INSTALLED)
-	$(BIN)/python benchmarks/against_dcgan.py --data $(DATA)
+	$(BIN)/python benchmarks/start_up.py --data $(DATA)
+	$(BIN)/python benchmarks/quality.py --data $(DATA)
 
 docs: $(INSTALLED)
 	$(BIN)/python docs/make_pictures.py --data $(DATA) --run results

@@ -1,0 +1,136 @@
+"""Peers and xraygan in turn on one machine, the same seconds each, on the same X-rays.
+
+Kernel distance (KID) in two unlike feature spaces, coverage and sliced Wasserstein distance
+on validation patients, beside what real training images have.
+
+    python benchmarks/quality.py --data ../shared/data/chest_xray --minutes 30 --keep quality
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+NUM = 2000
+PEERS = ("dcgan", "r3gan")
+SPACES = ("filter-bank-1", "chest-net-1")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of chest X-rays")
+    parser.add_argument("--minutes", type=float, default=30, help="for each of them")
+    parser.add_argument("--resolution", type=int, default=64)
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
+    parser.add_argument("--keep", type=Path, help="folder to keep the run and the grids in")
+    arguments = parser.parse_args()
+    folder = arguments.keep or Path(tempfile.mkdtemp(prefix="xraygan-bench-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        compare(arguments, folder)
+    finally:
+        if not arguments.keep:
+            shutil.rmtree(folder)
+
+
+def compare(arguments: argparse.Namespace, folder: Path) -> None:
+    results = folder / "run"
+    # Ours as a user runs it, in a process of its own: snapshots and checkpoints included.
+    options = ["--resolution", str(arguments.resolution), "--minutes", str(arguments.minutes)]
+    command = [sys.executable, "-m", "xraygan", "run", str(arguments.data), "--results"]
+    subprocess.run(
+        [*command, str(results), *options, "--evidence", "none"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    last = json.loads((results / "metrics.jsonl").read_text().splitlines()[-1])
+    seconds = last["seconds"]
+
+    import xraygan.api
+    from dcgan import train_dcgan
+    from r3gan import train_r3gan
+    from xraygan.config import DataSettings
+    from xraygan.data.cache import prepare
+    from xraygan.pictures import save_grid
+    from xraygan.training.device import use_device
+
+    use_device("cpu")
+    settings = DataSettings.parse({"resolution": arguments.resolution}, "options")
+    dataset = prepare(arguments.data, settings)
+    judge = Judge(dataset)
+    train, labels = dataset.split("train")
+    rows = []
+    if "dcgan" in arguments.peers:
+        peer = train_dcgan(train, seconds, NUM)
+        rows.append(judge.row("plain DCGAN", peer.images, judge.any_labels, peer.images_seen))
+    if "r3gan" in arguments.peers:
+        peer, drawn = train_r3gan(train, labels, seconds, NUM)
+        rows.append(judge.row("small R3GAN", peer.images, drawn, peer.images_seen))
+    images, drawn = xraygan.api.generate(results, NUM, seed=1, like_train=True)  # type: ignore[misc]
+    rows.append(judge.row("xraygan", images, drawn, last["images_seen"]))
+    for row in rows:
+        images = row.pop("images")
+        picture = folder / f"{row['name'].replace(' ', '-')}.png"
+        save_grid(picture, [images[start : start + 10] for start in range(0, 40, 10)])
+    print_rows(rows, seconds)
+    (folder / "quality.json").write_text(json.dumps({"seconds": seconds, "rows": rows}, indent=1))
+
+
+class Judge:
+    """Measures everybody's images by the same figures."""
+
+    def __init__(self, dataset: Any) -> None:
+        import numpy as np
+
+        from xraygan.data.phantom import phantom_images
+        from xraygan.evaluation.spaces import make_space
+
+        self._train, self._real = dataset.image_set("train"), dataset.image_set("val")
+        self._spaces = {
+            name: make_space(
+                name, self._train, phantoms=lambda n, side: phantom_images(n, side, seed=0)[0]
+            )
+            for name in SPACES
+        }
+        random = np.random.default_rng(0)
+        self.any_labels = random.choice(self._real.labels, NUM).astype(np.int32)
+
+    def row(self, name: str, images: Any, labels: Any, seen: int) -> dict[str, Any]:
+        """One contender's figures, and its images uint8 [N, R, R]."""
+        import numpy as np
+
+        from xraygan.evaluation.fidelity import measure_fidelity
+        from xraygan.sets import ImageSet
+
+        patients = np.array([f"made {number}" for number in range(len(images))], object)
+        made = ImageSet(images, labels, patients, self._real.classes)
+        figures = measure_fidelity(self._real, made, self._train, self._spaces)
+        keys = ["kid", f"kid@{SPACES[1]}", "coverage", f"coverage@{SPACES[1]}"]
+        keys += ["classifier_auc", *(key for key in figures if key.startswith("swd"))]
+        figures = {key: figures[key] for key in keys}
+        return {"name": name, "images_seen": seen, "images": images, **figures}
+
+
+def print_rows(rows: list[dict[str, Any]], seconds: float) -> None:
+    keys = [key for key in rows[0] if key not in ("name", "images_seen")]
+    print(f"\n{seconds:.0f} s each\n\n| | images seen | {' | '.join(keys)} |")
+    print("|---" * (2 + len(keys)) + "|")
+    for row in rows:
+        cells = [f"{row[k]['value']:.4f} ({row[k]['low']:.4f}–{row[k]['high']:.4f})" for k in keys]
+        print(f"| {row['name']} | {row['images_seen']:,} | {' | '.join(cells)} |")
+    floors = [f"{rows[-1][k]['floor']:.4f}" for k in keys]
+    print(f"| real training images | – | {' | '.join(floors)} |\n")
+    ours = rows[-1]
+    for peer in rows[:-1]:
+        ratios = [f"{key} {peer[key]['value'] / ours[key]['value']:.1f}" for key in keys[:2]]
+        print(f"{peer['name']} ÷ xraygan: {', '.join(ratios)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
