@@ -11,6 +11,7 @@ from xraygan.progress import Reporter, duration
 from xraygan.runs import RunFolder
 from xraygan.signals import StopRequest
 from xraygan.training.checkpoint import Checkpoint, save_checkpoint
+from xraygan.training.health import concerns
 from xraygan.training.trainer import Trainer
 
 TICKS_A_SNAPSHOT = 5
@@ -38,7 +39,8 @@ def train_loop(
             returns goes into metrics.jsonl.
         reporter: shows how far it is.
         facts: what is carried from checkpoint to checkpoint: `seconds` of training so far,
-            and the `best` snapshot with its `best_kid`; changed in place.
+            the `best` snapshot with its `best_kid`, and which concerns were `warned` of; changed
+            in place.
 
     Raises:
         StoppedError: a signal asked for a stop; the checkpoint is written.
@@ -52,6 +54,7 @@ def train_loop(
     last_saved = time.monotonic()
     sums: dict[str, float] = {}
     steps_summed, tick_start = 0, time.monotonic()
+    real_spread = trainer.real_spread()
     checkpoints = run.path / "checkpoints"
 
     def save() -> None:
@@ -95,6 +98,7 @@ def train_loop(
                     row |= measured
                     remember_best(facts, seen, measured)
                 run.add_metrics(row)
+                warn(facts, concerns(run.metrics(), real_spread), reporter)
                 if at_snapshot:
                     plot_losses(run.path / "losses.png", run.metrics())
                 reporter.line(
@@ -157,3 +161,11 @@ def remember_best(facts: dict, seen: int, measured: dict[str, float]) -> None:
     """Keep the snapshot with the lowest KID."""
     if "kid" in measured and measured["kid"] <= facts.get("best_kid", math.inf):
         facts["best"], facts["best_kid"] = seen, measured["kid"]
+
+
+def warn(facts: dict, found: dict[str, str], reporter: Reporter) -> None:
+    """Say each kind of concern once a run."""
+    warned = facts.setdefault("warned", [])
+    for kind in sorted(found.keys() - set(warned)):
+        reporter.note(f"warning: {found[kind]}")
+        warned.append(kind)

@@ -55,6 +55,12 @@ class Trainer:
         """Passes over the data so far."""
         return self._order.epoch(self.images_seen)
 
+    def real_spread(self) -> float:
+        """Mean over pixels of the standard deviation in a batch of reals, [-1, 1] intensity."""
+        rows = np.random.default_rng(0).integers(len(self._data.images), size=(32, self.batch))
+        stacks = (self._data.images[batch].astype(np.float32) / 127.5 for batch in rows)
+        return float(np.mean([stack.std(axis=0).mean() for stack in stacks]))
+
     def compile(self) -> None:
         """Trace the graph now, some ten seconds, so that no step is timed with it."""
         self._steps.get_concrete_function()
