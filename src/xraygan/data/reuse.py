@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from xraygan.config import PixelSettings
-from xraygan.data.splits import column
+from xraygan.data.manifest import column
 
 # Raise it when the same file and settings give other pixels.
 _PIXELS_VERSION = 1

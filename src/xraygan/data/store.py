@@ -57,6 +57,12 @@ def npy_header(count: int, resolution: int) -> bytes:
     return stream.getvalue()
 
 
+def raw_images(path: Path, count: int, resolution: int) -> np.ndarray:
+    """The raw rows after a header, as `reorder` finds them: uint8 [count, R, R], read-only."""
+    shape = (count, resolution, resolution)
+    return np.memmap(path, np.uint8, "r", offset=len(npy_header(count, resolution)), shape=shape)
+
+
 def reorder(path: Path, count: int, resolution: int, order: np.ndarray) -> None:
     """Turn raw rows after a header into a finished .npy of the rows in `order`, in place.
 
