@@ -48,7 +48,8 @@ class Dataset:
             ("train", "val", "test"), label, patient, sha256 (of the file's bytes),
             pixel_sha256 (of the decoded grey picture at full size, shape included), width and
             height (of the original, upright, in pixels), labels (all findings, joined by "|"),
-            view, age (years) and sex ("" where not known).
+            view, age (years) and sex ("" where not known), and burned_in ("suspected" where
+            the film at full size seems to have text in it, or "").
         refused: name and reason of every file that is not used.
         classes: sorted; the index is the class number.
         notes: plain sentences for the user.

@@ -27,7 +27,7 @@ from xraygan.runs import read_json, refusing_disk_faults, sha256_of, write_json,
 from xraygan.version import __version__
 
 DESCRIPTION, METADATA, REFUSED = "dataset.json", "metadata.csv", "refused.csv"
-_COLUMNS = ("file_name", "label", "split", "patient", "view", "age", "sex", "labels")
+_COLUMNS = ("file_name", "label", "split", "patient", "view", "age", "sex", "labels", "burned_in")
 _NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 _LONGEST_NAME = 100
 
@@ -135,7 +135,7 @@ def _metadata(dataset: Dataset, salt: bytes) -> pd.DataFrame:
     patients = column(manifest, "patient")
     # What was prepared before has keys already.
     keys = patients if dataset.final else [pseudonym(salt, patient) for patient in patients]
-    given = {name: column(manifest, name) for name in ("view", "age", "sex", "labels")}
+    given = {name: column(manifest, name) for name in ("view", "age", "sex", "labels", "burned_in")}
     table = {"file_name": names, "label": labels, "split": splits, "patient": keys, **given}
     return pd.DataFrame(table, columns=list(_COLUMNS), dtype=object)
 

@@ -37,6 +37,7 @@ MANIFEST_COLUMNS = (
     "view",
     "age",
     "sex",
+    "burned_in",
 )
 REFUSED_COLUMNS = ("name", "reason")
 _PARTIAL = ".partial-"
