@@ -82,6 +82,7 @@ def _written(
     data: str | Path | None, out: Path, settings: DataSettings, reporter: Reporter
 ) -> tuple[Any, dict[str, Any]]:
     from xraygan.data.prepared import write_dataset
+    from xraygan.report.datasets import pages_of, write_pages
 
     if data is not None and out.resolve() == Path(data).resolve():
         raise XrayganError(f"--out {out} is the source itself: name another folder")
@@ -90,9 +91,15 @@ def _written(
         reporter.note(note)
     with reporter.bar("writing images", 1, "images") as bar:
         written = write_dataset(dataset, out, settings, bar.count)
+    if not written["unchanged"] or not all(path.is_file() for path in pages_of(out)):
+        write_pages(out, dataset, written)
     if len(dataset.refused):
         reporter.note(f"the names of refused files are in {dataset.refused_list}, which is private")
-    return dataset, {"dataset": str(out), **written}
+    return dataset, {
+        "dataset": str(out),
+        "summary": str(pages_of(out)[0]),
+        **written,
+    }
 
 
 def _read(

@@ -72,3 +72,4 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
     if "dataset" in found:
         state = " (unchanged)" if found["unchanged"] else ""
         typer.echo(f"data set: {found['dataset']}{state}")
+        typer.echo(f"summary:  {found['summary']}")
