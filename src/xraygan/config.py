@@ -128,6 +128,11 @@ class DataSettings(PixelSettings):
         False,
         description="Leave given splits as they are; patients in several are reported only.",
     )
+    near_duplicates: Literal["join", "drop", "ignore"] = Field(
+        "join",
+        description="Films that are nearly the same picture: count them as one patient's, keep "
+        "one of them, or do not look for them.",
+    )
 
 
 LENGTHS = frozenset({"epochs", "kimg", "minutes"})

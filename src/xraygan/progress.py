@@ -70,6 +70,7 @@ class Bar:
         )
         self._task: TaskID = self._progress.add_task(title, total=total, detail="")
         self._last_line = time.monotonic()
+        self._first: tuple[float, int] | None = None
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -89,11 +90,17 @@ class Bar:
 
     def count(self, done: int, total: int) -> None:
         """Move the bar of work that has no lines of its own; a plain line now and then."""
-        self._progress.update(self._task, completed=done, total=total)
         now = time.monotonic()
+        # What comes before the first piece of work is no part of its rate.
+        since, before = self._first = self._first or (now, done)
+        rate = (done - before) / max(now - since, 1e-3)
+        self._progress.update(
+            self._task, completed=done, total=total, detail=f"{rate:,.0f} a second"
+        )
         if now - self._last_line > PLAIN_SECONDS and not self._reporter.quiet:
             self._last_line = now
-            self._reporter.line(f"{self._title}: {done:,} of {total:,} {self._unit}")
+            told = f", {rate:,.0f} a second, {duration((total - done) / rate)} left" if rate else ""
+            self._reporter.line(f"{self._title}: {done:,} of {total:,} {self._unit}{told}")
 
 
 def duration(seconds: float) -> str:

@@ -66,6 +66,13 @@ def test_from_an_archive(tmp_path: Path) -> None:
     counts = json.loads(ended.stdout)["counts"]
     assert {f"{s}/{c}": n for s, found in counts.items() for c, n in found.items()} == SPLITS
     assert {p.name for p in tmp_path.iterdir()} == {"chest_xray", "chest_xray.zip", "out"}
+    planned = in_one_process(
+        ["run", archive, "--dry-run"],
+        ["train", "--data", archive, "--dry-run"],
+        ["run", tmp_path / "nowhere.zip", "--dry-run"],
+    )
+    assert [ended.code for ended in planned] == [0, 0, 2], planned
+    assert all(ended.stdout.startswith(f"# data: {archive}") for ended in planned[:2])
 
 
 def test_refusals(flat: Path, tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from xraygan.config import DataSettings
 from xraygan.data.batches import BatchOrder
-from xraygan.data.splits import SPLITS, assign, carve, is_duplicate
+from xraygan.data.duplicates import is_duplicate
+from xraygan.data.manifest import SPLITS
+from xraygan.data.splits import assign, carve
 
 COLUMNS = ["name", "split", "label", "pixel_sha256"]
 ROW = st.tuples(

@@ -54,6 +54,6 @@ def test_plain_lines_of_a_bar_come_now_and_then(
             bar.count(done * 1000, 4000)
     err = capsys.readouterr().err
     assert err.splitlines() == [
-        "reading images: 2,000 of 4,000 files",
-        "reading images: 4,000 of 4,000 files",
+        "reading images: 2,000 of 4,000 files, 100 a second, 20 s left",
+        "reading images: 4,000 of 4,000 files, 100 a second, 0 s left",
     ]

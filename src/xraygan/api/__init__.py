@@ -10,7 +10,7 @@ images, labels = xraygan.generate(trained.path, num=16, class_name="PNEUMONIA")
 
 from xraygan.api.judging import audit, evaluate, report
 from xraygan.api.making import Trained, generate, run, train
-from xraygan.api.preparing import phantom_folder, prepare, settings_from
+from xraygan.api.preparing import phantom_folder, prepare, settings_from, write_prepared
 
 __all__ = [
     "Trained",
@@ -23,4 +23,5 @@ __all__ = [
     "run",
     "settings_from",
     "train",
+    "write_prepared",
 ]

@@ -1,9 +1,11 @@
 """What comes before training: settings and a data set that is ready."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from xraygan.config import GROUPS, DataSettings, RunSettings
+from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
 
 PHANTOM_IMAGES = 2000
@@ -23,19 +25,33 @@ def settings_from(values: dict[str, Any]) -> RunSettings:
 
 
 def prepare(
-    data: str | Path | None, settings: DataSettings, reporter: Reporter | None = None
+    data: str | Path | None,
+    settings: DataSettings | None = None,
+    reporter: Reporter | None = None,
+    *,
+    out: str | Path | None = None,
+    **values: Any,
 ) -> Any:
-    """Check, de-duplicate, split and cache a folder of X-rays; without one, the phantom.
+    """Check, de-duplicate, split and cache a source of X-rays; without one, the phantom.
+
+    Args:
+        data: a folder, archive or table, see `docs/data.md`; None for the embedded phantom.
+        settings: all settings at once; or give single ones as `values`.
+        reporter: where progress goes; stderr by default.
+        out: also write the data set into this folder, as `xraygan prepare` does.
+        **values: single settings by name, `resolution=128`, `views="PA"`, ….
 
     Returns:
         `xraygan.data.cache.Dataset`.
-    """
-    from xraygan.data.cache import prepare as prepare_folder
 
+    Raises:
+        XrayganError: a source, a setting or a folder that cannot be used.
+    """
+    settings = settings or DataSettings.parse(values, "settings")
     reporter = reporter or Reporter()
-    source = Path(data) if data is not None else phantom_folder(settings.resolution, reporter)
-    with reporter.bar("reading images", 1, "files") as bar:
-        dataset = prepare_folder(source, settings, progress=bar.count)
+    if out is not None:
+        return _written(data, Path(out), settings, reporter)[0]
+    dataset = _read(data, settings, reporter)
     counts = [f"{len(dataset.split(s)[0]):,} {s}" for s in ("train", "val", "test")]
     reporter.note(
         f"{len(dataset.images):,} images ({', '.join(counts)}) in {len(dataset.classes)} "
@@ -45,6 +61,58 @@ def prepare(
     for note in dataset.notes:
         reporter.note(f"  {note}")
     return dataset
+
+
+def write_prepared(
+    data: str | Path | None, out: Path, settings: DataSettings, reporter: Reporter
+) -> dict[str, Any]:
+    """Prepare a source and write it as a data set that any tool reads.
+
+    Returns:
+        What its dataset.json holds; "unchanged", whether it was so before; and "dataset", the
+        folder.
+
+    Raises:
+        XrayganError: as for `prepare`.
+    """
+    return _written(data, out, settings, reporter)[1]
+
+
+def _written(
+    data: str | Path | None, out: Path, settings: DataSettings, reporter: Reporter
+) -> tuple[Any, dict[str, Any]]:
+    from xraygan.data.prepared import write_dataset
+    from xraygan.report.datasets import pages_of, write_pages
+
+    if data is not None and out.resolve() == Path(data).resolve():
+        raise XrayganError(f"--out {out} is the source itself: name another folder")
+    dataset = _read(data, settings, reporter, skip=[out])
+    for note in dataset.notes:
+        reporter.note(note)
+    with reporter.bar("writing images", 1, "images") as bar:
+        written = write_dataset(dataset, out, settings, bar.count)
+    if not written["unchanged"] or not all(path.is_file() for path in pages_of(out)):
+        write_pages(out, dataset, written)
+    if len(dataset.refused):
+        reporter.note(f"the names of refused files are in {dataset.refused_list}, which is private")
+    return dataset, {
+        "dataset": str(out),
+        "summary": str(pages_of(out)[0]),
+        **written,
+    }
+
+
+def _read(
+    data: str | Path | None,
+    settings: DataSettings,
+    reporter: Reporter,
+    skip: Collection[Path] = (),
+) -> Any:
+    from xraygan.data.cache import prepare as prepare_source
+
+    source = Path(data) if data is not None else phantom_folder(settings.resolution, reporter)
+    with reporter.bar("reading images", 1, "files") as bar:
+        return prepare_source(source, settings, progress=bar.count, skip=skip)
 
 
 def phantom_folder(resolution: int, reporter: Reporter) -> Path:

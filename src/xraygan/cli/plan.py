@@ -13,10 +13,13 @@ def print_plan(settings: RunSettings, data: Path | None, target: Path) -> None:
     """Print data, target and every setting as YAML on stdout.
 
     Raises:
-        XrayganError: there is no such data folder.
+        XrayganError: there are no such data.
     """
-    if data is not None and not data.is_dir():
-        raise XrayganError(f"{data}: there is no such folder; give the folder of the X-rays")
+    if data is not None and not data.exists():
+        raise XrayganError(
+            f"{data}: there is no such folder or file; give the folder, archive or table of the "
+            "X-rays"
+        )
     typer.echo(f"# data: {data or 'the embedded phantom'}\n# into: {target}")
     values = settings.model_dump(mode="json")
     typer.echo(yaml.safe_dump(values, sort_keys=False, allow_unicode=True), nl=False)

@@ -35,25 +35,9 @@ def prepare_command(
         return
     if out is None:
         raise XrayganError("--out is missing: name a folder for the data set")
-    if out.resolve() == source.resolve():
-        raise XrayganError(f"--out {out} is the source itself: name another folder")
-    _show(_prepared(source, out, settings.data), as_json)
+    from xraygan import api
 
-
-def _prepared(source: Path, out: Path, settings: DataSettings) -> dict[str, Any]:
-    from xraygan.data.cache import prepare
-    from xraygan.data.prepared import write_dataset
-
-    reporter = Reporter()
-    with reporter.bar("reading images", 1, "files") as bar:
-        dataset = prepare(source, settings, progress=bar.count, skip=[out])
-    for note in dataset.notes:
-        reporter.note(note)
-    with reporter.bar("writing images", 1, "images") as bar:
-        written = write_dataset(dataset, out, settings, bar.count)
-    if len(dataset.refused):
-        reporter.note(f"the names of refused files are in {dataset.refused_list}, which is private")
-    return {"dataset": str(out), **written}
+    _show(api.write_prepared(source, out, settings.data, Reporter()), as_json)
 
 
 def _counted(source: Path, settings: DataSettings) -> dict[str, Any]:
@@ -88,3 +72,4 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
     if "dataset" in found:
         state = " (unchanged)" if found["unchanged"] else ""
         typer.echo(f"data set: {found['dataset']}{state}")
+        typer.echo(f"summary:  {found['summary']}")

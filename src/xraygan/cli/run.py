@@ -18,7 +18,10 @@ def run_command(
     settings: RunSettings,
     data: Annotated[
         Path | None,
-        typer.Argument(help="Folder of X-rays; left out: the embedded phantom.", metavar="DATA"),
+        typer.Argument(
+            help="Folder, archive or table of X-rays; left out: the embedded phantom.",
+            metavar="DATA",
+        ),
     ] = None,
     data_option: Annotated[
         Path | None, typer.Option("--data", help="The same as DATA.", show_default=False)

@@ -16,7 +16,8 @@ from xraygan.config import RunSettings
 def train_command(
     settings: RunSettings,
     data: Annotated[
-        Path | None, typer.Option("--data", help="Folder of X-rays; left out: the phantom.")
+        Path | None,
+        typer.Option("--data", help="Folder, archive or table of X-rays; left out: the phantom."),
     ] = None,
     outdir: Annotated[
         Path, typer.Option("--outdir", help="Run folders 00000-name, … are made here.")

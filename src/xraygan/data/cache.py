@@ -15,21 +15,24 @@ import platformdirs
 
 from xraygan.config import DataSettings, PixelSettings
 from xraygan.data import store
+from xraygan.data.duplicates import is_duplicate
 from xraygan.data.entries import sort_key
 from xraygan.data.folders import may_be_dicom
 from xraygan.data.hashes import hash_files
 from xraygan.data.ingest import ingest, strict_error
 from xraygan.data.listing import Listing, is_left_out
+from xraygan.data.manifest import SPLITS, column
+from xraygan.data.near import near_pairs
 from xraygan.data.pseudonyms import read_salt
 from xraygan.data.remarks import check_enough, nothing_usable, refusal_notes, size_notes
 from xraygan.data.reuse import Reuse, pixels_key
 from xraygan.data.sources import list_source
-from xraygan.data.splits import SPLITS, assign, column, compile_pattern, is_duplicate, keep_all
+from xraygan.data.splits import assign, compile_pattern, keep_all
 from xraygan.errors import XrayganError
 from xraygan.sets import ImageSet
 
 # Part of every key: raise it when the same files and settings give other pixels or splits.
-_FORMAT_VERSION = 2
+_FORMAT_VERSION = 3
 # Settings that change neither pixels nor splits.
 _NOT_IN_KEY = {"strict"}
 
@@ -45,7 +48,8 @@ class Dataset:
             ("train", "val", "test"), label, patient, sha256 (of the file's bytes),
             pixel_sha256 (of the decoded grey picture at full size, shape included), width and
             height (of the original, upright, in pixels), labels (all findings, joined by "|"),
-            view, age (years) and sex ("" where not known).
+            view, age (years) and sex ("" where not known), and burned_in ("suspected" where
+            the film at full size seems to have text in it, or "").
         refused: name and reason of every file that is not used.
         classes: sorted; the index is the class number.
         notes: plain sentences for the user.
@@ -167,10 +171,10 @@ def read_all(
     return _cached(source, settings, cache_dir, progress, _as_it_is)
 
 
-# From source, records, settings and the refused so far to the manifest's rows (not yet in
-# order of splits), everything refused, and notes.
+# From source, records, settings, the refused so far and the images (in the order of the records'
+# index) to the manifest's rows (not yet in order of splits), everything refused, and notes.
 _Arrange = Callable[
-    [Path, Listing, pd.DataFrame, Any, list[tuple[str, str]]],
+    [Path, Listing, pd.DataFrame, Any, list[tuple[str, str]], np.ndarray],
     tuple[pd.DataFrame, list[tuple[str, str]], list[str]],
 ]
 
@@ -181,9 +185,14 @@ def _for_training(
     table: pd.DataFrame,
     settings: DataSettings,
     refused: list[tuple[str, str]],
+    images: np.ndarray,
 ) -> tuple[pd.DataFrame, list[tuple[str, str]], list[str]]:
     # What was prepared is taken as it is: at its size two films may look the same.
-    table, spare, notes = (keep_all if listing.final else assign)(table, settings)
+    if listing.final:
+        table, spare, notes = keep_all(table, settings)
+    else:
+        near = [] if settings.near_duplicates == "ignore" else near_pairs(images)[0].tolist()
+        table, spare, notes = assign(table, settings, near)
     refused = sorted(refused + spare, key=lambda item: sort_key(item[0]))
     check_enough(source, table, refused)
     return table, refused, notes + size_notes(table, settings.resolution)
@@ -195,6 +204,7 @@ def _as_it_is(
     table: pd.DataFrame,
     settings: PixelSettings,
     refused: list[tuple[str, str]],
+    _images: np.ndarray,
 ) -> tuple[pd.DataFrame, list[tuple[str, str]], list[str]]:
     table, _, notes = keep_all(table, settings)
     return table, refused, notes
@@ -318,7 +328,8 @@ def _build(
     table = pd.DataFrame(records, columns=columns).astype(text)
     names = column(table, "name")
     table = table.iloc[sorted(range(len(names)), key=lambda row: sort_key(names[row]))]
-    table, refused, arrange_notes = arrange(source, listing, table, settings, refused)
+    images = store.raw_images(folder / store.IMAGES, len(records), settings.resolution)
+    table, refused, arrange_notes = arrange(source, listing, table, settings, refused, images)
     ranks = [SPLITS.index(split) for split in column(table, "split")]
     rows = np.argsort(ranks, kind="stable")
     manifest = table[list(store.MANIFEST_COLUMNS)].iloc[rows]

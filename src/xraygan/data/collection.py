@@ -7,9 +7,10 @@ import numpy as np
 
 from xraygan.config import PixelSettings
 from xraygan.data.cache import Dataset, read_all
+from xraygan.data.duplicates import merge_patients
 from xraygan.data.headers import Refusal, read_header
+from xraygan.data.manifest import column
 from xraygan.data.sources import list_source
-from xraygan.data.splits import column, merge_patients
 from xraygan.errors import XrayganError
 from xraygan.sets import ImageSet
 

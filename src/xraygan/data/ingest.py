@@ -13,10 +13,11 @@ import numpy as np
 from PIL import ImageFile as PillowImageFile
 
 from xraygan.config import PixelSettings
+from xraygan.data.burned_in import suspected
 from xraygan.data.entries import printable
 from xraygan.data.folders import may_be_dicom
 from xraygan.data.hashes import worker_count
-from xraygan.data.listing import Facts, ImageFile, is_left_out, left_out
+from xraygan.data.listing import SUSPECTED, Facts, ImageFile, is_left_out, left_out
 from xraygan.data.pixels import Refusal, decode, fit, to_uint8
 from xraygan.data.reuse import Decoded, Reuse
 from xraygan.data.selection import Selection
@@ -64,7 +65,7 @@ def ingest(
     records: list[dict[str, object]] = []
     refused: list[tuple[str, str]] = []
 
-    selection = Selection(settings, files[0].columns if files else ())
+    selection = _selection(files, settings)
 
     def work(file: ImageFile, data: bytes | str | None) -> Picture | str:
         try:
@@ -106,6 +107,14 @@ def ingest(
     return records, refused
 
 
+def _selection(files: Sequence[ImageFile], settings: PixelSettings) -> Selection:
+    """What is asked of DICOM files once they are read; the tables of others have answered."""
+    columns = next((file.columns for file in files if file.columns), {})
+    if not any(may_be_dicom(file.name, settings) for file in files):
+        settings = settings.model_copy(update={"where": None})
+    return Selection(settings, columns)
+
+
 def strict_error(name: str, reason: str) -> XrayganError:
     """The fault that `--strict` makes of a refused file."""
     return XrayganError(
@@ -128,12 +137,14 @@ def _load(
     height, width = image.shape
     # 8-bit values, so that the same grey picture saved as RGB or 16-bit is found as well.
     digest = hashlib.sha256(f"{height} {width} ".encode())
-    digest.update(to_uint8(image).data)
+    grey = to_uint8(image)
+    digest.update(grey.data)
     return Picture(
         pixels=fit(image, settings.resolution, settings.fit),
         pixel_sha256=digest.hexdigest(),
         width=width,
         height=height,
+        burned_in=suspected(grey),
         facts=facts,
     )
 
@@ -153,6 +164,7 @@ def _dicom(data: bytes, salt: bytes) -> tuple[np.ndarray, Facts]:
 
 def _record(file: ImageFile, sha256: str, picture: Picture) -> dict[str, object]:
     facts = picture.facts
+    text = picture.burned_in if facts.burned_in is None else facts.burned_in
     return {
         "name": file.name,
         "split": file.split,
@@ -166,6 +178,7 @@ def _record(file: ImageFile, sha256: str, picture: Picture) -> dict[str, object]
         "view": facts.view or "",
         "age": "" if facts.age is None else f"{facts.age:g}",
         "sex": facts.sex or "",
+        "burned_in": SUSPECTED if text else "",
     }
 
 

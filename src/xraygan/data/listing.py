@@ -20,6 +20,9 @@ SPLIT_NAMES = {
 }
 """What people call the splits, in lower case."""
 
+SUSPECTED = "suspected"
+"""In the column `burned_in`: the film seems to have text in it."""
+
 _LEFT_OUT = "left out: "
 
 
@@ -32,12 +35,14 @@ class Facts:
         view: "PA", "AP", "LATERAL", or the source's own word in capitals.
         age: years.
         sex: "F", "M" or "O".
+        burned_in: whether text is suspected in it; None to look for oneself.
     """
 
     patient: str | None = None
     view: str | None = None
     age: float | None = None
     sex: str | None = None
+    burned_in: bool | None = None
 
     def completed(self, other: "Facts") -> "Facts":
         """These facts, and `other`'s where these say nothing."""
@@ -46,6 +51,7 @@ class Facts:
             self.view if self.view is not None else other.view,
             self.age if self.age is not None else other.age,
             self.sex if self.sex is not None else other.sex,
+            self.burned_in if self.burned_in is not None else other.burned_in,
         )
 
 

@@ -17,16 +17,17 @@ from filelock import FileLock, Timeout
 from xraygan.config import DataSettings
 from xraygan.data import store
 from xraygan.data.cache import Dataset
+from xraygan.data.duplicates import without_name
 from xraygan.data.entries import sort_key
 from xraygan.data.formats.plain import PREPARED
+from xraygan.data.manifest import SPLITS, column
 from xraygan.data.pseudonyms import pseudonym, read_salt
-from xraygan.data.splits import SPLITS, column, is_duplicate
 from xraygan.errors import XrayganError
 from xraygan.runs import read_json, refusing_disk_faults, sha256_of, write_json, write_whole
 from xraygan.version import __version__
 
 DESCRIPTION, METADATA, REFUSED = "dataset.json", "metadata.csv", "refused.csv"
-_COLUMNS = ("file_name", "label", "split", "patient", "view", "age", "sex", "labels")
+_COLUMNS = ("file_name", "label", "split", "patient", "view", "age", "sex", "labels", "burned_in")
 _NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 _LONGEST_NAME = 100
 
@@ -134,7 +135,7 @@ def _metadata(dataset: Dataset, salt: bytes) -> pd.DataFrame:
     patients = column(manifest, "patient")
     # What was prepared before has keys already.
     keys = patients if dataset.final else [pseudonym(salt, patient) for patient in patients]
-    given = {name: column(manifest, name) for name in ("view", "age", "sex", "labels")}
+    given = {name: column(manifest, name) for name in ("view", "age", "sex", "labels", "burned_in")}
     table = {"file_name": names, "label": labels, "split": splits, "patient": keys, **given}
     return pd.DataFrame(table, columns=list(_COLUMNS), dtype=object)
 
@@ -157,7 +158,7 @@ def _folder_names(classes: tuple[str, ...]) -> dict[str, str]:
 def _refused(dataset: Dataset, salt: bytes) -> pd.DataFrame:
     """Every refused file by its keyed hash, and why; the cache's own list has the names."""
     rows = [
-        (pseudonym(salt, name), "same picture as another file" if is_duplicate(why) else why)
+        (pseudonym(salt, name), without_name(why))
         for name, why in dataset.refused.itertuples(index=False, name=None)
     ]
     return pd.DataFrame(rows, columns=["file", "reason"], dtype=object)

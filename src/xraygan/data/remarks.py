@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from xraygan.data.duplicates import is_duplicate
 from xraygan.data.entries import printable
 from xraygan.data.listing import is_left_out
-from xraygan.data.splits import column, is_duplicate
+from xraygan.data.manifest import column
 from xraygan.errors import XrayganError
 
 _FEW_TRAINING_IMAGES = 100

@@ -21,11 +21,11 @@ import numpy as np
 import pandas as pd
 
 from xraygan.config import PixelSettings
-from xraygan.data.splits import column
+from xraygan.data.manifest import column
 
 # Raise it when the same file and settings give other pixels.
-_PIXELS_VERSION = 1
-_HEAD = struct.Struct(">4s32s32sIII")
+_PIXELS_VERSION = 2
+_HEAD = struct.Struct(">4s32s32sII?I")
 _MARK = b"XPX1"
 
 
@@ -38,12 +38,14 @@ class Decoded:
         pixel_sha256: of the decoded grey picture at full size, shape included.
         width: pixels, upright.
         height: pixels, upright.
+        burned_in: text is suspected in the picture at full size.
     """
 
     pixels: np.ndarray
     pixel_sha256: str
     width: int
     height: int
+    burned_in: bool
 
 
 def pixels_key(settings: PixelSettings) -> str:
@@ -116,25 +118,27 @@ class Reuse:
             bytes.fromhex(picture.pixel_sha256),
             picture.width,
             picture.height,
+            picture.burned_in,
             zlib.crc32(picture.pixels.tobytes()),
         )
         self._stream.write(head + picture.pixels.tobytes())
 
     def _remember(self, images: np.ndarray, manifest: pd.DataFrame) -> None:
-        names = ("sha256", "pixel_sha256", "width", "height")
+        names = ("sha256", "pixel_sha256", "width", "height", "burned_in")
         columns = zip(*(column(manifest, name) for name in names), strict=True)
-        for row, (sha256, pixel_sha256, width, height) in enumerate(columns):
-            self._found[sha256] = lambda r=row, p=pixel_sha256, w=width, h=height: Decoded(
-                np.array(images[r]), p, int(w), int(h)
+        for row, (sha256, pixel_sha256, width, height, text) in enumerate(columns):
+            self._found[sha256] = lambda r=row, p=pixel_sha256, w=width, h=height, t=text: Decoded(
+                np.array(images[r]), p, int(w), int(h), bool(t)
             )
 
     def _read_journal(self, path: Path) -> None:
         """Every whole record; the last may have been cut."""
         with contextlib.suppress(OSError), path.open("rb") as stream:
             for start, head in _records(stream, self._side**2):
-                _, sha256, pixel_sha256, width, height, _ = head
-                self._found[sha256.hex()] = lambda s=start, p=pixel_sha256, w=width, h=height: (
-                    Decoded(self._journalled(path, s), p.hex(), w, h)
+                _, sha256, pixel_sha256, width, height, text, _ = head
+                rest = (pixel_sha256.hex(), width, height, text)
+                self._found[sha256.hex()] = lambda s=start, r=rest: Decoded(
+                    self._journalled(path, s), *r
                 )
 
     def _journalled(self, path: Path, start: int) -> np.ndarray:
@@ -147,6 +151,6 @@ def _records(stream: BinaryIO, size: int) -> Iterator[tuple[int, tuple]]:
     while len(raw := stream.read(_HEAD.size)) == _HEAD.size:
         head = _HEAD.unpack(raw)
         start = stream.tell()
-        if head[0] != _MARK or zlib.crc32(stream.read(size)) != head[5]:
+        if head[0] != _MARK or zlib.crc32(stream.read(size)) != head[-1]:
             return
         yield start, head

@@ -1,38 +1,34 @@
-"""Patients, exact duplicates, and splits that share no patient."""
+"""Patients, and splits that share none."""
 
 import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable
 
-import numpy as np
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from xraygan.config import DataSettings, PixelSettings
+from xraygan.data.duplicates import (
+    NearPairs,
+    drop_copies,
+    drop_near_copies,
+    merge_by_pictures,
+    merge_near,
+)
 from xraygan.data.entries import sort_key
+from xraygan.data.manifest import PRECEDENCE, SPLITS, column, plural
 from xraygan.errors import XrayganError
 
-SPLITS = ("train", "val", "test")
 # A given validation split with fewer images than this measures nothing.
 ENOUGH_VALIDATION_IMAGES = 100
 # From this many patients on, each class gets at least one in every split that is carved.
 _PATIENTS_FOR_ONE = 5
-# When leakage is repaired the higher split wins: what was held back stays held back.
-_PRECEDENCE = {"train": 0, "val": 1, "test": 2}
-_DUPLICATE = "same picture as "
 
 # Kermany et al. 2018 (personN_bacteria_M, IM-N-M, NORMAL2-IM-N-M) and the phantom's names.
 _KNOWN_NAMES = re.compile(
     r"(?:^|/)(?:(person\d+_(?:bacteria|virus))_\d|((?:NORMAL\d*-)?IM-\d+)-\d|(phantom\d+)_\d)[^/]*$"
 )
 _SYNTHETIC_NAME = re.compile(r"(?:^|/)seed\d+_\d+\.[^/.]+$")
-
-
-def is_duplicate(reason: str) -> bool:
-    """Whether a refusal is only about a spare copy, which takes nothing away from the data."""
-    return reason.startswith(_DUPLICATE)
 
 
 def compile_pattern(patient_pattern: str | None) -> re.Pattern[str] | None:
@@ -70,7 +66,7 @@ def patient_of(name: str, pattern: re.Pattern[str] | None) -> str | None:
 
 
 def assign(
-    records: pd.DataFrame, settings: DataSettings
+    records: pd.DataFrame, settings: DataSettings, near: NearPairs = ()
 ) -> tuple[pd.DataFrame, list[tuple[str, str]], list[str]]:
     """Name the patients, drop duplicates, repair leakage, and make the splits.
 
@@ -78,7 +74,9 @@ def assign(
         records: columns name, split ("train", "val", "test" or None), label, pixel_sha256,
             patient ("" where no table tells it; the column may be missing) and any others; one
             row a decoded picture.
-        settings: patient_pattern, validation_fraction, split_seed and keep_splits count.
+        settings: patient_pattern, validation_fraction, split_seed, keep_splits and
+            near_duplicates count.
+        near: pairs of index labels of `records` whose pictures are nearly the same.
 
     Returns:
         The kept rows with a new column `patient` and every split given (index as in
@@ -93,12 +91,16 @@ def assign(
     table = records.iloc[sorted(range(len(names)), key=lambda row: sort_key(names[row]))].copy()
     notes: list[str] = []
     table["patient"] = _patients(table, settings, notes)
-    table["patient"] = _merge_patients(table, notes)
+    table["patient"] = merge_by_pictures(table, notes)
     # Without folders that say so, everything is training data until some is held back.
     splits = column(table, "split")
-    folders_say = any(split in _PRECEDENCE for split in splits)
-    table["split"] = [split if split in _PRECEDENCE else "train" for split in splits]
-    table, refused = _drop_duplicates(table, notes)
+    folders_say = any(split in PRECEDENCE for split in splits)
+    table["split"] = [split if split in PRECEDENCE else "train" for split in splits]
+    table, refused = drop_copies(table, notes)
+    table["patient"] = merge_near(table, near, notes)
+    if settings.near_duplicates == "drop":
+        table, spare = drop_near_copies(table, near, notes)
+        refused = sorted(refused + spare, key=lambda item: sort_key(item[0]))
     keep = folders_say and settings.keep_splits
     repaired = _repair_leakage(column(table, "patient"), column(table, "split"), notes, keep)
     table["split"] = repaired
@@ -137,32 +139,6 @@ def keep_all(
     return table, [], notes
 
 
-def merge_patients(patients: list[str], pictures: list[str]) -> list[str]:
-    """One key for patients who share a picture: the same person under two names.
-
-    Args:
-        patients: one key an image.
-        pictures: hash of each image's pixels.
-
-    Returns:
-        The first key, in order of names, of all that are linked; one an image.
-    """
-    names, patient = np.unique(np.array(patients, object), return_inverse=True)
-    hashes, picture = np.unique(np.array(pictures, object), return_inverse=True)
-    size = len(names) + len(hashes)
-    links = coo_array((np.ones(len(patients)), (patient, len(names) + picture)), shape=(size, size))
-    _, component = connected_components(links, directed=False)
-    first: dict[int, str] = {}
-    for key, group in zip(names, component[: len(names)], strict=True):
-        first.setdefault(group, key)
-    return [first[component[index]] for index in patient]
-
-
-def column(table: pd.DataFrame, name: str) -> list[str]:
-    """The values of one column of text."""
-    return table[name].to_list()
-
-
 def _patients(table: pd.DataFrame, settings: PixelSettings, notes: list[str]) -> list[str]:
     pattern = compile_pattern(settings.patient_pattern)
     patients, unknown = [], 0
@@ -181,62 +157,13 @@ def _patients(table: pd.DataFrame, settings: PixelSettings, notes: list[str]) ->
     return patients
 
 
-def _merge_patients(table: pd.DataFrame, notes: list[str]) -> list[str]:
-    before = column(table, "patient")
-    after = merge_patients(before, column(table, "pixel_sha256"))
-    merged = {old: new for old, new in zip(before, after, strict=True) if old != new}
-    if merged:
-        groups = len(set(merged.values()))
-        notes.append(
-            f"{len(merged) + groups} patient names share identical pictures and count as {groups} "
-            f"{_plural(groups, 'patient')}."
-        )
-    return after
-
-
-def _drop_duplicates(
-    table: pd.DataFrame, notes: list[str]
-) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
-    """Keep one of each picture; none where its labels contradict each other."""
-    names, labels = column(table, "name"), column(table, "label")
-    ranks = [_PRECEDENCE[split] for split in column(table, "split")]
-    same: dict[str, list[int]] = {}
-    for row, pixels in enumerate(column(table, "pixel_sha256")):
-        same.setdefault(pixels, []).append(row)
-    reasons: dict[int, str] = {}
-    copies = across = conflicts = 0
-    for rows in same.values():
-        found = sorted({labels[row] for row in rows})
-        if len(found) > 1:
-            reason = f"same picture under the labels {' and '.join(found)}"
-            reasons.update(dict.fromkeys(rows, reason))
-            conflicts += len(rows)
-            continue
-        # Rows are in order of names, so the first of the highest split has the smallest name.
-        kept = max(rows, key=lambda row: ranks[row])
-        others = [row for row in rows if row != kept]
-        reasons.update(dict.fromkeys(others, _DUPLICATE + names[kept]))
-        copies += len(others)
-        across += sum(ranks[row] != ranks[kept] for row in others)
-    if copies:
-        beyond = f", {across} of them across splits" if across else ""
-        notes.append(f"{copies} exact {_plural(copies, 'duplicate')} dropped{beyond}.")
-    if conflicts:
-        notes.append(
-            f"{conflicts} images refused: the same picture is filed under several classes."
-        )
-    kept_rows = [row for row in range(len(table)) if row not in reasons]
-    refused = [(names[row], reason) for row, reason in sorted(reasons.items())]
-    return table.iloc[kept_rows].copy(), refused
-
-
 def _repair_leakage(
     patients: list[str], splits: list[str], notes: list[str], keep: bool
 ) -> list[str]:
     """The splits with every image of a patient in the highest split that patient is in."""
     highest: dict[str, int] = {}
     for patient, split in zip(patients, splits, strict=True):
-        highest[patient] = max(highest.get(patient, 0), _PRECEDENCE[split])
+        highest[patient] = max(highest.get(patient, 0), PRECEDENCE[split])
     repaired = [SPLITS[highest[patient]] for patient in patients]
     moves = [
         (patient, old, new)
@@ -249,12 +176,12 @@ def _repair_leakage(
         how = ", ".join(f"{number} from {old} to {new}" for (old, new), number in ways.items())
         if keep:
             notes.append(
-                f"{count} {_plural(count, 'patient')} have images in more than one split; left so "
+                f"{count} {plural(count, 'patient')} have images in more than one split; left so "
                 "by --keep-splits: figures measured on these splits are too good."
             )
             return splits
         notes.append(
-            f"{count} {_plural(count, 'patient')} had images in more than one split; "
+            f"{count} {plural(count, 'patient')} had images in more than one split; "
             f"images moved so that no split shares a patient: {how}."
         )
     return repaired
@@ -271,7 +198,7 @@ def _complete_validation(table: pd.DataFrame, settings: DataSettings, notes: lis
         joined = f"; the {len(given)} given validation images join them" if given else ""
         notes.append(
             f"Validation: {moved} images of {patients} training "
-            f"{_plural(patients, 'patient')} are held back to measure on{joined}."
+            f"{plural(patients, 'patient')} are held back to measure on{joined}."
         )
 
 
@@ -337,7 +264,3 @@ def _unit_hash(seed: int, purpose: str, patient: str) -> float:
     """A number in [0, 1) that depends on the arguments alone."""
     text = f"{seed}:{purpose}:{patient}".encode("utf-8", "surrogateescape")
     return int.from_bytes(hashlib.sha256(text).digest()[:6], "big") / 2**48
-
-
-def _plural(count: int, noun: str) -> str:
-    return noun if count == 1 else noun + "s"

@@ -37,6 +37,7 @@ MANIFEST_COLUMNS = (
     "view",
     "age",
     "sex",
+    "burned_in",
 )
 REFUSED_COLUMNS = ("name", "reason")
 _PARTIAL = ".partial-"
@@ -55,6 +56,12 @@ def npy_header(count: int, resolution: int) -> bytes:
         stream, {"descr": "|u1", "fortran_order": False, "shape": shape}
     )
     return stream.getvalue()
+
+
+def raw_images(path: Path, count: int, resolution: int) -> np.ndarray:
+    """The raw rows after a header, as `reorder` finds them: uint8 [count, R, R], read-only."""
+    shape = (count, resolution, resolution)
+    return np.memmap(path, np.uint8, "r", offset=len(npy_header(count, resolution)), shape=shape)
 
 
 def reorder(path: Path, count: int, resolution: int, order: np.ndarray) -> None:

@@ -16,6 +16,7 @@ from xraygan.report.wording import floor_of, interval_of, number, value_of
 AMONG_THEMSELVES = "real films among themselves"
 STRIP_WIDTH, STRIP_HEIGHT = 320, 40
 CHART_WIDTH, CHART_HEIGHT = 480, 250
+_HISTOGRAM_HEIGHT = 110
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 40
 _INSET = 8
 
@@ -211,3 +212,26 @@ def _svg(width: int, height: int, title: str, parts: Sequence[str], kind: str) -
         f'<svg class="{kind}" viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="{escape(title)}">{"".join(parts)}</svg>'
     )
+
+
+def histogram(shares: Sequence[float], title: str, ends: tuple[str, str]) -> Markup:
+    """Shares of what falls into even steps, as an area.
+
+    Args:
+        shares: from the first step to the last, at least two.
+        title: what is drawn, for those who cannot see it.
+        ends: what the first and the last step are called.
+    """
+    x = Scale(0, len(shares) - 1, _INSET, STRIP_WIDTH - _INSET)
+    y = Scale(0, max(*shares, 1e-12), _HISTOGRAM_HEIGHT - 18, 4)
+    base = _HISTOGRAM_HEIGHT - 18
+    points = "L".join(f"{x(step)} {y(share)}" for step, share in enumerate(shares))
+    area = f"M{x(0)} {base}L{points}L{x(len(shares) - 1)} {base}Z"
+    parts = [
+        f'<path class="band" d="{area}"/>',
+        f'<path class="line line-1" d="M{points}"/>',
+        f'<path class="axis" d="M{_INSET} {base}H{STRIP_WIDTH - _INSET}"/>',
+        _text(_INSET, _HISTOGRAM_HEIGHT - 4, ends[0], "start"),
+        _text(STRIP_WIDTH - _INSET, _HISTOGRAM_HEIGHT - 4, ends[1], "end"),
+    ]
+    return _svg(STRIP_WIDTH, _HISTOGRAM_HEIGHT, title, parts, "chart")

@@ -24,6 +24,15 @@ def test_without_data_it_is_the_phantom(capsys: pytest.CaptureFixture) -> None:
 
 
 def test_no_such_folder(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    with pytest.raises(XrayganError, match="no such folder; give the folder of the X-rays"):
+    with pytest.raises(XrayganError, match="no such folder or file; give the folder"):
         print_plan(RunSettings(), tmp_path / "none", Path("results"))
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("name", ["films.zip", "films.csv", "chestmnist.npz"])
+def test_an_archive_or_a_table_is_data(
+    tmp_path: Path, capsys: pytest.CaptureFixture, name: str
+) -> None:
+    (tmp_path / name).write_bytes(b"")
+    print_plan(RunSettings(), tmp_path / name, Path("results"))
+    assert f"# data: {tmp_path / name}" in capsys.readouterr().out

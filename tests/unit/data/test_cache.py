@@ -131,6 +131,7 @@ def test_every_setting_but_strict_is_in_the_key() -> None:
         "views",
         "where",
         "keep_splits",
+        "near_duplicates",
     }
 
 

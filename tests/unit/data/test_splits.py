@@ -2,7 +2,8 @@ import pandas as pd
 import pytest
 
 from xraygan.config import DataSettings, PixelSettings
-from xraygan.data.splits import assign, carve, keep_all, merge_patients, patient_of
+from xraygan.data.duplicates import merge_patients
+from xraygan.data.splits import assign, carve, keep_all, patient_of
 from xraygan.errors import XrayganError
 
 

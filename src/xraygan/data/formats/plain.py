@@ -11,7 +11,7 @@ from xraygan.config import PixelSettings
 from xraygan.data.entries import Entry, Tree, nfc
 from xraygan.data.formats.base import Row, Table, find_tables, split_named
 from xraygan.data.headers import Refusal
-from xraygan.data.listing import SINGLE_CLASS, Facts
+from xraygan.data.listing import SINGLE_CLASS, SUSPECTED, Facts
 from xraygan.data.selection import Stated, split_list
 from xraygan.data.tables import (
     first_present,
@@ -161,13 +161,15 @@ def _rows(
 ) -> list[Row]:
     folder = entry.parts[:-1]
     given = {ours: values(frame, column or "") for ours, column in columns.items()}
-    every = values(frame, "labels")
+    every, text = values(frame, "labels"), values(frame, "burned_in")
+    looked_for = "burned_in" in frame.columns
     labelled = any(given["label"])
     return [
         _row(
             "/".join((*folder, *_parts(path))),
             {ours: texts[line] for ours, texts in given.items()},
             every[line],
+            text[line] == SUSPECTED if looked_for else None,
             labelled,
             start + line,
         )
@@ -175,7 +177,9 @@ def _rows(
     ]
 
 
-def _row(file: str, given: Mapping[str, str], every: str, labelled: bool, line: int) -> Row:
+def _row(
+    file: str, given: Mapping[str, str], every: str, text: bool | None, labelled: bool, line: int
+) -> Row:
     folders = file.split("/")[:-1]
     in_split = next((split_named(part) for part in folders if split_named(part)), None)
     label = given["label"]
@@ -190,6 +194,7 @@ def _row(file: str, given: Mapping[str, str], every: str, labelled: bool, line: 
             parse_view(given["view"]),
             parse_age(given["age"]),
             parse_sex(given["sex"]),
+            text,
         ),
         split_named(given["split"]) or in_split,
         line,
