@@ -51,6 +51,8 @@ class CopyFilter:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Which images are nearer to a training patient than the bound: bool [n]."""
+        if images.dtype == np.uint16:
+            images = np.rint(images / 257).astype(np.uint8)
         copies = self._bound.is_copy(images)
         self._left_out += int(copies.sum())
         self._seen += len(images)

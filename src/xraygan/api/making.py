@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from xraygan.config import RunSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
 from xraygan.runs import AUDIT, EVALUATION, RunFolder, next_run, refusing_disk_faults
-from xraygan.sampling.request import Request
+from xraygan.sampling.request import Format, Request, Shard
 from xraygan.sets import ImageSet
 from xraygan.training.device import use_device
 
@@ -96,12 +96,16 @@ def generate(
     class_name: str | None = None,
     like_train: bool = False,
     first: int = 0,
+    psi: float = 1.0,
+    bits: Literal[8, 16] = 8,
     out: str | Path | None = None,
+    format: Format = "png",
+    shard: Shard | None = None,
     not_near: str | Path | None = None,
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> tuple[np.ndarray, np.ndarray] | Path:
-    """Make labelled synthetic images: arrays, or PNG files where `out` is given.
+    """Make labelled synthetic images: arrays, or files where `out` is given.
 
     Args:
         model: a run folder, a model folder, or the safetensors file in it.
@@ -110,7 +114,12 @@ def generate(
         class_name: one class; None for all.
         like_train: the training data's class proportions instead of balanced ones.
         first: index of the first image.
-        out: write `out/<CLASS>/*.png` and `out/manifest.csv`.
+        psi: truncation: below 1 nearer to the class's mean, less varied.
+        bits: of a grey level, 8 or 16.
+        out: write files and `out/manifest.csv` there. What is there already and whole is not
+            made again.
+        format: of the files: "png", "npz", "webdataset" or "dicom".
+        shard: one worker's share of `num`, such as `Shard(3, 16)`; only with `out`.
         not_near: the real data that the model was trained on: images that come nearer to a
             training patient than one in a hundred films of strangers does are left out, and
             what is left is audited (`out/audit.json`). A filter is no guarantee.
@@ -118,36 +127,37 @@ def generate(
         reporter: where progress goes; stderr by default.
 
     Returns:
-        Images uint8 [N, R, R] and class numbers int32 [N]; or the manifest's path.
+        Images uint8 or uint16 [N, R, R] and class numbers int32 [N]; or the manifest's path.
 
     Raises:
         XrayganError: no such model or class, or a folder that cannot be used.
     """
-    request = Request(num, seed, class_name, like_train, first)
+    request = Request(num, seed, class_name, like_train, first, psi, bits)
     if not Path(model).exists():
         raise XrayganError(f"model {model}: there is no such file or folder")
     use_device(device)
     from xraygan.models.files import load_model
-    from xraygan.sampling.generate import generate_arrays, write_images
+    from xraygan.sampling.folder import write_images
+    from xraygan.sampling.generate import generate_arrays
 
     loaded = load_model(Path(model))
     reporter = reporter or Reporter()
+    copies = None
     if not_near is not None:
         from xraygan.api.filtering import CopyFilter
 
         copies = CopyFilter(Path(model), not_near, reporter)
-        if out is None:
-            images, labels = generate_arrays(loaded, request)
-            kept = ~copies(images)
-            return images[kept], labels[kept]
-        with reporter.bar("generating", num, "images") as bar:
-            manifest = write_images(loaded, request, Path(out), bar.count, copies)
-        copies.audit_the_rest(Path(out))
-        return manifest
     if out is None:
-        return generate_arrays(loaded, request)
+        images, labels = generate_arrays(loaded, request)
+        kept = np.ones(len(images), bool) if copies is None else ~copies(images)
+        return images[kept], labels[kept]
     with reporter.bar("generating", num, "images") as bar:
-        return write_images(loaded, request, Path(out), bar.count)
+        manifest = write_images(
+            loaded, request, Path(out), bar.count, copies, format=format, shard=shard
+        )
+    if copies is not None:
+        copies.audit_the_rest(Path(out))
+    return manifest
 
 
 def run(
@@ -260,7 +270,7 @@ def _evidence(
 
 def _set_aside(synthetic: Path, model_sha256: str, reporter: Reporter) -> None:
     """Make room where this run, trained further since, has left an earlier model's images."""
-    from xraygan.sampling.generate import made_by
+    from xraygan.sampling.records import made_by
 
     maker = made_by(synthetic)
     if maker not in (None, model_sha256):

@@ -1,13 +1,14 @@
 """`xraygan generate`: labelled synthetic images from a trained model."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import typer
 
 from xraygan.cli.main import app, print_json
 from xraygan.cli.options import Device, Json
 from xraygan.errors import XrayganError
+from xraygan.sampling.request import Format, Shard
 
 
 @app.command("generate")
@@ -15,7 +16,7 @@ def generate_command(
     model: Annotated[
         Path, typer.Option("--model", help="A run folder, or its model/ or generator.safetensors.")
     ],
-    out: Annotated[Path, typer.Option("--out", help="Folder for <CLASS>/*.png and manifest.csv.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the images and manifest.csv.")],
     num: Annotated[int, typer.Option("--num", help="How many images.")] = 1000,
     class_name: Annotated[
         str | None, typer.Option("--class", help="One class; left out: all.", show_default=False)
@@ -26,6 +27,22 @@ def generate_command(
     ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Image i depends on model, seed and i.")] = 0,
     first: Annotated[int, typer.Option("--first", help="Index of the first image.")] = 0,
+    psi: Annotated[
+        float,
+        typer.Option("--psi", help="Truncation: below 1 nearer to the mean, and less varied."),
+    ] = 1.0,
+    file_format: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="png and dicom: a file an image; npz and webdataset: some thousands a file.",
+        ),
+    ] = "png",
+    bits: Annotated[int, typer.Option("--bits", help="Of a grey level: 8 or 16.")] = 8,
+    shard: Annotated[
+        str,
+        typer.Option("--shard", help="One worker's share: 3/16 is the third of sixteen."),
+    ] = "1/1",
     filter_by: Annotated[
         Literal["copies"] | None,
         typer.Option(
@@ -44,7 +61,7 @@ def generate_command(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Write labelled synthetic images."""
+    """Write labelled synthetic images; what is there already and whole is not made again."""
     if (filter_by is None) != (data is None):
         raise XrayganError("--filter copies and --data DIR (the real images) go together")
     from xraygan import api
@@ -56,7 +73,11 @@ def generate_command(
         class_name=class_name,
         like_train=like_train,
         first=first,
+        psi=psi,
+        bits=cast("Literal[8, 16]", bits),
         out=out,
+        format=file_format,
+        shard=Shard.parse(shard),
         not_near=data,
         device=device,
     )

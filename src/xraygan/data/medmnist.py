@@ -46,6 +46,7 @@ def list_medmnist(path: Path) -> Listing:
     try:
         with zipfile.ZipFile(path) as archive:
             members = set(archive.namelist())
+            names = _class_names(archive) if "classes.npy" in members else names
             for split in _SPLITS:
                 if f"{split}_images.npy" in members:
                     rows = _Rows(path, f"{split}_images.npy")
@@ -71,10 +72,12 @@ class _Rows:
             self.shape, dtype = _header(stream)
             self.start = stream.tell()
         plain = len(self.shape) == 3 or (len(self.shape) == 4 and self.shape[3] == 3)
-        if dtype != np.uint8 or not plain or np.prod(self.shape[1:]) > MAX_PIXELS:
+        grey16 = dtype == np.uint16 and len(self.shape) == 3
+        if not (dtype == np.uint8 or grey16) or not plain or np.prod(self.shape[1:]) > MAX_PIXELS:
             raise ValueError(f"{name} is {dtype} {self.shape}, not uint8 [N, H, W] or [N, H, W, 3]")
         self.count = self.shape[0]
-        self.row_bytes = int(np.prod(self.shape[1:]))
+        self.dtype = dtype
+        self.row_bytes = int(np.prod(self.shape[1:])) * dtype.itemsize
 
     def read(self, row: int) -> bytes:
         """Row `row` as a PNG."""
@@ -85,7 +88,7 @@ class _Rows:
             data = self._stream.read(self.row_bytes)
         if len(data) != self.row_bytes:
             raise ValueError("the array ends early")
-        return _png(np.frombuffer(data, np.uint8).reshape(self.shape[1:]))
+        return _png(np.frombuffer(data, self.dtype).reshape(self.shape[1:]))
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,16 @@ def _labels(
     return [tuple(_name(names, int(i)) for i in np.flatnonzero(row)) for row in table]
 
 
+def _class_names(archive: zipfile.ZipFile) -> tuple[str, ...]:
+    """Names of the classes, where the file brings them, as `xraygan generate` writes them."""
+    with archive.open("classes.npy") as stream:
+        shape, dtype = _header(stream)
+        size = int(np.prod(shape)) * dtype.itemsize
+        if len(shape) != 1 or dtype.kind != "U" or size > _MOST_LABEL_BYTES:
+            raise ValueError(f"classes is {dtype} {shape}, not a row of text")
+        return tuple(np.frombuffer(stream.read(size), dtype).tolist())
+
+
 def _name(names: tuple[str, ...], number: int) -> str:
     return names[number] if 0 <= number < len(names) else f"class {number}"
 
@@ -167,7 +180,8 @@ def _png(image: np.ndarray) -> bytes:
     """
     height, width = image.shape[:2]
     colour = 0 if image.ndim == 2 else 2
-    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8 * image.dtype.itemsize, colour, 0, 0, 0)
+    image = image.astype(image.dtype.newbyteorder(">"))
     raw = b"".join(b"\0" + row.tobytes() for row in image)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw, 0)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(

@@ -27,6 +27,8 @@ def sample(
     seed: int,
     indices: Sequence[int],
     labels: Sequence[int],
+    psi: float = 1.0,
+    bits: int = 8,
 ) -> np.ndarray:
     """The images of these indices, each of its class.
 
@@ -36,14 +38,17 @@ def sample(
         seed: of the latents, at least 0.
         indices: which images, each at least 0.
         labels: the class number of each.
+        psi: factor of the latents: 1 as trained, 0 the class's mean.
+        bits: of a grey level, 8 or 16.
 
     Returns:
-        uint8 [N, R, R].
+        uint8 or uint16 [N, R, R].
     """
     side = settings.resolution
-    images = np.empty((len(indices), side, side), np.uint8)
+    images = np.empty((len(indices), side, side), np.uint8 if bits == 8 else np.uint16)
     for places in _chunks(indices):
-        made = _chunk(generator, settings, seed, indices, labels, places)
+        z, noise, condition = _inputs(settings, seed, indices, labels, places)
+        made = to_grey(np.asarray(generator.predict_on_batch([psi * z, noise, condition])), bits)
         for place, position in places.items():
             images[position] = made[place]
     return images
@@ -59,15 +64,14 @@ def _chunks(indices: Sequence[int]) -> Iterable[dict[int, int]]:
     return chunks.values()
 
 
-def _chunk(
-    generator: keras.Model,
+def _inputs(
     settings: ModelSettings,
     seed: int,
     indices: Sequence[int],
     labels: Sequence[int],
     places: dict[int, int],
-) -> np.ndarray:
-    """One full batch, uint8 [CHUNK, R, R], of which only `places` are asked for."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Latents, noise and conditions of one full batch, of which only `places` are asked for."""
     z = np.zeros((CHUNK, settings.latent), np.float32)
     noise = np.zeros((CHUNK, settings.resolution, settings.resolution, 1), np.float32)
     condition = np.zeros((CHUNK, settings.num_classes), np.float32)
@@ -75,9 +79,11 @@ def _chunk(
     for place, position in places.items():
         z[place], noise[place] = latents(settings, seed, indices[position])
         condition[place] = np.eye(settings.num_classes, dtype=np.float32)[labels[position]]
-    return to_uint8(np.asarray(generator.predict_on_batch([z, noise, condition])))
+    return z, noise, condition
 
 
-def to_uint8(images: np.ndarray) -> np.ndarray:
-    """Generator output [B, R, R, 1] in about [-1, 1] to uint8 [B, R, R], clipped."""
-    return np.clip(np.rint(images[..., 0] * 127.5 + 127.5), 0, 255).astype(np.uint8)
+def to_grey(images: np.ndarray, bits: int = 8) -> np.ndarray:
+    """Generator output [B, R, R, 1] in about [-1, 1] to grey levels [B, R, R], clipped."""
+    white = 2**bits - 1
+    grey = np.clip(np.rint(images[..., 0] * (white / 2) + white / 2), 0, white)
+    return grey.astype(np.uint8 if bits == 8 else np.uint16)

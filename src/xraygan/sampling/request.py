@@ -1,10 +1,18 @@
 """What can be asked of a generator, checked before anything heavy is imported."""
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from xraygan.errors import XrayganError
 
 MAX_IMAGES = 10**9
+MAX_SHARDS = 100_000
+Format = Literal["png", "npz", "webdataset", "dicom"]
+FORMATS: tuple[str, ...] = get_args(Format)
+# Images computed together (`xraygan.models.sample.CHUNK`): work is cut between chunks.
+_STEP = 32
 
 
 @dataclass(frozen=True)
@@ -17,6 +25,8 @@ class Request:
         class_name: all of this class; None for all classes.
         like_train: with all classes, in the training data's proportions, not balanced.
         first: index of the first image.
+        psi: truncation: latents are drawn towards the class's mean by this factor.
+        bits: of a grey level, 8 or 16.
     """
 
     num: int
@@ -24,6 +34,8 @@ class Request:
     class_name: str | None = None
     like_train: bool = False
     first: int = 0
+    psi: float = 1.0
+    bits: Literal[8, 16] = 8
 
     def __post_init__(self) -> None:
         if not 1 <= self.num <= MAX_IMAGES:
@@ -34,3 +46,78 @@ class Request:
             raise XrayganError(f"--first {self.first}: choose 0 or more")
         if self.class_name is not None and self.like_train:
             raise XrayganError("--class and --like-train exclude each other: leave one")
+        if not 0 <= self.psi <= 2:
+            raise XrayganError(f"--psi {self.psi}: choose 0 (the mean image) to 2; 1 is plain")
+        if self.bits not in (8, 16):
+            raise XrayganError(f"--bits {self.bits}: choose 8 or 16")
+
+    @property
+    def stem(self) -> str:
+        """Beginning of a file's name, equal for images of one seed and psi."""
+        # A dot in a name would end it for what splits samples at dots.
+        psi = "" if self.psi == 1 else f"_psi{self.psi:g}".replace(".", "-")
+        return f"seed{self.seed:010d}{psi}"
+
+    @property
+    def family(self) -> str:
+        """`stem` with the classes: images of one family and index are the same image."""
+        classes = "like-train" if self.like_train else self.class_name or "all"
+        return f"{self.stem}_{classes}"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One worker's share of a request: shard `number`, from 1, of `count`."""
+
+    number: int = 1
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.count <= MAX_SHARDS:
+            raise XrayganError(
+                f"--shard {self.number}/{self.count}: choose 1/N to N/N, with N at most "
+                f"{MAX_SHARDS:,}"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """From "3/16".
+
+        Raises:
+            XrayganError: not of this form.
+        """
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+        if not match:
+            raise XrayganError(f"--shard {text}: expected a form like 3/16")
+        return cls(int(match[1]), int(match[2]))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Indices `first` to `first + num - 1` of a request: made, written and checked as one."""
+
+    first: int
+    num: int
+
+    @property
+    def indices(self) -> range:
+        """Which images."""
+        return range(self.first, self.first + self.num)
+
+
+def parts(request: Request, shard: Shard, most: int) -> Iterator[Part]:
+    """What a shard has to make, in parts of at most about `most` images.
+
+    Cuts lie between chunks of images that are computed together, so that no image is computed
+    by two workers.
+    """
+    end = request.first + request.num
+    start_chunk, end_chunk = request.first // _STEP, -(-end // _STEP)
+    total = end_chunk - start_chunk
+    lower = start_chunk + total * (shard.number - 1) // shard.count
+    upper = start_chunk + total * shard.number // shard.count
+    step = max(1, most // _STEP)
+    for chunk in range(lower, upper, step):
+        first = max(request.first, chunk * _STEP)
+        last = min(end, min(upper, chunk + step) * _STEP)
+        yield Part(first, last - first)

@@ -4,7 +4,7 @@ import pytest
 
 from xraygan.config import ModelSettings
 from xraygan.models.generator import build_generator
-from xraygan.models.sample import CHUNK, latents, sample, to_uint8
+from xraygan.models.sample import CHUNK, latents, sample, to_grey
 
 
 @pytest.fixture(scope="module")
@@ -76,4 +76,4 @@ def test_latents_are_standard_normal_and_independent(tiny: ModelSettings) -> Non
 
 def test_export_rounds_and_clips() -> None:
     values = np.array([-9, -1, 0, 1, 9, -1 + 1.4 / 127.5], np.float32).reshape(1, 1, 6, 1)
-    assert to_uint8(values).ravel().tolist() == [0, 0, 128, 255, 255, 1]
+    assert to_grey(values).ravel().tolist() == [0, 0, 128, 255, 255, 1]

@@ -3,10 +3,13 @@
 import csv
 import dataclasses
 import hashlib
+import tarfile
 from collections import Counter
 from pathlib import Path
 
+import cv2
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
@@ -15,8 +18,11 @@ from xraygan.errors import XrayganError
 from xraygan.models.files import Model, ModelFile
 from xraygan.models.generator import build_generator
 from xraygan.models.sample import sample
-from xraygan.sampling.generate import COLUMNS, generate_arrays, label_of, write_images
-from xraygan.sampling.request import Request
+from xraygan.sampling import folder
+from xraygan.sampling.folder import write_images
+from xraygan.sampling.generate import generate_arrays, label_of
+from xraygan.sampling.records import COLUMNS
+from xraygan.sampling.request import Format, Request, Shard
 
 CLASSES = ("NORMAL", "Lungenentzündung 肺炎")
 COUNTS = (30, 70)
@@ -45,7 +51,7 @@ def contents(folder: Path) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.name != ".lock"
     }
 
 
@@ -104,6 +110,7 @@ def test_a_folder_of_images(model: Model, tmp_path: Path) -> None:
             "class": name,
             "seed": "2",
             "index": str(index),
+            "psi": "1",
             "model_sha256": "ab" * 32,
         }
         with Image.open(out / row["file"]) as picture:
@@ -116,7 +123,9 @@ def test_a_folder_of_images(model: Model, tmp_path: Path) -> None:
         assert text["Model-SHA256"] == model.sha256
         assert text["Software"].startswith("xraygan ")
         assert "Not for diagnosis" in text["Description"]
-    assert len(contents(out)) == 6, "nothing half-written is left"
+    hidden = [name for name in contents(out) if Path(name).name.startswith(".")]
+    assert len(hidden) == 1, "the record of the part, and nothing half-written"
+    assert len(contents(out)) == 5 + 1 + 1
 
 
 def test_the_same_call_again_changes_nothing(model: Model, tmp_path: Path) -> None:
@@ -161,22 +170,139 @@ def test_folders_that_are_refused(model: Model, tmp_path: Path) -> None:
     assert contents(tmp_path) == before
 
 
+RECORD = (
+    '{"model_sha256":"' + "ab" * 32 + '","format":"png","bits":8,"seed":0,"psi":1.0,"first":0,'
+    '"num":1,"filtered":false,"sha256":"' + "cd" * 32 + '"}\n'
+)
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        b"file,class,seed,index,model_sha256\nx.png,NORMAL,0,0," + b"ab" * 32 + b"\ny.png,\n",
-        b"name,age\nA,3\n",
-        b"\xff\xfe\x00\x01\n\xff\n",
-        b"file,class,seed,index,model_sha256\nx.png,NORMAL,zero,0," + b"ab" * 32 + b"\n",
-        b"file,class,seed,index,model_sha256\nx.png,NORMAL\n",
+        b"",
+        b"\xff\xfe\x00\x01",
+        b'{"name": 3}\n',
+        RECORD.replace("png", "exe").encode(),
+        (RECORD + '["NORMAL/x.png", "NORMAL"]\n').encode(),
+        (RECORD + '["../x.png", "NORMAL", 0]\n').encode(),
+        (RECORD + '["/etc/passwd", "NORMAL", 0]\n').encode(),
+        (RECORD + '["NORMAL/x.png", "NORMAL", "zero"]\n').encode(),
     ],
-    ids=["cut second row", "another table", "no text", "no number", "cut row"],
+    ids=["empty", "no text", "another", "format", "cut row", "up", "absolute", "no number"],
 )
-def test_a_manifest_that_is_not_ours(model: Model, tmp_path: Path, text: bytes) -> None:
-    (tmp_path / "manifest.csv").write_bytes(text)
-    with pytest.raises(XrayganError, match=r"give another folder|holds other files"):
+def test_a_record_that_is_not_ours(model: Model, tmp_path: Path, text: bytes) -> None:
+    record = tmp_path / ".part-0000000000-0123456789ab-000000000000-1.jsonl"
+    record.write_bytes(text)
+    with pytest.raises(XrayganError, match="damaged or none of ours; give another folder"):
         write_images(model, Request(2), tmp_path)
-    assert (tmp_path / "manifest.csv").read_bytes() == text
+    assert record.read_bytes() == text
+
+
+def test_a_manifest_without_records_is_somebody_elses(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "manifest.csv").write_text("name,age\nA,3\n")
+    with pytest.raises(XrayganError, match="holds other files"):
+        write_images(model, Request(2), tmp_path)
+
+
+def test_what_is_whole_is_not_made_again(model: Model, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(folder, "MOST_IMAGES", 32)
+    write_images(model, Request(96), tmp_path)
+    before = contents(tmp_path)
+    made: list[range] = []
+    plain = folder.batches
+
+    def noticed(model: Model, request: Request, indices: range):
+        made.append(indices)
+        return plain(model, request, indices)
+
+    monkeypatch.setattr(folder, "batches", noticed)
+    write_images(model, Request(96), tmp_path)
+    assert made == []
+    damaged = tmp_path / "NORMAL" / "seed0000000000_00000040.png"
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    (tmp_path / "NORMAL" / "seed0000000000_00000090.png").unlink()
+    write_images(model, Request(96), tmp_path)
+    assert made == [range(32, 64), range(64, 96)]
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("format", ["png", "npz", "webdataset", "dicom"])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_shards_add_up_to_the_whole(
+    model: Model, tmp_path: Path, format: Format, bits: int, monkeypatch
+) -> None:
+    request = Request(150, seed=3, first=7, bits=bits)
+    monkeypatch.setattr(folder, "MOST_IMAGES", 64)
+    for number in (2, 3, 1):
+        write_images(model, request, tmp_path / "shards", format=format, shard=Shard(number, 3))
+    write_images(model, request, tmp_path / "whole", format=format)
+    images, labels = generate_arrays(model, request)
+    for out in ("shards", "whole"):
+        found = read_back(tmp_path / out, format)
+        assert sorted(found) == list(range(7, 157))
+        assert all(np.array_equal(found[7 + n][0], image) for n, image in enumerate(images))
+        assert [found[7 + n][1] for n in range(150)] == [CLASSES[label] for label in labels]
+        rows = rows_of(tmp_path / out / "manifest.csv")
+        assert sorted(int(row["index"]) for row in rows) == list(range(7, 157))
+        assert all((tmp_path / out / row["file"]).is_file() for row in rows)
+
+
+def read_back(out: Path, format: Format) -> dict[int, tuple[np.ndarray, str]]:
+    """Index to pixels and class, read by what others would read these files with."""
+    found = {}
+    if format == "png":
+        for path in out.glob("*/*.png"):
+            pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            found[int(path.stem.rpartition("_")[2])] = pixels, path.parent.name
+    elif format == "dicom":
+        for path in out.glob("*/*.dcm"):
+            pixels = pydicom.dcmread(path).pixel_array
+            found[int(path.stem.rpartition("_")[2])] = pixels, path.parent.name
+    elif format == "npz":
+        for path in out.glob("*.npz"):
+            with np.load(path) as arrays:
+                names = arrays["classes"][arrays["train_labels"][:, 0]]
+                rows = zip(arrays["indices"], arrays["train_images"], names, strict=True)
+                found |= {int(index): (pixels, str(name)) for index, pixels, name in rows}
+    else:
+        for path in out.glob("*.tar"):
+            with tarfile.open(path) as archive:
+                for name in archive.getnames():
+                    if name.endswith(".png"):
+                        data = np.frombuffer(archive.extractfile(name).read(), np.uint8)
+                        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+                        stem = name.removesuffix(".png")
+                        label = int(archive.extractfile(f"{stem}.cls").read())
+                        found[int(stem.rpartition("_")[2])] = pixels, CLASSES[label]
+    return found
+
+
+def test_another_format_needs_another_folder(model: Model, tmp_path: Path) -> None:
+    write_images(model, Request(2), tmp_path)
+    with pytest.raises(XrayganError, match="holds png files of 8 bits; give another folder"):
+        write_images(model, Request(2), tmp_path, format="npz")
+    with pytest.raises(XrayganError, match="holds png files of 8 bits"):
+        write_images(model, Request(2, bits=16), tmp_path)
+
+
+def test_truncation_draws_towards_the_mean(model: Model, tmp_path: Path) -> None:
+    spreads = [
+        generate_arrays(model, Request(64, psi=psi, class_name="NORMAL"))[0].std(axis=0).mean()
+        for psi in (0.0, 0.5, 1.0)
+    ]
+    assert spreads == sorted(spreads)
+    assert spreads[1] < 0.8 * spreads[2]
+    for psi in (0.5, 1.0):
+        manifest = write_images(model, Request(4, psi=psi), tmp_path)
+    assert sorted(row["psi"] for row in rows_of(manifest)) == ["0.5"] * 4 + ["1"] * 4
+    assert len(list(tmp_path.glob("*/*.png"))) == 8
+
+
+def test_bits_are_finer_steps_of_the_same_picture(model: Model) -> None:
+    coarse, _ = generate_arrays(model, Request(8))
+    fine, _ = generate_arrays(model, Request(8, bits=16))
+    assert fine.dtype == np.uint16
+    assert np.abs(fine / 257 - coarse).max() <= 0.51
 
 
 def test_a_class_named_like_the_manifest(model: Model, tmp_path: Path) -> None:

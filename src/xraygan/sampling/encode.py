@@ -1,0 +1,114 @@
+"""Synthetic images as files, each saying in itself that it is synthetic and where it came from.
+
+Files are functions of their images: no date, no user and no machine is written into any.
+"""
+
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, PngImagePlugin
+
+from xraygan.version import __version__
+
+PNG_LEVEL = 3
+NOTICE = "Synthetic chest X-ray made by a GAN: shows no patient. Not for diagnosis."
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """One synthetic image and where it came from.
+
+    Attributes:
+        pixels: uint8 or uint16 [R, R].
+        class_name: its class.
+        label: the class's number.
+        seed: of the latents.
+        index: which image of that seed.
+        psi: truncation.
+        model_sha256: hash of the weights that made it.
+        name: of its file without folder and suffix.
+    """
+
+    pixels: NDArray
+    class_name: str
+    label: int
+    seed: int
+    index: int
+    psi: float
+    model_sha256: str
+    name: str
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """What is written into the file."""
+        return {
+            "Synthetic": "yes",
+            "Description": NOTICE,
+            "Software": f"xraygan {__version__}",
+            "Class": self.class_name,
+            "Seed": str(self.seed),
+            "Index": str(self.index),
+            "Psi": f"{self.psi:g}",
+            "Model-SHA256": self.model_sha256,
+        }
+
+
+def png(picture: Picture, level: int = PNG_LEVEL) -> bytes:
+    """A grey PNG of 8 or 16 bits with its facts in text chunks."""
+    info = PngImagePlugin.PngInfo()
+    for key, value in picture.facts.items():
+        info.add_itxt(key, value) if not value.isascii() else info.add_text(key, value)
+    buffer = io.BytesIO()
+    Image.fromarray(picture.pixels).save(buffer, "PNG", pnginfo=info, compress_level=level)
+    return buffer.getvalue()
+
+
+def npz(pictures: Sequence[Picture], classes: Sequence[str]) -> bytes:
+    """Arrays under MedMNIST's names, so that what reads MedMNIST reads them.
+
+    `train_images` [N, R, R], `train_labels` [N, 1], `classes` [K], `seeds`, `indices` and
+    `psi` [N], `model_sha256` and `notice`.
+    """
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        train_images=np.stack([picture.pixels for picture in pictures]),
+        train_labels=np.array([[picture.label] for picture in pictures], np.int32),
+        classes=np.array(classes),
+        seeds=np.array([picture.seed for picture in pictures], np.int64),
+        indices=np.array([picture.index for picture in pictures], np.int64),
+        psi=np.array([picture.psi for picture in pictures], np.float64),
+        model_sha256=np.array(pictures[0].model_sha256),
+        notice=np.array(NOTICE),
+    )
+    return buffer.getvalue()
+
+
+def webdataset(samples: Iterable[tuple[Picture, bytes]]) -> bytes:
+    """A tar of `CLASS/NAME.png`, `.cls` (the class's number) and `.json` (facts).
+
+    Args:
+        samples: pictures with their PNGs.
+
+    Source: https://github.com/webdataset/webdataset, "The WebDataset Format".
+    """
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for picture, image in samples:
+            stem = f"{picture.class_name}/{picture.name}"
+            _add(archive, f"{stem}.cls", str(picture.label).encode())
+            facts = json.dumps(picture.facts, ensure_ascii=False)
+            _add(archive, f"{stem}.json", facts.encode())
+            _add(archive, f"{stem}.png", image)
+    return buffer.getvalue()
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(content), 0o644
+    archive.addfile(member, io.BytesIO(content))

@@ -1,0 +1,244 @@
+"""A folder of synthetic images that can be shared, made in parts that survive a kill.
+
+A part is some thousand images: its files are written first, then its record, a hidden file
+that lists them with one hash over their bytes. What has a record that holds is never made
+again; what has none is. `manifest.csv` is the records of all parts, one row an image.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from xraygan.errors import XrayganError
+from xraygan.models.files import Model
+from xraygan.runs import refusing_disk_faults
+from xraygan.sampling import encode
+from xraygan.sampling.dicom import dicom, require_dicom
+from xraygan.sampling.encode import Picture
+from xraygan.sampling.generate import batches, label_of
+from xraygan.sampling.records import (
+    MANIFEST,
+    Head,
+    digest,
+    is_whole,
+    read_head,
+    records,
+    write_manifest,
+    write_record,
+)
+from xraygan.sampling.request import Format, Part, Request, Shard, parts
+
+MOST_IMAGES, MOST_BYTES = 4096, 64 * 2**20
+"""Of a part."""
+_LOCK = ".lock"
+_SUFFIXES = {"png": "png", "dicom": "dcm"}
+"""Of the formats that give each image a file."""
+
+LeaveOut = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call's work.
+
+    Attributes:
+        model: as loaded.
+        request: which images.
+        out: the folder.
+        format: of the files.
+        leave_out: from images [n, R, R] to bool [n], which of them are not written.
+    """
+
+    model: Model
+    request: Request
+    out: Path
+    format: Format
+    leave_out: LeaveOut | None
+
+    def record(self, part: Part) -> Path:
+        """Where a part's record lies."""
+        span = f"{part.first:012d}-{part.num}"
+        family = hashlib.sha256(self.request.family.encode()).hexdigest()[:12]
+        return self.out / f".part-{self.request.seed:010d}-{family}-{span}.jsonl"
+
+
+def write_images(
+    model: Model,
+    request: Request,
+    out: Path,
+    progress: Callable[[int, int], None] | None = None,
+    leave_out: LeaveOut | None = None,
+    *,
+    format: Format = "png",
+    shard: Shard | None = None,
+) -> Path:
+    """Write labelled images and `out/manifest.csv`, in constant memory.
+
+    | format | files |
+    |---|---|
+    | png, dicom | `<CLASS>/seedSSSSSSSSSS_NNNNNNNN.png` or `.dcm` |
+    | npz, webdataset | `seedSSSSSSSSSS_CLASSES_FIRST-LAST.npz` or `.tar`, each of some thousands |
+
+    A second call into the same folder adds to it, and makes nothing twice that is whole;
+    several workers may write their shards into one folder at the same time.
+
+    Args:
+        model: as loaded.
+        request: which images.
+        out: made where it does not exist.
+        progress: called with images made and wanted.
+        leave_out: from images [n, R, R] to bool [n], which of them are not written. Given,
+            every image is made anew, so that all of them are asked for.
+        format: of the files.
+        shard: which share of the request; all of it by default.
+
+    Returns:
+        The manifest's path.
+
+    Raises:
+        XrayganError: the folder holds something else, or cannot be written.
+    """
+    label_of(model, request, request.first)
+    if format == "dicom":
+        require_dicom()
+    job = Job(model, request, out, format, leave_out)
+    told = progress or _silent
+    work = list(parts(request, shard or Shard(), _most(job)))
+    wanted, done = sum(part.num for part in work), 0
+    with refusing_disk_faults(out):
+        out.mkdir(parents=True, exist_ok=True)
+        with _locked(out):
+            _claim(job)
+        with ThreadPoolExecutor() as pool:
+            for part in work:
+                if leave_out or not is_whole(job.record(part)):
+                    _make(job, part, pool, lambda made, before=done: told(before + made, wanted))
+                else:
+                    told(done + part.num, wanted)
+                done += part.num
+        with _locked(out):
+            return write_manifest(out)
+
+
+def _make(job: Job, part: Part, pool: ThreadPoolExecutor, progress: Callable[[int], None]) -> None:
+    """Make a part's images, write its files, then its record."""
+    pictures: list[Picture] = []
+    seen = 0
+    for indices, images, labels in batches(job.model, job.request, part.indices):
+        made = [_picture(job, *one) for one in zip(indices, images, labels, strict=True)]
+        unwanted = job.leave_out(images) if job.leave_out else np.zeros(len(images), bool)
+        for picture, no in zip(made, unwanted, strict=True):
+            if no:
+                _take_away(job, picture)
+            else:
+                pictures.append(picture)
+        seen += len(indices)
+        progress(seen)
+    files, sha256 = _written(job, part, pictures, pool)
+    head = Head(
+        model_sha256=job.model.sha256,
+        format=job.format,
+        bits=job.request.bits,
+        seed=job.request.seed,
+        psi=job.request.psi,
+        first=part.first,
+        num=part.num,
+        filtered=job.leave_out is not None,
+        sha256=sha256,
+    )
+    rows = [(name, one.class_name, one.index) for name, one in zip(files, pictures, strict=True)]
+    write_record(job.record(part), head, rows)
+
+
+def _silent(_done: int, _wanted: int) -> None:
+    """No progress is asked for."""
+
+
+def _picture(job: Job, index: int, pixels: np.ndarray, label: int) -> Picture:
+    request = job.request
+    return Picture(
+        pixels=pixels,
+        class_name=job.model.description.classes[label],
+        label=int(label),
+        seed=request.seed,
+        index=index,
+        psi=request.psi,
+        model_sha256=job.model.sha256,
+        name=f"{request.stem}_{index:08d}",
+    )
+
+
+def _written(
+    job: Job, part: Part, pictures: Sequence[Picture], pool: ThreadPoolExecutor
+) -> tuple[list[str], str]:
+    """The file of each picture, and one hash over all files' bytes."""
+    if job.format in _SUFFIXES:
+        contents = list(pool.map(encode.png if job.format == "png" else dicom, pictures))
+        files = [_file_of(job, picture) for picture in pictures]
+        for name in {picture.class_name for picture in pictures}:
+            (job.out / name).mkdir(exist_ok=True)
+        list(pool.map(_write, [job.out / name for name in files], contents))
+        return files, digest(contents)
+    name = f"{job.request.family}_{part.first:08d}-{part.indices[-1]:08d}"
+    if not pictures:
+        return [], digest([])
+    if job.format == "npz":
+        name, content = f"{name}.npz", encode.npz(pictures, job.model.description.classes)
+    else:
+        images = pool.map(encode.png, pictures)
+        name, content = f"{name}.tar", encode.webdataset(zip(pictures, images, strict=True))
+    _write(job.out / name, content)
+    return [name] * len(pictures), digest([content])
+
+
+def _take_away(job: Job, picture: Picture) -> None:
+    """An image that a call without the filter has written before."""
+    if job.format in _SUFFIXES:
+        (job.out / _file_of(job, picture)).unlink(missing_ok=True)
+
+
+def _file_of(job: Job, picture: Picture) -> str:
+    return f"{picture.class_name}/{picture.name}.{_SUFFIXES[job.format]}"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Never half a file under its own name."""
+    beside = path.with_name(f".{path.name}")
+    beside.write_bytes(content)
+    beside.replace(path)
+
+
+def _claim(job: Job) -> None:
+    """Use a folder that is new, empty, or already this model's, in this format."""
+    found = records(job.out)
+    if not found:
+        # A first part that was cut short leaves this mark, class folders and files.
+        mark = job.out / f".{MANIFEST}"
+        if not mark.exists() and any(path.name != _LOCK for path in job.out.iterdir()):
+            raise XrayganError(f"{job.out}: holds other files; give a new or empty folder")
+        mark.touch()
+        return
+    head = read_head(found[0])
+    if head.model_sha256 != job.model.sha256:
+        raise XrayganError(
+            f"{job.out}: holds images of another model; give another folder or delete this one"
+        )
+    if (head.format, head.bits) != (job.format, job.request.bits):
+        raise XrayganError(
+            f"{job.out}: holds {head.format} files of {head.bits} bits; give another folder"
+        )
+
+
+def _locked(out: Path) -> FileLock:
+    return FileLock(out / _LOCK)
+
+
+def _most(job: Job) -> int:
+    """Images of a part."""
+    side = job.model.description.network.resolution
+    return min(MOST_IMAGES, MOST_BYTES // (side * side * job.request.bits // 8))

@@ -1,0 +1,152 @@
+"""What a folder of synthetic images holds: a record a part, and the manifest made of them.
+
+A record is a hidden file of JSON lines: what the part is, with one hash over the bytes of its
+files, then the file, class and index of each image.
+"""
+
+import contextlib
+import csv
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from xraygan.config import Settings
+from xraygan.errors import XrayganError
+from xraygan.runs import write_whole
+from xraygan.sampling.request import Format
+
+MANIFEST = "manifest.csv"
+COLUMNS = ("file", "class", "seed", "index", "psi", "model_sha256")
+
+Row = tuple[str, str, int]
+
+
+class Head(Settings):
+    """The first line of a record.
+
+    Attributes:
+        model_sha256: of the weights.
+        format: of the files.
+        bits: of a grey level.
+        seed: of the latents.
+        psi: truncation.
+        first: index of the first image.
+        num: images of the part, those that were left out included.
+        filtered: whether images may have been left out.
+        sha256: over the files' hashes.
+    """
+
+    model_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    format: Format
+    bits: Literal[8, 16]
+    seed: int = Field(ge=0)
+    psi: float
+    first: int = Field(ge=0)
+    num: int = Field(ge=1)
+    filtered: bool
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+def write_record(record: Path, head: Head, rows: Iterable[Row]) -> None:
+    """Write a part's record, whole or not at all."""
+    lines = [head.model_dump_json(), *(json.dumps(row, ensure_ascii=False) for row in rows)]
+    write_whole(record, ("\n".join(lines) + "\n").encode())
+
+
+def records(out: Path) -> list[Path]:
+    """The records in a folder, in the order of seeds, classes and indices."""
+    return sorted(out.glob(".part-*.jsonl"))
+
+
+def read_head(record: Path) -> Head:
+    """What a record says of its part.
+
+    Raises:
+        XrayganError: it is not one of ours.
+    """
+    with _ours(record), record.open(encoding="utf-8") as file:
+        return Head.model_validate_json(file.readline())
+
+
+def read_rows(record: Path) -> Iterator[Row]:
+    """File, class and index of each image of a part.
+
+    Raises:
+        XrayganError: it is not one of ours.
+    """
+    with _ours(record), record.open(encoding="utf-8") as file:
+        file.readline()
+        for line in file:
+            name, class_name, index = json.loads(line)
+            if Path(name).is_absolute() or ".." in Path(name).parts:
+                raise ValueError("a file outside the folder")
+            yield name, class_name, int(index)
+
+
+def is_whole(record: Path) -> bool:
+    """Whether a part was written to its end, without a filter, and every file still is so."""
+    if not record.exists():
+        return False
+    head = read_head(record)
+    names = dict.fromkeys(name for name, *_ in read_rows(record))
+    try:
+        contents = [(record.parent / name).read_bytes() for name in names]
+    except OSError:
+        return False
+    return not head.filtered and digest(contents) == head.sha256
+
+
+def digest(contents: Sequence[bytes]) -> str:
+    """One SHA-256 over the hashes of several files' contents."""
+    total = hashlib.sha256()
+    for content in contents:
+        total.update(hashlib.sha256(content).digest())
+    return total.hexdigest()
+
+
+def made_by(out: Path) -> str | None:
+    """Which model made the images in a folder, by its hash; None where there are none."""
+    found = records(out)
+    return read_head(found[0]).model_sha256 if found else None
+
+
+def write_manifest(out: Path) -> Path:
+    """`manifest.csv` from the records of all parts: each image once."""
+    heads = {record: read_head(record) for record in records(out)}
+    seen: set[tuple[str, int]] | None = set() if _overlap(list(heads.values())) else None
+    partial = out / f".{MANIFEST}"
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(COLUMNS)
+        for record, head in heads.items():
+            for name, class_name, index in read_rows(record):
+                if seen is not None:
+                    if (name, index) in seen or not (out / name).exists():
+                        continue
+                    seen.add((name, index))
+                facts = (head.seed, index, f"{head.psi:g}", head.model_sha256)
+                table.writerow((name, class_name, *facts))
+    partial.replace(out / MANIFEST)
+    return out / MANIFEST
+
+
+def _overlap(heads: Sequence[Head]) -> bool:
+    """Whether parts may share images, or a filter took some that another part lists."""
+    spans = sorted((head.seed, head.psi, head.first, head.first + head.num) for head in heads)
+    shared = any(a[:2] == b[:2] and b[2] < a[3] for a, b in itertools.pairwise(spans))
+    return shared or any(head.filtered for head in heads)
+
+
+@contextlib.contextmanager
+def _ours(record: Path) -> Iterator[None]:
+    try:
+        yield
+    except (ValidationError, ValueError, TypeError):
+        raise XrayganError(
+            f"{record}: is damaged or none of ours; give another folder or delete this one"
+        ) from None
