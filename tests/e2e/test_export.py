@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from program import in_one_process, start, wait_until, xraygan
+from program import MODULE, in_one_process, start, wait_until, xraygan
 
 from xraygan.data.phantom import write_phantom
 
@@ -81,7 +81,7 @@ def test_bad_requests(run: Path, tmp_path: Path) -> None:
 def test_killed_while_generating(run: Path, tmp_path: Path) -> None:
     """A killed shard is redone, a finished one is kept, and the bytes are those of one go."""
     command = ["generate", "--model", run, "--num", "12000", "--out", tmp_path / "o"]
-    killed = start(*command)
+    killed = start([*MODULE, *command], tmp_path / "log")
     wait_until(lambda: len(list((tmp_path / "o").glob(".part-*.jsonl"))) >= 1, killed)
     killed.send_signal(signal.SIGKILL)
     killed.wait()
