@@ -102,6 +102,11 @@ class PixelSettings(Settings):
         max_length=100,
         description="Class of the films that a table says are without findings.",
     )
+    find_text: bool = Field(
+        False,
+        description="Mark films that seem to have text burned in: slower, and a hint only. DICOM "
+        "is always looked at.",
+    )
     views: str | None = Field(
         None,
         description="Views to take, such as PA,AP, or all; without it, every view that is not "

@@ -32,7 +32,7 @@ from xraygan.errors import XrayganError
 from xraygan.sets import ImageSet
 
 # Part of every key: raise it when the same files and settings give other pixels or splits.
-_FORMAT_VERSION = 3
+_FORMAT_VERSION = 4
 # Settings that change neither pixels nor splits.
 _NOT_IN_KEY = {"strict"}
 
@@ -324,8 +324,9 @@ def _build(
     if not records:
         raise nothing_usable(source, refused)
     columns = list(store.MANIFEST_COLUMNS)
-    text = dict.fromkeys(set(columns) - {"width", "height"}, object)
-    table = pd.DataFrame(records, columns=columns).astype(text)
+    # Objects, not text: a file's name may hold bytes that are no text.
+    table = pd.DataFrame(records, columns=columns, dtype=object)
+    table = table.astype({"width": int, "height": int})
     names = column(table, "name")
     table = table.iloc[sorted(range(len(names)), key=lambda row: sort_key(names[row]))]
     images = store.raw_images(folder / store.IMAGES, len(records), settings.resolution)
@@ -338,7 +339,8 @@ def _build(
     )
     store.write_table(folder / store.MANIFEST, manifest)
     store.write_table(
-        folder / store.REFUSED, pd.DataFrame(refused, columns=list(store.REFUSED_COLUMNS))
+        folder / store.REFUSED,
+        pd.DataFrame(refused, columns=list(store.REFUSED_COLUMNS), dtype=object),
     )
     store.write_description(
         folder,

@@ -25,7 +25,9 @@ def table(tree: Tree, _settings: PixelSettings) -> Table | None:
         Row(name, Stated(_classes(label)), Facts(), None, line)
         for line, (name, label) in enumerate(labels)
     ]
-    return Table("stylegan", rows, pd.DataFrame({"file": [name for name, _ in labels]}))
+    return Table(
+        "stylegan", rows, pd.DataFrame({"file": [name for name, _ in labels]}, dtype=object)
+    )
 
 
 def _labels(entry: Entry) -> list[tuple[str, Any]] | None:

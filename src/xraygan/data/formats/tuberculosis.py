@@ -43,7 +43,9 @@ def table(tree: Tree, settings: PixelSettings) -> Table | None:
         age, sex = _reading(reading) if reading else (None, None)
         stated = Stated(frozenset([_FINDING] if sick else []), negative=not sick)
         rows.append(Row(entry.name, stated, Facts(patient, "PA", age, sex), None, line))
-    return Table("tuberculosis", rows, pd.DataFrame({"file": [entry.name for entry in films]}))
+    return Table(
+        "tuberculosis", rows, pd.DataFrame({"file": [entry.name for entry in films]}, dtype=object)
+    )
 
 
 def _is_mask(entry: Entry) -> bool:
