@@ -65,16 +65,14 @@ def _usage(name: str, command: Any) -> str:
     return " ".join([name, *command.collect_usage_pieces(context)])
 
 
-def _options(command: Any) -> Iterator[tuple[str, str]]:
+def _options(command: Any) -> Iterator[str]:
+    """A row of the table for each argument and option."""
     context = command.make_context("", [], resilient_parsing=True)
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
         if record:
-            yield record
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+            flag, text = (part.replace("|", "\\|").replace("\n", " ") for part in record)
+            yield f"| `{flag}` | {escape(text, quote=False)} |"
 
 
 def _existing(nav: list[Any], folder: Path) -> list[Any]:
