@@ -44,10 +44,7 @@ def command_reference() -> str:
         lines += ["", f"## {name}", "", inspect.cleandoc(command.help or ""), ""]
         lines += ["```text", _usage(name, command), "```", ""]
         lines += ["| | |", "|---|---|"]
-        lines += [
-            f"| `{_cell(flag)}` | {escape(_cell(text), quote=False)} |"
-            for flag, text in _options(command)
-        ]
+        lines += _options(command)
     return "\n".join(lines) + "\n"
 
 
