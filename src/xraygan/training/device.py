@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from xraygan.errors import XrayganError
 
@@ -75,12 +76,31 @@ def compute_dtype(precision: str, device: str) -> str:
     if precision != "auto":
         return precision
     if device == "gpu":
-        import tensorflow as tf
-
-        gpu = tf.config.get_visible_devices("GPU")[0]
-        capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0,))
+        capability = _gpu_details().get("compute_capability", (0,))
         return "bfloat16" if capability[0] >= 8 else "float32"
     return "bfloat16" if {"avx512_bf16", "amx_bf16"} & _cpu_flags() else "float32"
+
+
+def device_sentence(device: str, dtype: str) -> str:
+    """What computes, in which type: for the log and for who waits.
+
+    Args:
+        device: "cpu" or "gpu".
+        dtype: what `compute_dtype` chose.
+    """
+    if device == "cpu":
+        return f"computing in {dtype} on the CPU"
+    details = _gpu_details()
+    capability = ".".join(map(str, details.get("compute_capability", ()))) or "unknown"
+    name = details.get("device_name", "GPU")
+    return f"computing in {dtype} on {name}, compute capability {capability}"
+
+
+def _gpu_details() -> dict[str, Any]:
+    import tensorflow as tf
+
+    gpu = tf.config.get_visible_devices("GPU")[0]
+    return tf.config.experimental.get_device_details(gpu)
 
 
 @contextlib.contextmanager

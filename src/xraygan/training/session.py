@@ -19,7 +19,7 @@ from xraygan.progress import Reporter
 from xraygan.runs import RunFolder, numbered_runs
 from xraygan.training.base import fit_base
 from xraygan.training.checkpoint import list_checkpoints, load_checkpoint, load_newest
-from xraygan.training.device import compute_dtype
+from xraygan.training.device import compute_dtype, device_sentence
 from xraygan.training.loop import train_loop, whole_steps
 from xraygan.training.snapshots import Snapshots
 from xraygan.training.state import TrainState
@@ -152,6 +152,7 @@ def train_run(
         )
     else:
         reporter.note(f"going on after {trainer.images_seen:,} of {total:,} images")
+    reporter.note(device_sentence(choices.device, network.compute_dtype))
     trainer.compile()
     train_loop(run, trainer, settings, total, snapshots, reporter, facts)
     described["published"] = publish(run, state, snapshots, facts, reporter)
