@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -258,9 +258,9 @@ def _key(
         "notes": listing.notes,
         "final": listing.final,
         "files": [
-            [file.name, hashes[file.name], file.split, file.label, file.labels, astuple(file.facts)]
+            [name, hashes[name], file.split, file.label, file.labels, [*vars(file.facts).values()]]
             for file in listing.files
-            if file.name in hashes
+            if (name := file.name) in hashes
         ],
         "refused": sorted(early),
     }
