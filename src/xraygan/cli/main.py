@@ -51,6 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
         from xraygan.cli import (  # noqa: F401  (they add their verbs)
             audit,
             evaluate,
+            explore,
             export,
             generate,
             phantom,
