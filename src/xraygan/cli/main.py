@@ -56,6 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
             prepare,
             report,
             run,
+            studio,
             train,
         )
 
