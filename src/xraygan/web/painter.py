@@ -116,10 +116,10 @@ class Painter:
 
             use_device(self._device)
             self._ready = True
-        from xraygan.models.files import DESCRIPTION, load_model
+        from xraygan.models.files import DESCRIPTION, WEIGHTS, load_model
 
-        file = folder / "model" / DESCRIPTION
-        written = file.stat().st_mtime_ns if file.exists() else 0
+        files = [folder / "model" / name for name in (DESCRIPTION, WEIGHTS)]
+        written = [file.stat().st_mtime_ns if file.exists() else 0 for file in files]
 
         def load() -> Any:
             try:
@@ -129,7 +129,7 @@ class Painter:
                 time.sleep(LOAD_AGAIN_S)
                 return load_model(folder)
 
-        return self._models.get((folder, written), load)
+        return self._models.get((folder, *written), load)
 
     def _picture(self, folder: Path, asked: Asked) -> Any:
         from xraygan.models.sample import CHUNK
