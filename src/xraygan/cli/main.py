@@ -55,6 +55,7 @@ def program() -> typer.Typer:
         prepare,
         report,
         run,
+        studio,
         train,
     )
 

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,6 +148,21 @@ def prepare(
             bad patient pattern, a cache that cannot be written.
     """
     return _cached(source, settings, cache_dir, progress, _for_training, skip)
+
+
+def load_cached(fingerprint: str, cache_dir: Path | None = None) -> Dataset | None:
+    """A data set that was prepared on this machine before, by its fingerprint.
+
+    Args:
+        fingerprint: as `Dataset.fingerprint` and a run's config.json have it.
+        cache_dir: as for `prepare`.
+
+    Returns:
+        The data set; None where it is not in the cache, or the text is no fingerprint.
+    """
+    if not re.fullmatch(r"[0-9a-f]{64}", fingerprint):
+        return None
+    return _load((cache_dir or default_cache_dir()) / fingerprint)
 
 
 def read_all(
