@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from xraygan.api import (
         audit,
         evaluate,
+        explore,
         export_data,
         export_model,
         generate,
@@ -21,6 +22,7 @@ __all__ = [
     "__version__",
     "audit",
     "evaluate",
+    "explore",
     "export_data",
     "export_model",
     "generate",

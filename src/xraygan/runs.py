@@ -16,6 +16,7 @@ from xraygan.errors import XrayganError
 
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
+LOCK = ".lock"
 EVALUATION = "evaluation.json"
 AUDIT = "audit.json"
 INTERNAL = "internal"
@@ -63,7 +64,7 @@ class RunFolder:
         Raises:
             XrayganError: another trainer holds it.
         """
-        lock = FileLock(self.path / ".lock")
+        lock = FileLock(self.path / LOCK)
         # Timeout is an OSError too, so it is caught nearer.
         with refusing_disk_faults(self.path):
             try:
@@ -109,23 +110,42 @@ class RunFolder:
             self.listener.metrics(values)
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Every whole line of metrics.jsonl; a last line cut by a crash is passed over."""
-        file = self.path / METRICS
-        if not file.exists():
-            return []
-        rows = []
-        for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-            with contextlib.suppress(json.JSONDecodeError):
-                row = json.loads(line)
-                if isinstance(row, dict) and "images_seen" in row:
-                    rows.append(row)
-        return rows
+        """Every whole line of metrics.jsonl; see `read_metrics`."""
+        return read_metrics(self.path)
 
     def rewind_metrics(self, images_seen: int) -> None:
         """Forget metrics of images that a resumed run will see again."""
         kept = [row for row in self.metrics() if row["images_seen"] <= images_seen]
         text = "".join(json.dumps(row) + "\n" for row in kept)
         write_whole(self.path / METRICS, text.encode())
+
+
+def read_metrics(run: Path) -> list[dict[str, Any]]:
+    """Every whole line of a run's metrics.jsonl; a last line cut by a crash is passed over."""
+    file = run / METRICS
+    if not file.exists():
+        return []
+    rows = []
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            row = json.loads(line)
+            if isinstance(row, dict) and "images_seen" in row:
+                rows.append(row)
+    return rows
+
+
+def is_locked(run: Path) -> bool:
+    """Whether a trainer holds this run; nothing is written, and no lock is left behind."""
+    lock = run / LOCK
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False
 
 
 def numbered_runs(outdir: Path) -> list[Path]:

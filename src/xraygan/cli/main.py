@@ -48,12 +48,14 @@ def program() -> typer.Typer:
     from xraygan.cli import (  # noqa: F401  (they add their verbs)
         audit,
         evaluate,
+        explore,
         export,
         generate,
         phantom,
         prepare,
         report,
         run,
+        studio,
         train,
     )
 

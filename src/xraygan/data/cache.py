@@ -4,8 +4,9 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,21 @@ def prepare(
     return _cached(source, settings, cache_dir, progress, _for_training, skip)
 
 
+def load_cached(fingerprint: str, cache_dir: Path | None = None) -> Dataset | None:
+    """A data set that was prepared on this machine before, by its fingerprint.
+
+    Args:
+        fingerprint: as `Dataset.fingerprint` and a run's config.json have it.
+        cache_dir: as for `prepare`.
+
+    Returns:
+        The data set; None where it is not in the cache, or the text is no fingerprint.
+    """
+    if not re.fullmatch(r"[0-9a-f]{64}", fingerprint):
+        return None
+    return _load((cache_dir or default_cache_dir()) / fingerprint)
+
+
 def read_all(
     source: Path,
     settings: PixelSettings,
@@ -258,9 +274,9 @@ def _key(
         "notes": listing.notes,
         "final": listing.final,
         "files": [
-            [file.name, hashes[file.name], file.split, file.label, file.labels, astuple(file.facts)]
+            [name, hashes[name], file.split, file.label, file.labels, [*vars(file.facts).values()]]
             for file in listing.files
-            if file.name in hashes
+            if (name := file.name) in hashes
         ],
         "refused": sorted(early),
     }

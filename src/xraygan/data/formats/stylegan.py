@@ -18,7 +18,7 @@ def table(tree: Tree, _settings: PixelSettings) -> Table | None:
 
     Source: github.com/NVlabs/stylegan3, dataset_tool.py, "labels" of dataset.json.
     """
-    labels = next((_labels(e) for e in tree.files if e.parts == ("dataset.json",)), None)
+    labels = next((_labels(e) for e in tree.sidecars if e.parts == ("dataset.json",)), None)
     if labels is None:
         return None
     rows = [

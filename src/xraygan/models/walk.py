@@ -1,0 +1,66 @@
+"""From one numbered image to another through the generator's latents."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from xraygan.config import ModelSettings
+from xraygan.models.sample import CHUNK, latents, to_grey
+
+
+@dataclass(frozen=True)
+class End:
+    """An end of a walk: image `index` of `seed`, of class number `label`."""
+
+    seed: int
+    index: int
+    label: int
+
+
+def walk(
+    generator: keras.Model,
+    settings: ModelSettings,
+    start: End,
+    end: End,
+    shares: Sequence[float],
+    psi: float = 1.0,
+) -> np.ndarray:
+    """Images on the way from one image to another.
+
+    With share t, latents and noise are ((1 - t) · a + t · b) / √((1 - t)² + t²), which keeps the
+    variance that the generator was trained with; the condition is mixed linearly.
+
+    Args:
+        generator: as built by `build_generator` from `settings`.
+        settings: shape of the generator.
+        start: where the share is 0.
+        end: where the share is 1.
+        shares: t, each in [0, 1], at most `CHUNK`.
+        psi: factor of the latents.
+
+    Returns:
+        uint8 [len(shares), R, R].
+
+    Raises:
+        ValueError: too many shares, or one out of range.
+    """
+    if len(shares) > CHUNK or not all(0 <= share <= 1 for share in shares):
+        raise ValueError(f"shares are {shares}: expected at most {CHUNK}, each in [0, 1]")
+    t = np.zeros(CHUNK, np.float32)
+    t[: len(shares)] = shares
+    length = np.sqrt((1 - t) ** 2 + t**2)
+    ends = [latents(settings, one.seed, one.index) for one in (start, end)]
+    one_hot = np.eye(settings.num_classes, dtype=np.float32)
+    z = _mixed(ends[0][0], ends[1][0], t, length)
+    noise = _mixed(ends[0][1], ends[1][1], t, length)
+    condition = _mixed(one_hot[start.label], one_hot[end.label], t, np.ones_like(t))
+    made = np.asarray(generator.predict_on_batch([psi * z, noise, condition]))
+    return to_grey(made)[: len(shares)]
+
+
+def _mixed(start: np.ndarray, end: np.ndarray, t: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """[CHUNK, ...] from two arrays of one shape, a share and a divisor each."""
+    along = (len(t),) + (1,) * start.ndim
+    return ((1 - t).reshape(along) * start + t.reshape(along) * end) / length.reshape(along)

@@ -1,0 +1,197 @@
+"""What the studio may show: runs found on this side, called by keys that hold no path."""
+
+import hashlib
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from xraygan.errors import XrayganError
+from xraygan.runs import CONFIG, is_locked, read_json, read_metrics
+
+DEPTH = 2
+"""Folders below the studio's own in which runs are looked for."""
+MOST_RUNS = 500
+REMEMBERED_S = 1.0
+_GRID = re.compile(r"fakes(\d{6,12})\.png")
+
+
+class Missing(XrayganError):  # noqa: N818  (an answer, not a failure)
+    """Something was asked for that is not on any list."""
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    classes: tuple[str, ...] = Field(min_length=1)
+    counts: dict[str, int]
+    fingerprint: str
+    patients: dict[str, int] = {}
+
+
+class RunConfig(BaseModel):
+    """The part of a run's config.json that the studio reads."""
+
+    model_config = ConfigDict(frozen=True)
+    settings: dict[str, dict[str, Any]]
+    data: _Data
+    source: str = ""
+    begun: str = ""
+    device: str = ""
+    total_images: int | None = None
+    published: int | None = None
+    versions: dict[str, str] = {}
+
+    @property
+    def resolution(self) -> int:
+        """Side of the images in pixels; 0 where it is not known."""
+        value = self.settings.get("data", {}).get("resolution", 0)
+        return value if isinstance(value, int) else 0
+
+    def images(self, split: str) -> int:
+        """How many films a split holds."""
+        return sum(n for key, n in self.data.counts.items() if key.startswith(f"{split}/"))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder and what it says of itself.
+
+    Attributes:
+        key: what addresses call it.
+        name: the folder's name.
+        path: the folder.
+        config: its config.json.
+    """
+
+    key: str
+    name: str
+    path: Path
+    config: RunConfig
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a generator was written."""
+        return (self.path / "model" / "generator.json").is_file()
+
+    @property
+    def report(self) -> Path | None:
+        """The edition to share, where it was written."""
+        return _plain(self.path / "report.html")
+
+    @property
+    def grids(self) -> dict[int, Path]:
+        """Sample grids by thousands of images seen, oldest first."""
+        found = {}
+        for path in self.path.glob("fakes*.png"):
+            match = _GRID.fullmatch(path.name)
+            if match and _plain(path):
+                found[int(match[1])] = path
+        return dict(sorted(found.items()))
+
+    def grid(self, kimg: int) -> Path:
+        """One sample grid.
+
+        Raises:
+            Missing: there is none of that number.
+        """
+        if kimg not in self.grids:
+            raise Missing(f"{self.name} has no sample grid {kimg}")
+        return self.grids[kimg]
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Every line of metrics.jsonl."""
+        return read_metrics(self.path)
+
+    @property
+    def status(self) -> str:
+        """`training`, `finished` or `stopped`."""
+        if is_locked(self.path):
+            return "training"
+        return "finished" if self.config.published is not None else "stopped"
+
+
+class Catalogue:
+    """The runs below one folder.
+
+    Args:
+        folder: the studio's own; it may not be there yet.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.Lock()
+        self._runs: dict[str, Run] = {}
+        self._looked = -REMEMBERED_S
+
+    def runs(self) -> Mapping[str, Run]:
+        """Runs by key, newest first."""
+        with self._lock:
+            if time.monotonic() - self._looked >= REMEMBERED_S:
+                found = sorted(self._find(), key=lambda run: (run.config.begun, run.name))
+                self._runs = {run.key: run for run in reversed(found[-MOST_RUNS:])}
+                self._looked = time.monotonic()
+            return self._runs
+
+    def run(self, key: str) -> Run:
+        """One run.
+
+        Raises:
+            Missing: no run has this key.
+        """
+        found = self.runs().get(key)
+        if found is None:
+            raise Missing("there is no such run here; it may have been moved or deleted")
+        return found
+
+    def model(self, key: str) -> Run:
+        """A run that has a generator.
+
+        Raises:
+            Missing: no such run, or it has written none yet.
+        """
+        run = self.run(key)
+        if not run.has_model:
+            raise Missing(f"{run.name} has not written a model yet; wait for its first snapshot")
+        return run
+
+    def models(self) -> list[Run]:
+        """Every run that has a generator, newest first."""
+        return [run for run in self.runs().values() if run.has_model]
+
+    def _find(self) -> Iterator[Run]:
+        for path in _folders(self.folder, DEPTH):
+            config = _config(path)
+            if config is not None:
+                inside = path.relative_to(self.folder).as_posix()
+                key = hashlib.sha256(inside.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+                yield Run(key, path.resolve().name, path, config)
+
+
+def _folders(folder: Path, depth: int) -> Iterator[Path]:
+    """A folder and those below it; links and hidden ones are left out."""
+    if not folder.is_dir():
+        return
+    yield folder
+    if depth:
+        for path in sorted(folder.iterdir()):
+            if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
+                yield from _folders(path, depth - 1)
+
+
+def _config(path: Path) -> RunConfig | None:
+    if not (path / CONFIG).is_file():
+        return None
+    try:
+        return RunConfig.model_validate(read_json(path / CONFIG))
+    except (XrayganError, ValidationError):
+        return None
+
+
+def _plain(path: Path) -> Path | None:
+    """A file that is in the folder itself, not a link out of it."""
+    return path if path.is_file() and not path.is_symlink() else None

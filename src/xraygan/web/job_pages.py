@@ -1,0 +1,34 @@
+"""Pages to start and stop training."""
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from xraygan.config import RESOLUTIONS
+from xraygan.web.catalogue import Missing
+from xraygan.web.pages import page
+from xraygan.web.studio import studio_of
+
+
+def list_jobs(request: Request) -> Response:
+    """The form for a new run, and what was started here; `?part=1` is the second alone."""
+    studio = studio_of(request)
+    runs = {run.path.resolve(): run for run in studio.catalogue.runs().values()}
+    jobs = [(job, runs.get(job.run.resolve()) if job.run else None) for job in studio.jobs.all()]
+    template = "jobs_part" if "part" in request.query_params else "jobs"
+    return page(request, template, jobs=jobs, sources=studio.jobs.sources, resolutions=RESOLUTIONS)
+
+
+def start(request: Request) -> Response:
+    """Begin a run."""
+    studio_of(request).jobs.start(request.state.form)
+    return RedirectResponse("/train", 303)
+
+
+def stop(request: Request) -> Response:
+    """Ask a run that was started here to write its checkpoint and end."""
+    jobs = studio_of(request).jobs
+    found = [job for job in jobs.all() if job.key == request.path_params["job"]]
+    if not found:
+        raise Missing("no such run was started here")
+    jobs.stop(found[0])
+    return RedirectResponse("/train", 303)

@@ -1,0 +1,183 @@
+"""Training in processes of their own: started from a form, watched, and stopped in peace."""
+
+import contextlib
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xraygan.config import RunSettings
+from xraygan.errors import XrayganError
+from xraygan.runs import CONFIG, refusing_disk_faults
+
+PHANTOM = "phantom"
+FIELDS = {
+    "resolution": "data",
+    "preset": "training",
+    "minutes": "training",
+    "kimg": "training",
+    "batch": "training",
+    "seed": "training",
+}
+"""Settings that the form has, with their group."""
+LAST_BYTES = 8192
+CHECKPOINT_WAIT_S = 60
+_FOLDER = re.compile(r"run folder: (.+)$", re.MULTILINE)
+
+
+@dataclass
+class Job:
+    """One training process.
+
+    Attributes:
+        key: what addresses call it.
+        data: the data set's name.
+        log: where its output goes.
+        process: itself.
+        stopping: whether it was asked to stop.
+    """
+
+    key: str
+    data: str
+    log: Path
+    process: subprocess.Popen
+    stopping: bool = False
+
+    @property
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self.process.poll() is None
+
+    @property
+    def state(self) -> str:
+        """In words."""
+        code = self.process.poll()
+        if code is None:
+            return "stopping" if self.stopping else "running"
+        return {0: "finished", 130: "stopped", 143: "stopped"}.get(code, "failed")
+
+    @property
+    def last_line(self) -> str:
+        """What it said last: a number of images, or why it failed."""
+        lines = [line for line in self._text().splitlines() if line.strip()]
+        return lines[-1].removeprefix("xraygan: ") if lines else ""
+
+    @property
+    def run(self) -> Path | None:
+        """Its run folder, once it has said so."""
+        match = _FOLDER.search(self._text())
+        return Path(match[1].strip()) if match else None
+
+    def _text(self) -> str:
+        with contextlib.suppress(OSError), self.log.open("rb") as file:
+            start = file.read(LAST_BYTES)
+            file.seek(max(self.log.stat().st_size - LAST_BYTES, len(start)))
+            return (start + file.read(LAST_BYTES)).decode("utf-8", "replace")
+        return ""
+
+
+class Jobs:
+    """What was started here.
+
+    Args:
+        folder: where run folders are made.
+        data: folders that may be trained on, by name; the phantom is always there.
+        device: as for `xraygan.training.device.use_device`.
+    """
+
+    def __init__(self, folder: Path, data: Mapping[str, Path], device: str = "auto") -> None:
+        self._folder, self._device = folder, device
+        self._data: dict[str, Path | None] = {PHANTOM: None, **data}
+        self._jobs: dict[str, Job] = {}
+        self._lock = threading.Lock()
+        self._logs = tempfile.TemporaryDirectory(prefix="xraygan-studio-")
+
+    @property
+    def sources(self) -> list[str]:
+        """Names of what may be trained on."""
+        return list(self._data)
+
+    def all(self) -> list[Job]:
+        """Every job, newest first."""
+        return list(self._jobs.values())[::-1]
+
+    def of_run(self, run: Path) -> Job | None:
+        """The job that trains, or has trained, in a run folder."""
+        found = [job for job in self.all() if job.run and job.run.resolve() == run.resolve()]
+        return found[0] if found else None
+
+    def start(self, fields: Mapping[str, str]) -> Job:
+        """Begin a new run.
+
+        Args:
+            fields: `data`, one of `sources`, and texts of `FIELDS`.
+
+        Raises:
+            XrayganError: an unknown data set, a bad setting, or one is running already.
+        """
+        source = fields.get("data", "")
+        if source not in self._data:
+            raise XrayganError("choose a data set from the list")
+        settings = _settings(fields)
+        if (self._folder / CONFIG).exists():
+            raise XrayganError("this studio shows one run; open one on a folder of runs to train")
+        with self._lock:
+            if any(job.running for job in self._jobs.values()):
+                raise XrayganError("a run that was started here is training; stop it first")
+            job = self._begin(source, settings)
+            self._jobs[job.key] = job
+        return job
+
+    def stop(self, job: Job) -> None:
+        """Ask a job to write its checkpoint and end."""
+        if job.running:
+            job.stopping = True
+            job.process.terminate()
+
+    def close(self) -> None:
+        """Stop everything, wait for the checkpoints, and throw the logs away."""
+        for job in self._jobs.values():
+            self.stop(job)
+        for job in self._jobs.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                job.process.wait(CHECKPOINT_WAIT_S)
+        self._logs.cleanup()
+
+    def _begin(self, source: str, settings: dict[str, Any]) -> Job:
+        key = secrets.token_hex(6)
+        log = Path(self._logs.name) / f"{key}.log"
+        data = self._data[source]
+        command = [sys.executable, "-m", "xraygan", "train", "--new", "--device", self._device]
+        command += ["--outdir", str(self._folder)]
+        command += ["--data", str(data.resolve())] if data else []
+        for name, value in settings.items():
+            command += [f"--{name}", str(value)]
+        with refusing_disk_faults(self._folder), log.open("wb") as stream:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
+        return Job(key, source, log, process)
+
+
+def _settings(fields: Mapping[str, str]) -> dict[str, Any]:
+    """The settings of a form, checked as the command line checks them."""
+    given = {name: fields[name].strip() for name in FIELDS if fields.get(name, "").strip()}
+    nested: dict[str, dict[str, Any]] = {}
+    for name, text in given.items():
+        nested.setdefault(FIELDS[name], {})[name] = text
+    checked = RunSettings.parse(nested, "the form")
+    return {
+        name: getattr(getattr(checked, group), name)
+        for name, group in FIELDS.items()
+        if name in given
+    }

@@ -1,0 +1,146 @@
+// The sample browser: images, the chosen one, ways between two, closest training films.
+"use strict";
+
+const bench = at("bench");
+const model = bench.dataset.model;
+const films = [...document.querySelectorAll("#tiles .film")];
+const className = (label) =>
+  document.querySelector(`input[name="label"][value="${label}"]`).parentElement.textContent.trim();
+let shown = { ...wanted };
+let chosen = null;
+let target = null;
+let picking = false;
+let playing = null;
+
+const same = (a, b) => a && b && query(a) === query(b);
+
+async function draw(now) {
+  const loaded = await Promise.all(
+    films.map((film, place) => {
+      const image = film.firstElementChild;
+      const index = now.first + place;
+      image.alt = `Synthetic ${className(now.label)}, image ${index}`;
+      return load(image, `${model}/image?${query({ ...now, index })}`);
+    }),
+  );
+  shown = now;
+  mark();
+  return loaded.every(Boolean);
+}
+
+const asked = (place) => ({ label: shown.label, seed: shown.seed, psi: shown.psi, index: shown.first + place });
+
+function mark() {
+  films.forEach((film, place) => film.setAttribute("aria-pressed", String(Boolean(same(asked(place), chosen)))));
+}
+
+function stopPicking() {
+  picking = false;
+  bench.classList.remove("picking");
+}
+
+async function choose(place) {
+  if (picking) {
+    stopPicking();
+    target = asked(place);
+    showWalk();
+    return;
+  }
+  chosen = asked(place);
+  mark();
+  at("chosen").hidden = false;
+  at("walk-panel").hidden = true;
+  if (at("closest-panel")) at("closest-panel").hidden = true;
+  const address = `${model}/image?${query(chosen)}`;
+  at("large").src = address;
+  at("large").alt = films[place].firstElementChild.alt;
+  at("download").href = `${address}&download=1`;
+  const answer = await fetch(`${model}/facts?${query(chosen)}`, { headers: { Accept: "application/json" } });
+  if (!answer.ok) return;
+  const { facts } = await answer.json();
+  const rows = ["Class", "Seed", "Index", "Psi", "Model-SHA256"].flatMap((name) => {
+    const [term, value] = [document.createElement("dt"), document.createElement("dd")];
+    term.textContent = name === "Psi" ? "ψ" : name === "Model-SHA256" ? "Model" : name;
+    value.textContent = name === "Model-SHA256" ? facts[name].slice(0, 16) + "…" : facts[name];
+    return [term, value];
+  });
+  at("facts").replaceChildren(...rows);
+}
+
+function showWalk() {
+  at("walk-panel").hidden = false;
+  at("walk-to").textContent = `${target.index} (${className(target.label)}, seed ${target.seed})`;
+  at("said").textContent = "";
+  at("step").value = 0;
+  showStep();
+  at("step").focus();
+}
+
+function showStep() {
+  const step = at("step").value;
+  at("between").alt = `Synthetic image, ${step} of ${at("step").max} steps on the way`;
+  return load(at("between"), `${model}/walk?${query(chosen)}&${query(target, "to_")}&step=${step}`);
+}
+
+async function play() {
+  const [step, most] = [at("step"), Number(at("step").max)];
+  if (playing) {
+    playing = null;
+    at("play").textContent = "Play";
+    return;
+  }
+  const mine = (playing = {});
+  at("play").textContent = "Stop";
+  for (let n = 1; playing === mine; n += 1) {
+    const place = n % (2 * most);
+    step.value = place > most ? 2 * most - place : place;
+    await showStep();
+    await new Promise((done) => setTimeout(done, 80));
+  }
+}
+
+async function showClosest() {
+  const answer = await fetch(`${model}/closest?${query(chosen)}`, { headers: { Accept: "application/json" } });
+  const found = await answer.json();
+  if (!answer.ok) {
+    at("said").textContent = found.error;
+    return;
+  }
+  const items = found.similarity.map((value, rank) => {
+    const [item, figure, image, caption] = ["li", "figure", "img", "figcaption"].map((tag) => document.createElement(tag));
+    image.src = `${model}/closest-film?${query(chosen)}&rank=${rank}`;
+    image.alt = `Real training film, correlation ${value.toFixed(3)}`;
+    caption.textContent = value.toFixed(3);
+    figure.append(image, caption);
+    item.append(figure);
+    return item;
+  });
+  at("closest-films").replaceChildren(...items);
+  at("closest-panel").hidden = false;
+}
+
+films.forEach((film, place) => film.addEventListener("click", () => choose(place)));
+at("tiles").addEventListener("keydown", (event) => {
+  const place = films.indexOf(document.activeElement);
+  const columns = getComputedStyle(at("tiles")).gridTemplateColumns.split(" ").length;
+  const by = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: columns, ArrowUp: -columns }[event.key];
+  if (place < 0 || !by || !films[place + by]) return;
+  event.preventDefault();
+  films[place + by].focus();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && picking) {
+    stopPicking();
+    at("said").textContent = "";
+  }
+});
+at("walk").addEventListener("click", () => {
+  picking = true;
+  bench.classList.add("picking");
+  at("said").textContent = "Choose the image to end at; class, seed and ψ may be turned first. Escape leaves it.";
+  films[0].focus();
+});
+at("step").addEventListener("input", showStep);
+at("play").addEventListener("click", play);
+if (at("closest")) at("closest").addEventListener("click", showClosest);
+drawWith(draw, films.length);

@@ -1,0 +1,75 @@
+"""Training from the page: what is asked is checked, and no path comes from the page."""
+
+import time
+
+import pytest
+
+from xraygan.errors import XrayganError
+from xraygan.web.jobs import Jobs
+
+
+@pytest.fixture
+def jobs(tmp_path):
+    # A folder that is not there makes the process end at once with its own clear line.
+    opened = Jobs(tmp_path / "runs", {"ward": tmp_path / "gone"}, "cpu")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({}, "from the list"),
+        ({"data": "/etc"}, "from the list"),
+        ({"data": "ward/../x"}, "from the list"),
+        ({"data": "ward", "resolution": "65"}, "32, 64"),
+        ({"data": "ward", "minutes": "1e9"}, "minutes"),
+        ({"data": "ward", "minutes": "5", "kimg": "5"}, "leave one"),
+        ({"data": "ward", "batch": "--outdir"}, "batch"),
+        ({"data": "ward", "preset": "huge"}, "preset"),
+    ],
+)
+def test_what_cannot_be(jobs, fields, why):
+    with pytest.raises(XrayganError, match=why):
+        jobs.start(fields)
+    assert jobs.all() == []
+
+
+def test_settings_that_are_not_on_the_form_are_not_taken(jobs):
+    job = jobs.start({"data": "ward", "outdir": "/etc", "config": "/etc/x", "kimg": "1"})
+    assert "/etc" not in job.process.args
+    assert job.process.args[-2:] == ["--kimg", "1.0"]
+    with pytest.raises(XrayganError, match="stop it first"):
+        jobs.start({"data": "ward"})
+    job.process.wait(60)
+    assert job.state == "failed"
+    assert "does not exist" in job.last_line
+    assert job.run is None
+
+
+def test_a_job_is_stopped_by_its_key_alone(visitor, studio):
+    assert visitor.post("/train/0/stop").status_code == 404
+    assert visitor.post("/train", {"data": "/etc"}).status_code == 400
+
+
+def test_a_run_alone_is_not_trained_in(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    jobs = Jobs(tmp_path, {})
+    with pytest.raises(XrayganError, match="folder of runs"):
+        jobs.start({"data": "phantom"})
+    jobs.close()
+
+
+@pytest.mark.slow
+def test_a_run_is_started_watched_and_stopped(tmp_path):
+    jobs = Jobs(tmp_path / "runs", {}, "cpu")
+    job = jobs.start({"data": "phantom", "resolution": "32", "preset": "small", "kimg": "500"})
+    end = time.monotonic() + 300
+    while not (job.run and (job.run / "metrics.jsonl").exists()):
+        assert time.monotonic() < end, job.last_line
+        assert job.running, job.last_line
+        time.sleep(0.5)
+    assert jobs.of_run(job.run) is job
+    jobs.close()
+    assert job.state == "stopped"
+    assert any((job.run / "checkpoints").iterdir())

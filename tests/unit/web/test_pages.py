@@ -1,0 +1,185 @@
+"""What the pages answer: runs, images as `generate` writes them, and refusals without a path."""
+
+import io
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from PIL import Image
+
+from xraygan import api
+from xraygan.models.files import load_model
+from xraygan.models.sample import sample
+from xraygan.models.walk import End, walk
+from xraygan.runs import RunFolder, is_locked
+from xraygan.web.catalogue import Catalogue, Missing
+from xraygan.web.painter import Remembered
+
+
+def pixels(answer) -> np.ndarray:
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "image/png"
+    return np.asarray(Image.open(io.BytesIO(answer.content)))
+
+
+def test_runs_are_listed_newest_first_with_their_names_as_text(visitor):
+    text = visitor.get("/").text
+    assert text.index("00001-&lt;i&gt;b") < text.index("00000-ward")
+    assert "<i>b" not in text
+    assert "finished" in text
+    assert "2,000 of 2,000 images seen" in text
+
+
+def test_a_run_page_draws_its_course(visitor, keys):
+    text = visitor.get(f"/runs/{keys['00000-ward']}").text
+    assert text.count('<svg class="chart"') == 2
+    assert "A&amp;B" in text
+    assert visitor.get(f"/runs/{keys['00000-ward']}/grids/2.png").status_code == 200
+    assert visitor.get(f"/runs/{keys['00000-ward']}/grids/1.png").status_code == 404
+
+
+def test_a_run_that_is_being_trained_says_so(visitor, folder, keys):
+    assert not is_locked(folder / "00000-ward")
+    with RunFolder(folder / "00000-ward").locked():
+        assert is_locked(folder / "00000-ward")
+        assert "pill training" in visitor.get(f"/runs/{keys['00000-ward']}?part=1").text
+    assert not is_locked(folder / "00000-ward")
+
+
+def test_an_image_is_the_file_that_generate_writes(visitor, folder, keys, tmp_path):
+    asked = "label=1&seed=7&index=33&psi=0.7"
+    answer = visitor.get(f"/models/{keys['00000-ward']}/image?{asked}&download=1")
+    options = {"seed": 7, "class_name": "NORMAL", "first": 33, "psi": 0.7}
+    api.generate(folder / "00000-ward", 1, out=tmp_path / "out", device="cpu", **options)
+    written = next((tmp_path / "out" / "NORMAL").glob("*.png"))
+    assert answer.content == written.read_bytes()
+    assert written.name in answer.headers["content-disposition"]
+
+
+def test_a_model_is_loaded_and_asked_once_for_a_page_of_images(visitor, studio, keys):
+    before = studio.painter.forward_passes
+    for index in range(24):
+        visitor.get(f"/models/{keys['00000-ward']}/image?seed=99&index={index}")
+    assert studio.painter.forward_passes == before + 1
+
+
+def test_a_walk_begins_and_ends_where_it_should(folder):
+    model = load_model(folder / "00000-ward")
+    network = model.description.network
+    made = walk(model.generator, network, End(3, 0, 0), End(4, 5, 1), (0, 0.5, 1))
+    first = sample(model.generator, network, 3, [0], [0])[0]
+    last = sample(model.generator, network, 4, [5], [1])[0]
+    assert np.abs(made[0].astype(int) - first).max() <= 1
+    assert np.abs(made[2].astype(int) - last).max() <= 1
+    assert np.abs(made[1].astype(int) - first).mean() > 2
+    with pytest.raises(ValueError, match="shares"):
+        walk(model.generator, network, End(0, 0, 0), End(0, 1, 0), (1.5,))
+
+
+def test_a_walk_is_shown_step_by_step(visitor, keys):
+    address = f"/models/{keys['00000-ward']}/walk?index=1&to_index=2&to_label=1"
+    assert pixels(visitor.get(f"{address}&step=8")).shape == (32, 32)
+    assert visitor.get(f"{address}&step=17").status_code == 400
+    assert visitor.get(f"{address}&to_seed=-1&step=1").status_code == 400
+
+
+def test_closest_films_are_the_runs_own_training_films(visitor, studio, keys):
+    address = f"/models/{keys['00000-ward']}"
+    found = visitor.json(f"{address}/closest?index=2").json()["similarity"]
+    assert found == sorted(found, reverse=True)
+    assert len(found) == 4
+    film = pixels(visitor.get(f"{address}/closest-film?index=2&rank=0"))
+    train, _ = studio.films.of_run(studio.catalogue.run(keys["00000-ward"])).split("train")
+    image = pixels(visitor.get(f"{address}/image?index=2")).ravel()
+    likeness = [np.corrcoef(image, other.ravel())[0, 1] for other in train]
+    assert (film == train[int(np.argmax(likeness))]).all()
+    assert found[0] == pytest.approx(max(likeness), abs=0.002)
+    assert visitor.get(f"{address}/closest-film?rank=4").status_code == 400
+
+
+def test_closest_films_are_not_shown_where_the_data_are_not(visitor, keys):
+    other = keys["00001-<i>b"]
+    assert visitor.json(f"/models/{other}/closest").status_code == 404
+    assert 'id="closest"' not in visitor.get(f"/models/{other}").text
+
+
+def test_two_models_are_compared_by_name_of_class(visitor, keys):
+    text = visitor.get(f"/compare?a={keys['00000-ward']}&b={keys['00001-<i>b']}").text
+    assert 'data-numbers="0-0 1-1"' in text
+    assert visitor.get("/compare?a=0&b=1").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/runs/..%2f..%2fetc%2fpasswd",
+        "/runs/../../../etc/passwd",
+        "/models/%2e%2e/image",
+        "/static/../serve.py",
+        "/static/..%2fserve.py",
+        "/studies/..%2f..%2f00000-ward",
+        "/studies/.%00./results.csv",
+        "/runs/00000-ward",
+        "/reals.png",
+    ],
+)
+def test_no_path_leads_out(visitor, path):
+    answer = visitor.get(path)
+    assert answer.status_code == 404
+    assert "root:" not in answer.text
+
+
+def test_links_out_of_a_run_are_not_followed(folder, keys, visitor, tmp_path):
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(b"secret")
+    link = folder / "00000-ward" / "fakes000009.png"
+    link.symlink_to(secret)
+    try:
+        assert visitor.get(f"/runs/{keys['00000-ward']}/grids/9.png").status_code == 404
+    finally:
+        link.unlink()
+
+
+@hypothesis.given(text=st.text(max_size=40))
+def test_only_keys_of_the_list_are_known(folder, text):
+    with pytest.raises(Missing):
+        Catalogue(folder).run(text)
+
+
+@hypothesis.settings(
+    max_examples=40, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
+)
+@hypothesis.given(
+    name=st.sampled_from(["seed", "index", "psi", "label"]),
+    value=st.one_of(st.text(max_size=12), st.floats().map(str), st.integers().map(str)),
+)
+def test_any_number_is_answered_or_refused(visitor, keys, name, value):
+    answer = visitor.client.get(
+        f"/models/{keys['00000-ward']}/facts",
+        params={name: value},
+        headers={"Accept": "application/json"},
+    )
+    assert answer.status_code in (200, 400)
+    assert ("error" in answer.json()) == (answer.status_code == 400)
+
+
+def test_a_damaged_model_is_one_clear_line(visitor, folder, keys):
+    weights = folder / "00001-<i>b" / "model" / "generator.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-5] + b"wrong")
+    try:
+        answer = visitor.json(f"/models/{keys['00001-<i>b']}/image?seed=5")
+        assert answer.status_code == 400
+        assert "damaged" in answer.json()["error"]
+    finally:
+        weights.write_bytes(whole)
+
+
+def test_what_was_not_asked_for_longest_is_forgotten():
+    known = Remembered(2)
+    made = []
+    for key in (1, 2, 1, 3, 1, 2):
+        known.get(key, lambda key=key: made.append(key))
+    assert made == [1, 2, 3, 2]
+    assert len(known) == 2
