@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DATA ?=
 
-.PHONY: help demo test test-all lint types bench docs clean
+.PHONY: help demo test test-all lint types bench docs pictures clean
 
 help:
 	@echo "make demo    the main job on the embedded phantom, about 8 minutes on two cores"
@@ -13,7 +13,8 @@ help:
 	@echo "make lint    ruff and import-linter"
 	@echo "make types   pyright"
 	@echo "make bench   the benchmarks, DATA=folder of chest X-rays (hours)"
-	@echo "make docs    the pictures of the documentation, DATA=folder of chest X-rays"
+	@echo "make docs    the documentation site, in site/"
+	@echo "make pictures   the documentation's pictures, DATA=folder of chest X-rays"
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "xraygan needs Python 3.11 or newer")'
@@ -43,7 +44,10 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/quality.py --data $(DATA)
 
 docs: $(INSTALLED)
+	$(BIN)/mkdocs build --strict
+
+pictures: $(INSTALLED)
 	$(BIN)/python docs/make_pictures.py --data $(DATA) --run results
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo site

@@ -102,6 +102,11 @@ class PixelSettings(Settings):
         max_length=100,
         description="Class of the films that a table says are without findings.",
     )
+    find_text: bool = Field(
+        False,
+        description="Mark films that seem to have text burned in: slower, and a hint only. DICOM "
+        "is always looked at.",
+    )
     views: str | None = Field(
         None,
         description="Views to take, such as PA,AP, or all; without it, every view that is not "
@@ -151,7 +156,7 @@ class TrainingSettings(Settings):
         description="Train for about M minutes: turned into a number of images after the "
         "first steps. Without --epochs, --kimg or --minutes: 30 minutes.",
     )
-    batch: int = Field(16, ge=2, le=4096, description="Images a step.")
+    batch: int = Field(8, ge=2, le=4096, description="Images a step.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of weights, order and noise.")
     preset: Literal["small", "base", "large"] = Field("base", description="Widths of the networks.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
@@ -160,9 +165,9 @@ class TrainingSettings(Settings):
         "hardware has it.",
     )
     gamma: float = Field(
-        0.1, gt=0, le=1e4, description="Weight of R1 + R2 at the start; a tenth at the end."
+        0.3, gt=0, le=1e4, description="Weight of R1 + R2 at the start; a tenth at the end."
     )
-    learning_rate: float = Field(5e-4, gt=0, lt=1, description="Adam's rate at the start.")
+    learning_rate: float = Field(1e-3, gt=0, lt=1, description="Adam's rate at the start.")
     final_rate: float = Field(0.15, gt=0, le=1, description="Share of it left at the end.")
     beta_2: float = Field(0.95, ge=0, lt=1, description="Adam's second-moment decay.")
     augmentation: float = Field(

@@ -8,7 +8,7 @@ import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
@@ -25,8 +25,23 @@ CLOSEST_PAIRS = "closest-pairs.npz"
 """In `INTERNAL`: arrays synthetic and train, uint8 [n, R, R], and similarity, float32 [n]."""
 
 
+class Listener(Protocol):
+    """Somebody who is told of a run's course: figures and synthetic pictures."""
+
+    def metrics(self, values: dict[str, Any]) -> None:
+        """A line of metrics.jsonl was written."""
+        ...
+
+    def picture(self, path: Path, images_seen: int) -> None:
+        """A grid of synthetic images was written."""
+        ...
+
+
 class RunFolder:
     """One run's files.
+
+    Attributes:
+        listener: told of metrics and synthetic grids as they are written.
 
     Args:
         path: the folder; made where it does not exist.
@@ -37,6 +52,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.listener: Listener | None = None
         with refusing_disk_faults(path):
             path.mkdir(parents=True, exist_ok=True)
             (path / "checkpoints").mkdir(exist_ok=True)
@@ -90,6 +106,8 @@ class RunFolder:
             (self.path / METRICS).open("a", encoding="utf-8") as file,
         ):
             file.write(json.dumps(values) + "\n")
+        if self.listener:
+            self.listener.metrics(values)
 
     def metrics(self) -> list[dict[str, Any]]:
         """Every whole line of metrics.jsonl; see `read_metrics`."""

@@ -13,6 +13,7 @@ from xraygan.progress import Reporter
 from xraygan.runs import AUDIT, EVALUATION, RunFolder, next_run, refusing_disk_faults
 from xraygan.sampling.request import Format, Request, Shard
 from xraygan.sets import ImageSet
+from xraygan.tracking import Tracker, tracking
 from xraygan.training.device import use_device
 
 # Cheap imports only: TensorFlow and what needs it is imported where it is used.
@@ -45,6 +46,7 @@ def train(
     show: bool = False,
     force: bool = False,
     new: bool = False,
+    track: Tracker | None = None,
     reporter: Reporter | None = None,
     **values: Any,
 ) -> Trained:
@@ -59,6 +61,7 @@ def train(
         show: display sample grids as they are written.
         force: resume in spite of changed settings, data or versions.
         new: begin a new run even where one with these settings is there.
+        track: log figures and sample grids for "tensorboard" or "mlflow" as well.
         reporter: where progress goes; stderr by default.
         **values: single settings by name, `kimg=100`, `resolution=64`, `seed=1`, ….
 
@@ -84,7 +87,9 @@ def train(
     with run.locked():
         reporter.log = run.log
         reporter.note(f"run folder: {run.path}")
-        config = session.train_run(run, dataset, settings, choices, reporter)
+        parameters = {"resolution": settings.data.resolution, **settings.training.model_dump()}
+        with tracking(track, run, parameters, reporter.note):
+            config = session.train_run(run, dataset, settings, choices, reporter)
     return Trained(run.path, config, dataset)
 
 
@@ -168,6 +173,7 @@ def run(
     device: str = "auto",
     show: bool = False,
     force: bool = False,
+    track: Tracker | None = None,
     reporter: Reporter | None = None,
     **values: Any,
 ) -> dict[str, Any]:
@@ -180,6 +186,7 @@ def run(
         device: as for `train`.
         show: as for `train`.
         force: as for `train`.
+        track: as for `train`.
         reporter: as for `train`.
         **values: as for `train`.
 
@@ -195,6 +202,7 @@ def run(
         device=device,
         show=show,
         force=force,
+        track=track,
         reporter=reporter,
     )
     from xraygan.models.files import load_model

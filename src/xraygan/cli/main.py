@@ -43,24 +43,31 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
+def program() -> typer.Typer:
+    """The program with all of its verbs."""
+    from xraygan.cli import (  # noqa: F401  (they add their verbs)
+        audit,
+        evaluate,
+        explore,
+        export,
+        generate,
+        phantom,
+        prepare,
+        report,
+        run,
+        studio,
+        train,
+    )
+
+    return app
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 failed, 2 the user's fault, 130 or 143 stopped."""
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stopped)
-        from xraygan.cli import (  # noqa: F401  (they add their verbs)
-            audit,
-            evaluate,
-            generate,
-            phantom,
-            prepare,
-            report,
-            run,
-            studio,
-            train,
-        )
-
-        code = app(arguments or sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+        code = program()(arguments or sys.argv[1:] or ["--help"], standalone_mode=False) or 0
         sys.stdout.flush()
     except (XrayganError, StoppedError) as error:
         _complain(str(error), error.exit_code)

@@ -25,6 +25,12 @@ Force = Annotated[
     bool,
     typer.Option("--force", help="Go on in spite of changed settings, data or versions."),
 ]
+Track = Annotated[
+    Literal["tensorboard", "mlflow"] | None,
+    typer.Option(
+        "--track", help="Also log figures and sample grids for this tool.", show_default=False
+    ),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would run, as YAML, and stop.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 

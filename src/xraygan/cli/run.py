@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from xraygan.cli.main import app, print_json
-from xraygan.cli.options import Device, DryRun, Force, Json, Show, with_settings
+from xraygan.cli.options import Device, DryRun, Force, Json, Show, Track, with_settings
 from xraygan.cli.plan import print_plan
 from xraygan.config import RunSettings
 from xraygan.errors import XrayganError
@@ -32,6 +32,7 @@ def run_command(
     device: Device = "auto",
     show: Show = False,
     force: Force = False,
+    track: Track = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -44,7 +45,9 @@ def run_command(
         return
     from xraygan import api
 
-    summary = api.run(data, results, settings=settings, device=device, show=show, force=force)
+    summary = api.run(
+        data, results, settings=settings, device=device, show=show, force=force, track=track
+    )
     if as_json:
         print_json(summary)
         return

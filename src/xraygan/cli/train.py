@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from xraygan.cli.main import app, print_json
-from xraygan.cli.options import Device, DryRun, Force, Json, Show, with_settings
+from xraygan.cli.options import Device, DryRun, Force, Json, Show, Track, with_settings
 from xraygan.cli.plan import print_plan
 from xraygan.config import RunSettings
 
@@ -26,6 +26,7 @@ def train_command(
     device: Device = "auto",
     show: Show = False,
     force: Force = False,
+    track: Track = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
@@ -36,7 +37,7 @@ def train_command(
     from xraygan import api
 
     trained = api.train(
-        data, outdir, settings=settings, device=device, show=show, force=force, new=new
+        data, outdir, settings=settings, device=device, show=show, force=force, new=new, track=track
     )
     if as_json:
         print_json({"run": str(trained.path), "config": trained.config})

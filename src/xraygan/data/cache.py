@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from xraygan.errors import XrayganError
 from xraygan.sets import ImageSet
 
 # Part of every key: raise it when the same files and settings give other pixels or splits.
-_FORMAT_VERSION = 3
+_FORMAT_VERSION = 4
 # Settings that change neither pixels nor splits.
 _NOT_IN_KEY = {"strict"}
 
@@ -274,9 +274,9 @@ def _key(
         "notes": listing.notes,
         "final": listing.final,
         "files": [
-            [file.name, hashes[file.name], file.split, file.label, file.labels, astuple(file.facts)]
+            [name, hashes[name], file.split, file.label, file.labels, [*vars(file.facts).values()]]
             for file in listing.files
-            if file.name in hashes
+            if (name := file.name) in hashes
         ],
         "refused": sorted(early),
     }
@@ -340,8 +340,9 @@ def _build(
     if not records:
         raise nothing_usable(source, refused)
     columns = list(store.MANIFEST_COLUMNS)
-    text = dict.fromkeys(set(columns) - {"width", "height"}, object)
-    table = pd.DataFrame(records, columns=columns).astype(text)
+    # Objects, not text: a file's name may hold bytes that are no text.
+    table = pd.DataFrame(records, columns=columns, dtype=object)
+    table = table.astype({"width": int, "height": int})
     names = column(table, "name")
     table = table.iloc[sorted(range(len(names)), key=lambda row: sort_key(names[row]))]
     images = store.raw_images(folder / store.IMAGES, len(records), settings.resolution)
@@ -354,7 +355,8 @@ def _build(
     )
     store.write_table(folder / store.MANIFEST, manifest)
     store.write_table(
-        folder / store.REFUSED, pd.DataFrame(refused, columns=list(store.REFUSED_COLUMNS))
+        folder / store.REFUSED,
+        pd.DataFrame(refused, columns=list(store.REFUSED_COLUMNS), dtype=object),
     )
     store.write_description(
         folder,

@@ -4,9 +4,12 @@ import os
 import stat
 import unicodedata
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
-from xraygan.data.headers import MAX_FILE_BYTES, Refusal
+from xraygan.data.headers import JPEG_SUFFIXES, MAX_FILE_BYTES, PNG_SUFFIXES, Refusal
+
+_IMAGES = (*JPEG_SUFFIXES, *PNG_SUFFIXES)
 
 _FLAGS = (
     os.O_RDONLY
@@ -82,6 +85,11 @@ class Tree:
     files: list[Entry] = field(default_factory=list)
     folders: list[tuple[str, ...]] = field(default_factory=list)
     refused: list[tuple[str, str]] = field(default_factory=list)
+
+    @cached_property
+    def sidecars(self) -> list[Entry]:
+        """The files that are no images by their names; asked for once the tree is whole."""
+        return [entry for entry in self.files if not entry.parts[-1].lower().endswith(_IMAGES)]
 
 
 def read_bytes(path: str) -> bytes:

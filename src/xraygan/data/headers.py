@@ -59,6 +59,7 @@ class Header:
         payload: the bytes to decode.
         end_of_image: JPEG: where the end-of-image marker of the picture is; PNG: 0.
         progressive: JPEG in several passes over the picture.
+        album: JPEG that says it is the first of several pictures (MPF).
     """
 
     format: str
@@ -72,6 +73,7 @@ class Header:
     payload: bytes
     end_of_image: int = 0
     progressive: bool = False
+    album: bool = False
 
 
 def read_header(data: bytes, name: str) -> Header:
@@ -171,7 +173,7 @@ def _printable(kind: bytes) -> str:
 def _read_jpeg(data: bytes) -> Header:
     """Walk the marker segments to the end-of-image marker."""
     frame: tuple[int, int, int, int] | None = None
-    orientation, position, scans, progressive = 1, 2, 0, False
+    orientation, position, scans, progressive, album = 1, 2, 0, False, False
     while True:
         # Within a scan the next marker is searched; entropy-coded 0xFF bytes are stuffed.
         match = _MARKER.search(data, position)
@@ -197,6 +199,7 @@ def _read_jpeg(data: bytes) -> Header:
             _check_size(width, height)
         elif marker == 0xE1 and body.startswith(b"Exif\x00\x00") and scans == 0:
             orientation = _orientation(body[6:])
+        album |= marker == 0xE2 and body.startswith(b"MPF\x00")
         scans += marker == 0xDA
     if frame is None or scans == 0:
         raise Refusal("the JPEG is damaged: it holds no picture")
@@ -215,6 +218,7 @@ def _read_jpeg(data: bytes) -> Header:
         payload=data,
         end_of_image=end_of_image,
         progressive=progressive,
+        album=album,
     )
 
 

@@ -18,13 +18,15 @@ from xraygan.data.entries import printable
 from xraygan.data.folders import may_be_dicom
 from xraygan.data.hashes import worker_count
 from xraygan.data.listing import SUSPECTED, Facts, ImageFile, is_left_out, left_out
-from xraygan.data.pixels import Refusal, decode, fit, to_uint8
+from xraygan.data.pixels import Refusal, decode_reduced, fit, to_uint8
 from xraygan.data.reuse import Decoded, Reuse
 from xraygan.data.selection import Selection
 from xraygan.data.tables import parse_view
 from xraygan.errors import XrayganError
 
 _IN_FLIGHT_PER_WORKER = 4
+# A JPEG is decoded to no less than so many times the resolution asked for.
+_LEAST = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,21 +134,28 @@ def _load(
         reason = selection.why_not(facts, file.split, file.label, file.labels, file.columns)
         if reason:
             raise Refusal(reason)
+        size = image.shape
     else:
-        image, facts = decode(data, file.name), file.facts
-    height, width = image.shape
+        # Text in the film is read at its own size.
+        least = None if settings.find_text else _LEAST * settings.resolution
+        (image, size), facts = decode_reduced(data, file.name, least), file.facts
     # 8-bit values, so that the same grey picture saved as RGB or 16-bit is found as well.
-    digest = hashlib.sha256(f"{height} {width} ".encode())
     grey = to_uint8(image)
+    digest = hashlib.sha256(f"{size} {image.shape} ".encode())
     digest.update(grey.data)
     return Picture(
         pixels=fit(image, settings.resolution, settings.fit),
         pixel_sha256=digest.hexdigest(),
-        width=width,
-        height=height,
-        burned_in=suspected(grey),
+        width=size[1],
+        height=size[0],
+        burned_in=suspected(grey) if looks_for_text(file, settings) else False,
         facts=facts,
     )
+
+
+def looks_for_text(file: ImageFile, settings: PixelSettings) -> bool:
+    """Whether a film is searched for burned-in text: DICOM always is, it comes from a house."""
+    return settings.find_text or may_be_dicom(file.name, settings)
 
 
 def _dicom(data: bytes, salt: bytes) -> tuple[np.ndarray, Facts]:

@@ -1,5 +1,7 @@
 """What a data set's table of images holds."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 SPLITS = ("train", "val", "test")
@@ -11,6 +13,11 @@ PRECEDENCE = {"train": 0, "val": 1, "test": 2}
 def column(table: pd.DataFrame, name: str) -> list[str]:
     """The values of one column of text."""
     return table[name].to_list()
+
+
+def set_column(table: pd.DataFrame, name: str, values: Sequence[str]) -> None:
+    """Put text into a column as objects: a file's name may hold bytes that are no text."""
+    table[name] = pd.Series(values, index=table.index, dtype=object)
 
 
 def plural(count: int, noun: str) -> str:

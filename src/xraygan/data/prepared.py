@@ -228,7 +228,8 @@ def _remove_others(out: Path, names: set[str]) -> None:
 
 
 def _csv(table: pd.DataFrame) -> bytes:
-    rows = table.iloc[sorted(range(len(table)), key=lambda row: sort_key(table.iat[row, 0]))]
+    names = column(table, str(table.columns[0]))
+    rows = table.iloc[sorted(range(len(names)), key=lambda row: sort_key(names[row]))]
     stream = io.StringIO()
     store.write_rows(stream, rows)
     return stream.getvalue().encode("utf-8", "surrogateescape")

@@ -24,7 +24,7 @@ from xraygan.config import PixelSettings
 from xraygan.data.manifest import column
 
 # Raise it when the same file and settings give other pixels.
-_PIXELS_VERSION = 2
+_PIXELS_VERSION = 3
 _HEAD = struct.Struct(">4s32s32sII?I")
 _MARK = b"XPX1"
 
@@ -35,10 +35,10 @@ class Decoded:
 
     Attributes:
         pixels: uint8 [R, R].
-        pixel_sha256: of the decoded grey picture at full size, shape included.
+        pixel_sha256: of the decoded grey picture, its own size included.
         width: pixels, upright.
         height: pixels, upright.
-        burned_in: text is suspected in the picture at full size.
+        burned_in: text was looked for and is suspected.
     """
 
     pixels: np.ndarray
@@ -50,7 +50,7 @@ class Decoded:
 
 def pixels_key(settings: PixelSettings) -> str:
     """Equal where the same bytes become the same pixels."""
-    text = f"{_PIXELS_VERSION} {settings.resolution} {settings.fit}"
+    text = f"{_PIXELS_VERSION} {settings.resolution} {settings.fit} {settings.find_text}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

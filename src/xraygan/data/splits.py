@@ -16,7 +16,7 @@ from xraygan.data.duplicates import (
     merge_near,
 )
 from xraygan.data.entries import sort_key
-from xraygan.data.manifest import PRECEDENCE, SPLITS, column, plural
+from xraygan.data.manifest import PRECEDENCE, SPLITS, column, plural, set_column
 from xraygan.errors import XrayganError
 
 # A given validation split with fewer images than this measures nothing.
@@ -90,20 +90,21 @@ def assign(
     names = [str(name) for name in records["name"]]
     table = records.iloc[sorted(range(len(names)), key=lambda row: sort_key(names[row]))].copy()
     notes: list[str] = []
-    table["patient"] = _patients(table, settings, notes)
-    table["patient"] = merge_by_pictures(table, notes)
+    set_column(table, "patient", _patients(table, settings, notes))
+    set_column(table, "patient", merge_by_pictures(table, notes))
     # Without folders that say so, everything is training data until some is held back.
     splits = column(table, "split")
     folders_say = any(split in PRECEDENCE for split in splits)
-    table["split"] = [split if split in PRECEDENCE else "train" for split in splits]
+    known = [split if split in PRECEDENCE else "train" for split in splits]
+    set_column(table, "split", known)
     table, refused = drop_copies(table, notes)
-    table["patient"] = merge_near(table, near, notes)
+    set_column(table, "patient", merge_near(table, near, notes))
     if settings.near_duplicates == "drop":
         table, spare = drop_near_copies(table, near, notes)
         refused = sorted(refused + spare, key=lambda item: sort_key(item[0]))
     keep = folders_say and settings.keep_splits
     repaired = _repair_leakage(column(table, "patient"), column(table, "split"), notes, keep)
-    table["split"] = repaired
+    set_column(table, "split", repaired)
     if keep:
         return table, refused, notes
     if folders_say:
@@ -134,8 +135,9 @@ def keep_all(
     table = records.copy()
     named = _patients(table, settings, notes)
     told = zip(named, column(table, "name"), column(table, "pixel_sha256"), strict=True)
-    table["patient"] = [patient if patient != name else pixels for patient, name, pixels in told]
-    table["split"] = [split or "train" for split in column(table, "split")]
+    patients = [patient if patient != name else pixels for patient, name, pixels in told]
+    set_column(table, "patient", patients)
+    set_column(table, "split", [split or "train" for split in column(table, "split")])
     return table, [], notes
 
 
@@ -223,7 +225,8 @@ def _hold_back(
     pairs = [(patient, label) for patient, label, split in rows if split == "train"]
     chosen = carve(pairs, settings.validation_fraction, settings.split_seed, purpose, most)
     moved = [split == "train" and patient in chosen for patient, _, split in rows]
-    table["split"] = [purpose if move else row[2] for row, move in zip(rows, moved, strict=True)]
+    splits = [purpose if move else row[2] for row, move in zip(rows, moved, strict=True)]
+    set_column(table, "split", splits)
     return sum(moved), len(chosen)
 
 

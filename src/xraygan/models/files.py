@@ -84,6 +84,20 @@ def save_model(folder: Path, generator: keras.Model, facts: dict[str, Any]) -> s
     return digest
 
 
+def copy_model(source: Path, folder: Path) -> None:
+    """Copy a model's two files, as they are, to a folder that is there.
+
+    Raises:
+        XrayganError: there is none, or it is damaged.
+    """
+    found = _find_folder(source)
+    data = (found / WEIGHTS).read_bytes()
+    if hashlib.sha256(data).hexdigest() != _read_description(found / DESCRIPTION).weights_sha256:
+        raise XrayganError(f"model {found / WEIGHTS}: damaged (its hash does not match)")
+    write_whole(folder / WEIGHTS, data)
+    write_whole(folder / DESCRIPTION, (found / DESCRIPTION).read_bytes())
+
+
 def is_whole(folder: Path) -> bool:
     """Whether `save_model` wrote both files of this folder to their end."""
     try:

@@ -104,6 +104,8 @@ def render_summary(dataset: Dataset, description: Mapping[str, Any]) -> str:
         description=description,
         total=len(dataset.images),
         splits=SPLITS,
+        looked_for_text=description["settings"]["find_text"]
+        or description["source_format"] == "dicom",
         suspected=sum(map(bool, column(dataset.manifest, "burned_in"))),
         known={
             "View": _counted(dataset, column(dataset.manifest, "view")),

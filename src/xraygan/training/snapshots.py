@@ -82,6 +82,8 @@ class Snapshots:
         kimg = round(images_seen / 1000) or int(images_seen > 0)
         path = self._run.path / f"fakes{kimg:06d}.png"
         save_grid(path, class_blocks(images, labels, self._columns))
+        if self._run.listener:
+            self._run.listener.picture(path, images_seen)
         self.show(path)
         return path
 

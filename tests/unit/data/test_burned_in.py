@@ -67,7 +67,7 @@ def test_it_is_told_in_the_table_and_read_back(tmp_path: Path) -> None:
         if number == 3:
             film = written(film, "DOE JANE", (0.03, 0.03))
         (root / f"phantom{number:05d}_0.png").write_bytes(encoded(film))
-    options = DataSettings(resolution=32)
+    options = DataSettings(resolution=32, find_text=True)
     dataset = prepare(tmp_path / "films", options, tmp_path / "cache")
     told = dict(zip(dataset.manifest["name"], dataset.manifest["burned_in"], strict=True))
     assert {name for name, word in told.items() if word} == {"train/A/phantom00003_0.png"}

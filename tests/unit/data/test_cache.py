@@ -132,6 +132,7 @@ def test_every_setting_but_strict_is_in_the_key() -> None:
         "where",
         "keep_splits",
         "near_duplicates",
+        "find_text",
     }
 
 
@@ -173,10 +174,13 @@ def test_damaged_index_is_ignored(source: Path, cached: Path) -> None:
 def decoded_names(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A list that fills with the names of what is decoded from now on."""
     names: list[str] = []
-    original = ingest.decode
-    monkeypatch.setattr(
-        ingest, "decode", lambda data, name: names.append(name) or original(data, name)
-    )
+    original = ingest.decode_reduced
+
+    def noticed(data: bytes, name: str, least: int | None):
+        names.append(name)
+        return original(data, name, least)
+
+    monkeypatch.setattr(ingest, "decode_reduced", noticed)
     return names
 
 

@@ -8,7 +8,7 @@ import pytest
 from data_pictures import chunk, encoded, film, png16, png_of
 from PIL import Image, ImageOps
 
-from xraygan.data.pixels import Refusal, decode, fit
+from xraygan.data.pixels import Refusal, decode, decode_reduced, fit
 
 GREY = film(0)
 
@@ -276,3 +276,28 @@ def test_opencv_alone_would_have_been_wrong() -> None:
     data = encoded(film(0, 200, 200), "JPEG")
     half = np.frombuffer(data[: len(data) // 2] + b"\xff\xd9", np.uint8)
     assert cv2.imdecode(half, cv2.IMREAD_GRAYSCALE) is not None
+
+
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_large_jpeg_is_decoded_small(colour: bool, orientation: int) -> None:
+    large = cv2.resize(film(3), (1100, 900), interpolation=cv2.INTER_CUBIC)
+    image = Image.fromarray(np.stack([large] * 3, -1) if colour else large)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(image, "JPEG", quality=92, exif=exif)
+    reduced, size = decode_reduced(data, "a.jpg", 128)
+    assert size == ((900, 1100) if orientation == 1 else (1100, 900))
+    assert reduced.shape == ((225, 275) if orientation == 1 else (275, 225))
+    whole = fit(decode(data, "a.jpg"), 64, "squash").astype(float)
+    assert np.abs(fit(reduced, 64, "squash") - whole).mean() < 1.5
+    assert decode_reduced(data, "a.jpg", 500)[0].shape == decode(data, "a.jpg").shape
+
+
+@pytest.mark.parametrize("kept", [0.5, 0.9, 0.99])
+@pytest.mark.parametrize("marker", [b"", b"\xff\xd9"])
+def test_a_cut_jpeg_is_refused_reduced_as_well(kept: float, marker: bytes) -> None:
+    large = cv2.resize(film(3), (1100, 900), interpolation=cv2.INTER_CUBIC)
+    data = encoded(Image.fromarray(large), "JPEG", quality=92)
+    with pytest.raises(Refusal):
+        decode_reduced(data[: int(kept * len(data))] + marker, "a.jpg", 128)

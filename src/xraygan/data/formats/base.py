@@ -56,7 +56,7 @@ def find_tables(tree: Tree, pattern: str) -> list[Entry]:
     """The files whose name (without folders) matches, near the root, in order of names."""
     return [
         entry
-        for entry in tree.files
+        for entry in tree.sidecars
         if len(entry.parts) <= _DEEPEST_TABLE
         and re.fullmatch(pattern, entry.parts[-1], re.IGNORECASE)
     ]

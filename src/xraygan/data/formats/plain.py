@@ -47,7 +47,7 @@ def csv_table(tree: Tree, settings: PixelSettings) -> Table | None:
     """
     renamed = _renamed(settings.column)
     asked = settings.format == "csv"
-    tables = [e for e in tree.files if len(e.parts) == 1 and is_table(e.parts[-1])]
+    tables = [e for e in tree.sidecars if len(e.parts) == 1 and is_table(e.parts[-1])]
     usable = []
     for entry in tables:
         columns = read_columns(entry)
@@ -88,7 +88,7 @@ def imagefolder(tree: Tree, settings: PixelSettings) -> Table | None:
 
 def is_prepared(tree: Tree) -> bool:
     """Whether this is what `prepare` wrote: its dataset.json says so."""
-    for entry in tree.files:
+    for entry in tree.sidecars:
         if entry.parts == ("dataset.json",):
             with contextlib.suppress(Refusal, ValueError, AttributeError):
                 return json.loads(entry.place.read()).get("format") == PREPARED

@@ -18,14 +18,16 @@ def table(tree: Tree, _settings: PixelSettings) -> Table | None:
 
     Source: github.com/NVlabs/stylegan3, dataset_tool.py, "labels" of dataset.json.
     """
-    labels = next((_labels(e) for e in tree.files if e.parts == ("dataset.json",)), None)
+    labels = next((_labels(e) for e in tree.sidecars if e.parts == ("dataset.json",)), None)
     if labels is None:
         return None
     rows = [
         Row(name, Stated(_classes(label)), Facts(), None, line)
         for line, (name, label) in enumerate(labels)
     ]
-    return Table("stylegan", rows, pd.DataFrame({"file": [name for name, _ in labels]}))
+    return Table(
+        "stylegan", rows, pd.DataFrame({"file": [name for name, _ in labels]}, dtype=object)
+    )
 
 
 def _labels(entry: Entry) -> list[tuple[str, Any]] | None:

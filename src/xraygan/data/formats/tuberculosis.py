@@ -29,12 +29,14 @@ def table(tree: Tree, settings: PixelSettings) -> Table | None:
     Source: Jaeger et al. 2014, doi 10.3978/j.issn.2223-4292.2014.11.20.
     """
     named = [e for e in tree.files if _NAME.fullmatch(e.parts[-1]) and not _is_mask(e)]
+    if not named:
+        return None
     films = [e for e in named if "cxr_png" in map(str.lower, e.parts[:-1])] or named
     others = sum(not not_an_image(e.name) and not _is_mask(e) for e in tree.files) - len(named)
     # A few of these films among others, in class folders perhaps, are another collection.
-    if not films or (settings.format == "auto" and others > len(named)):
+    if settings.format == "auto" and others > len(named):
         return None
-    readings = {e.parts[-1].rpartition(".")[0]: e for e in tree.files if e.name.endswith(".txt")}
+    readings = {e.parts[-1].rpartition(".")[0]: e for e in tree.sidecars if e.name.endswith(".txt")}
     rows = []
     for line, entry in enumerate(films):
         match = _NAME.fullmatch(entry.parts[-1])
@@ -43,7 +45,9 @@ def table(tree: Tree, settings: PixelSettings) -> Table | None:
         age, sex = _reading(reading) if reading else (None, None)
         stated = Stated(frozenset([_FINDING] if sick else []), negative=not sick)
         rows.append(Row(entry.name, stated, Facts(patient, "PA", age, sex), None, line))
-    return Table("tuberculosis", rows, pd.DataFrame({"file": [entry.name for entry in films]}))
+    return Table(
+        "tuberculosis", rows, pd.DataFrame({"file": [entry.name for entry in films]}, dtype=object)
+    )
 
 
 def _is_mask(entry: Entry) -> bool:

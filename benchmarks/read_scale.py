@@ -1,0 +1,84 @@
+"""Reading many small films: memory, how time grows, and the second start.
+
+    python benchmarks/read_scale.py
+    python benchmarks/read_scale.py --files 20000
+
+Makes trees of distinct small PNGs, a quarter and all of the count, and prepares each in a
+process of its own, twice. Needs no data.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+CHILD = """
+import json, resource, sys, time
+from pathlib import Path
+from xraygan.config import DataSettings
+from xraygan.data.cache import prepare
+start = time.perf_counter()
+dataset = prepare(Path(sys.argv[1]), DataSettings(resolution=32), Path(sys.argv[2]))
+seconds = time.perf_counter() - start
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(json.dumps([len(dataset.images), seconds, peak / 2**20]))
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--files", type=int, default=100_000)
+    arguments = parser.parse_args()
+    print("| files | first start, s | files/s | second start, s | peak memory, GiB |")
+    print("|---|---|---|---|---|")
+    for count in (arguments.files // 4, arguments.files):
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder)
+            make_films(root / "films", count)
+            first = prepared(root)
+            second = prepared(root)
+            peak = max(first[2], second[2])
+            print(
+                f"| {count:,} | {first[1]:.1f} | {count / first[1]:.0f} | {second[1]:.2f} | "
+                f"{peak:.2f} |",
+                flush=True,
+            )
+
+
+def make_films(root: Path, count: int) -> None:
+    """Smooth random pictures of 32×32, no two alike, in 2 classes and folders of 1,000."""
+
+    def write(thousand: int) -> None:
+        random = np.random.default_rng(thousand)
+        folder = root / ("NORMAL", "PNEUMONIA")[thousand % 2] / f"{thousand:04d}"
+        folder.mkdir(parents=True)
+        for number in range(min(1000, count - 1000 * thousand)):
+            small = random.integers(0, 256, (8, 8), np.uint8)
+            film = cv2.resize(small, (32, 32), interpolation=cv2.INTER_CUBIC)
+            cv2.imwrite(str(folder / f"person{thousand:04d}{number:03d}_bacteria_1.png"), film)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(write, range(-(-count // 1000))))
+    # Files that changed within the last seconds are hashed again: wait for none to be so young.
+    old = root.stat().st_mtime - 60
+    for path in root.rglob("*.png"):
+        os.utime(path, (old, old))
+
+
+def prepared(root: Path) -> tuple[int, float, float]:
+    """Images, seconds and peak memory in GiB of one start."""
+    command = [sys.executable, "-c", CHILD, str(root / "films"), str(root / "cache")]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True)
+    images, seconds, peak = json.loads(ended.stdout.splitlines()[-1])
+    return images, seconds, peak
+
+
+if __name__ == "__main__":
+    main()

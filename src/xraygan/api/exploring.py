@@ -1,0 +1,132 @@
+"""What lies between images: `explore`."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from xraygan.errors import XrayganError
+
+SUFFIXES = (".png", ".gif", ".mp4")
+PICTURES_PER_SECOND = 12
+
+
+def explore(
+    model: str | Path,
+    out: str | Path,
+    *,
+    along: Literal["seeds", "classes", "directions"] = "seeds",
+    seeds: Sequence[int] = (0, 1, 2),
+    class_name: str | None = None,
+    to_class: str | None = None,
+    directions: int = 6,
+    steps: int = 8,
+    psi: float = 1.0,
+    device: str = "auto",
+) -> Path:
+    """Draw what lies between images.
+
+    Args:
+        model: a run folder or a model folder.
+        out: `.png`: a grid; `.gif` or `.mp4`: the rows one after the other as a film.
+        along: "seeds": from each seed to the next; "classes": each seed from `class_name` to
+            `to_class`; "directions": the first seed along the strongest latent directions.
+        seeds: at least 0.
+        class_name: the first class where None.
+        to_class: the last class where None.
+        directions: how many.
+        steps: pictures from one end to the other.
+        psi: truncation.
+        device: "auto", "cpu", "gpu" or "gpu:N".
+
+    Returns:
+        `out`.
+
+    Raises:
+        XrayganError: no such model or class, another ending, or a disk that refuses.
+    """
+    path = Path(out)
+    if path.suffix.lower() not in SUFFIXES:
+        raise XrayganError(f"--out {path}: end it in {', '.join(SUFFIXES)}")
+    if not Path(model).exists():
+        raise XrayganError(f"model {model}: there is no such file or folder")
+    from xraygan.training.device import use_device
+
+    use_device(device)
+    from xraygan.models.files import load_model
+    from xraygan.sampling import explore as between
+
+    loaded = load_model(Path(model))
+    if along == "seeds":
+        rows = between.between_seeds(loaded, seeds, steps, class_name, psi)
+    elif along == "classes":
+        first, *_, last = (*loaded.description.classes[:1], *loaded.description.classes[-1:])
+        rows = between.between_classes(
+            loaded, seeds, steps, class_name or first, to_class or last, psi
+        )
+    else:
+        rows = between.along_directions(loaded, seeds[0], directions, steps, class_name, psi)
+    _write(path, rows)
+    return path
+
+
+def _write(path: Path, rows: np.ndarray) -> None:
+    from xraygan.runs import refusing_disk_faults, write_whole
+
+    with refusing_disk_faults(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix.lower() == ".mp4":
+            _write_mp4(path, rows)
+        else:
+            write_whole(path, _png(rows) if path.suffix.lower() == ".png" else _gif(rows))
+
+
+def _png(rows: np.ndarray) -> bytes:
+    from PIL import Image, PngImagePlugin
+
+    from xraygan.pictures import grid
+    from xraygan.sampling.encode import NOTICE
+
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Synthetic", "yes")
+    info.add_text("Description", NOTICE)
+    buffer = io.BytesIO()
+    Image.fromarray(grid(list(rows))).save(buffer, "PNG", pnginfo=info)
+    return buffer.getvalue()
+
+
+def _gif(rows: np.ndarray) -> bytes:
+    from PIL import Image
+
+    from xraygan.sampling.encode import NOTICE
+
+    first, *others = [Image.fromarray(picture) for row in rows for picture in row]
+    buffer = io.BytesIO()
+    first.save(
+        buffer,
+        "GIF",
+        save_all=True,
+        append_images=others,
+        duration=1000 // PICTURES_PER_SECOND,
+        loop=0,
+        comment=NOTICE.encode(),
+    )
+    return buffer.getvalue()
+
+
+def _write_mp4(path: Path, rows: np.ndarray) -> None:
+    import cv2
+
+    side = rows.shape[-1]
+    partial = path.with_name(f".{path.stem}.partial.mp4")
+    film = cv2.VideoWriter(
+        str(partial), cv2.VideoWriter.fourcc(*"mp4v"), PICTURES_PER_SECOND, (side, side), False
+    )
+    if not film.isOpened():
+        raise XrayganError(f"{path}: this OpenCV writes no MP4 here; give a .gif")
+    for picture in rows.reshape(-1, side, side):
+        film.write(picture)
+    film.release()
+    partial.replace(path)

@@ -1,0 +1,1 @@
+"""Synthetic images and models in the forms that other tools take."""

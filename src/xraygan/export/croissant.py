@@ -1,0 +1,133 @@
+"""Croissant metadata: what a data set's files and fields are, for machines.
+
+Source: Croissant format specification 1.0, https://docs.mlcommons.org/croissant/docs/croissant-spec.html
+"""
+
+from typing import Any
+
+from xraygan.export.source import Synthetic
+from xraygan.sampling.encode import NOTICE
+
+CROISSANT = "croissant.json"
+_TABLE = "metadata.csv"
+_FIELDS = {
+    "label": ("sc:Text", "The class that the generator was asked for."),
+    "seed": ("sc:Integer", "Seed of the latents."),
+    "index": ("sc:Integer", "Which image of the seed."),
+    "psi": ("sc:Float", "Truncation: 1 is none."),
+    "model_sha256": ("sc:Text", "SHA-256 of the generator's weights."),
+}
+
+
+def croissant(source: Synthetic, table_sha256: str, licence: str | None) -> dict[str, Any]:
+    """The JSON-LD of an imagefolder export.
+
+    Args:
+        source: what was exported.
+        table_sha256: of `train/metadata.csv`.
+        licence: name or address, as the owner gives it.
+    """
+    described = {
+        "@context": _CONTEXT,
+        "@type": "sc:Dataset",
+        "conformsTo": "http://mlcommons.org/croissant/1.0",
+        "name": "synthetic-chest-x-rays",
+        "description": (
+            f"{len(source)} synthetic chest X-rays of the classes "
+            f"{', '.join(source.classes)}. {NOTICE}"
+        ),
+        "version": "1.0.0",
+        "isLiveDataset": False,
+        "distribution": [_table(table_sha256), _images()],
+        "recordSet": [_records()],
+    }
+    return described | ({"license": licence} if licence else {})
+
+
+def _table(sha256: str) -> dict[str, Any]:
+    return {
+        "@type": "cr:FileObject",
+        "@id": _TABLE,
+        "name": _TABLE,
+        "description": "A row an image: its file, class and provenance.",
+        "contentUrl": f"train/{_TABLE}",
+        "encodingFormat": "text/csv",
+        "sha256": sha256,
+    }
+
+
+def _images() -> dict[str, Any]:
+    return {
+        "@type": "cr:FileSet",
+        "@id": "images",
+        "name": "images",
+        "description": "Grey PNG files, one folder a class.",
+        "encodingFormat": "image/png",
+        "includes": "train/*/*.png",
+    }
+
+
+def _records() -> dict[str, Any]:
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "records",
+        "name": "records",
+        "description": "One record an image.",
+        "field": [_field("file_name", "sc:Text", "The image's file, from the folder train.")]
+        + [_field(name, kind, text) for name, (kind, text) in _FIELDS.items()],
+    }
+
+
+def _field(name: str, kind: str, text: str) -> dict[str, Any]:
+    return {
+        "@type": "cr:Field",
+        "@id": f"records/{name}",
+        "name": name,
+        "description": text,
+        "dataType": kind,
+        "source": {"fileObject": {"@id": _TABLE}, "extract": {"column": name}},
+    }
+
+
+_CONTEXT: dict[str, Any] = {
+    "@language": "en",
+    "@vocab": "https://schema.org/",
+    "citeAs": "cr:citeAs",
+    "column": "cr:column",
+    "conformsTo": "dct:conformsTo",
+    "cr": "http://mlcommons.org/croissant/",
+    "data": {"@id": "cr:data", "@type": "@json"},
+    "dataBiases": "cr:dataBiases",
+    "dataCollection": "cr:dataCollection",
+    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "dct": "http://purl.org/dc/terms/",
+    "equivalentProperty": "cr:equivalentProperty",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
+    "extract": "cr:extract",
+    "field": "cr:field",
+    "fileObject": "cr:fileObject",
+    "fileProperty": "cr:fileProperty",
+    "fileSet": "cr:fileSet",
+    "format": "cr:format",
+    "includes": "cr:includes",
+    "isLiveDataset": "cr:isLiveDataset",
+    "jsonPath": "cr:jsonPath",
+    "key": "cr:key",
+    "md5": "cr:md5",
+    "parentField": "cr:parentField",
+    "path": "cr:path",
+    "personalSensitiveInformation": "cr:personalSensitiveInformation",
+    "rai": "http://mlcommons.org/croissant/RAI/",
+    "recordSet": "cr:recordSet",
+    "references": "cr:references",
+    "regex": "cr:regex",
+    "repeated": "cr:repeated",
+    "replace": "cr:replace",
+    "samplingRate": "cr:samplingRate",
+    "sc": "https://schema.org/",
+    "separator": "cr:separator",
+    "source": "cr:source",
+    "subField": "cr:subField",
+    "transform": "cr:transform",
+}
+"""The context that the specification gives."""

@@ -1,0 +1,170 @@
+"""Synthetic images as a data set to hand on: for Hugging Face, WebDataset or a PACS."""
+
+import contextlib
+import csv
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+from xraygan.errors import XrayganError
+from xraygan.export.croissant import CROISSANT, croissant
+from xraygan.export.source import Synthetic
+from xraygan.runs import read_json, refusing_disk_faults, sha256_of, write_json
+from xraygan.sampling import encode
+from xraygan.sampling.dicom import dicom, require_dicom
+from xraygan.sampling.encode import NOTICE, Picture
+from xraygan.version import __version__
+
+Kind = Literal["imagefolder", "webdataset", "dicom"]
+PROVENANCE = "provenance.json"
+METADATA = "metadata.csv"
+COLUMNS = ("file_name", "label", "seed", "index", "psi", "model_sha256")
+PER_TAR = 4096
+_TOGETHER = 256
+
+
+def export_dataset(
+    source: Synthetic,
+    out: Path,
+    kind: Kind,
+    licence: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write a data set.
+
+    | kind | files |
+    |---|---|
+    | imagefolder | `train/<CLASS>/*.png`, `train/metadata.csv`, `croissant.json` |
+    | webdataset | `train-00000.tar`, …, each of at most 4,096 images |
+    | dicom | `<CLASS>/*.dcm`, Secondary Capture |
+
+    and `provenance.json` with each. The same call again writes the same files.
+
+    Args:
+        source: what `xraygan generate --format png` wrote.
+        out: new, empty, or an earlier export of the same images in the same form.
+        kind: the form.
+        licence: name of the data set's licence, as its owner gives it; None where not told.
+        progress: called with images done and in all.
+
+    Returns:
+        `out`.
+
+    Raises:
+        XrayganError: a folder that holds something else, an image that is not marked as
+            synthetic, or a disk that refuses.
+    """
+    if kind == "dicom":
+        require_dicom()
+    facts = _provenance(source, kind, licence)
+    with refusing_disk_faults(out), ThreadPoolExecutor() as pool:
+        _claim(out, facts)
+        counted = _counted(source.pictures(), len(source), progress)
+        if kind == "imagefolder":
+            _write_imagefolder(counted, out, pool)
+            table = out / "train" / METADATA
+            write_json(out / CROISSANT, croissant(source, sha256_of(table), licence))
+        elif kind == "webdataset":
+            _write_tars(counted, out)
+        else:
+            _write_dicom(counted, out, pool)
+    return out
+
+
+Pictures = Iterable[tuple[Picture, bytes]]
+
+
+def _write_imagefolder(pictures: Pictures, out: Path, pool: ThreadPoolExecutor) -> None:
+    """Hugging Face's layout, which Keras' and torchvision's folders are too."""
+    folder = out / "train"
+    folder.mkdir(exist_ok=True)
+    with (
+        _replacing(folder / METADATA) as partial,
+        partial.open("w", newline="", encoding="utf-8") as file,
+    ):
+        table = csv.writer(file)
+        table.writerow(COLUMNS)
+        for some in _batched(pictures):
+            names = [f"{picture.class_name}/{picture.name}.png" for picture, _ in some]
+            _write_all(pool, folder, names, [content for _, content in some])
+            for name, (one, _) in zip(names, some, strict=True):
+                row = (name, one.class_name, one.seed, one.index, f"{one.psi:g}", one.model_sha256)
+                table.writerow(row)
+
+
+def _write_tars(pictures: Pictures, out: Path) -> None:
+    for number, some in enumerate(_batched(pictures, PER_TAR)):
+        with _replacing(out / f"train-{number:05d}.tar") as partial:
+            partial.write_bytes(encode.webdataset(some))
+
+
+def _write_dicom(pictures: Pictures, out: Path, pool: ThreadPoolExecutor) -> None:
+    for some in _batched(pictures):
+        names = [f"{picture.class_name}/{picture.name}.dcm" for picture, _ in some]
+        _write_all(pool, out, names, list(pool.map(dicom, [picture for picture, _ in some])))
+
+
+def _write_all(
+    pool: ThreadPoolExecutor, folder: Path, names: list[str], contents: list[bytes]
+) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
+
+    def write(name: str, content: bytes) -> None:
+        with _replacing(folder / name) as partial:
+            partial.write_bytes(content)
+
+    list(pool.map(write, names, contents))
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A name to write under; afterwards the file has its own name, whole."""
+    beside = path.with_name(f".{path.name}")
+    yield beside
+    beside.replace(path)
+
+
+def _batched(pictures: Pictures, most: int = _TOGETHER) -> Iterator[list[tuple[Picture, bytes]]]:
+    iterator = iter(pictures)
+    while some := list(itertools.islice(iterator, most)):
+        yield some
+
+
+def _counted(
+    pictures: Pictures, total: int, progress: Callable[[int, int], None] | None
+) -> Iterator[tuple[Picture, bytes]]:
+    for done, one in enumerate(pictures, 1):
+        yield one
+        if progress and (done % _TOGETHER == 0 or done == total):
+            progress(done, total)
+
+
+def _provenance(source: Synthetic, kind: Kind, licence: str | None) -> dict[str, Any]:
+    return {
+        "synthetic": True,
+        "notice": NOTICE,
+        "form": kind,
+        "images": len(source),
+        "classes": source.counts,
+        "model_sha256": source.model_sha256,
+        "manifest_sha256": source.manifest_sha256,
+        "licence": licence,
+        "made_with": f"xraygan {__version__}",
+    }
+
+
+def _claim(out: Path, facts: dict[str, Any]) -> None:
+    """Use a folder that is new, empty, or begun with the same images."""
+    out.mkdir(parents=True, exist_ok=True)
+    found = read_json(out / PROVENANCE)
+    if found is None and any(out.iterdir()):
+        raise XrayganError(f"{out}: holds other files; give a new or empty folder")
+    same = ("form", "manifest_sha256")
+    if found is not None and (
+        not isinstance(found, dict) or any(found.get(key) != facts[key] for key in same)
+    ):
+        raise XrayganError(f"{out}: holds another export; give another folder or delete this one")
+    write_json(out / PROVENANCE, facts)

@@ -1,0 +1,110 @@
+"""The generator alone, in the forms that others run: ONNX and Keras, checked against ours."""
+
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from xraygan.errors import XrayganError
+from xraygan.models.files import Model
+from xraygan.models.generator import build_generator
+from xraygan.models.sample import latents, to_grey
+
+ONNX, KERAS = "generator.onnx", "generator.keras"
+CHECKED = 100
+"""Seeds on which an exported model is compared with ours."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far an exported model is from the Keras generator in float32, over `CHECKED` seeds.
+
+    Attributes:
+        output: largest absolute difference, where black is -1 and white is 1.
+        grey_levels: largest difference of the 8-bit images.
+    """
+
+    output: float
+    grey_levels: int
+
+
+def in_float32(model: Model) -> keras.Model:
+    """The same generator computing in float32, whatever it was trained in."""
+    network = model.description.network.model_copy(update={"compute_dtype": "float32"})
+    generator = build_generator(network)
+    generator.set_weights(model.generator.get_weights())
+    return generator
+
+
+def write_onnx(model: Model, path: Path) -> Difference:
+    """Write an ONNX file of inputs z, noise and condition and one image, and check it.
+
+    Raises:
+        XrayganError: the extra is not installed, or the file does not do what the model does.
+    """
+    try:
+        import onnxruntime
+        import tf2onnx  # noqa: F401  (what Keras writes it with)
+    except ModuleNotFoundError as error:
+        raise XrayganError(
+            f"ONNX needs an extra ({error.name}): pip install 'xraygan[onnx]'"
+        ) from None
+    generator = in_float32(model)
+    generator(_inputs(model, range(1)))  # Keras exports what has been called
+    partial = path.with_name(f".{path.name}")
+    with warnings.catch_warnings():  # Keras 3.15 asks NumPy for a name that will change
+        warnings.simplefilter("ignore", FutureWarning)
+        generator.export(partial, format="onnx", verbose=False)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(os.fspath(partial), options)
+
+    def run(inputs: list[np.ndarray]) -> np.ndarray:
+        names = ("z", "noise", "condition")
+        return np.asarray(session.run(None, dict(zip(names, inputs, strict=True)))[0])
+
+    found = _compared(model, generator, run)
+    partial.replace(path)
+    return found
+
+
+def write_keras(model: Model, path: Path) -> Difference:
+    """Write a `.keras` file, and check what Keras reads from it.
+
+    It names layers of this package, so reading it needs xraygan installed; no code is in it.
+    """
+    generator = in_float32(model)
+    partial = path.with_name(f".{path.name}")
+    generator.save(partial)
+    again: keras.Model = keras.saving.load_model(partial, compile=False, safe_mode=True)  # pyright: ignore[reportAssignmentType]
+    found = _compared(model, generator, lambda inputs: np.asarray(again.predict_on_batch(inputs)))
+    partial.replace(path)
+    return found
+
+
+def _compared(model: Model, generator: keras.Model, run: Any) -> Difference:
+    inputs = _inputs(model, range(CHECKED))
+    ours, theirs = np.asarray(generator.predict_on_batch(inputs)), run(inputs)
+    grey = np.abs(to_grey(ours).astype(int) - to_grey(theirs).astype(int))
+    found = Difference(float(np.abs(ours - theirs).max()), int(grey.max()))
+    if found.grey_levels > 1:
+        raise XrayganError(
+            f"the exported model differs from ours by {found.grey_levels} grey levels: not written"
+        )
+    return found
+
+
+def _inputs(model: Model, seeds: range) -> list[np.ndarray]:
+    """Image 0 of each seed, the classes in turn."""
+    network = model.description.network
+    drawn = [latents(network, seed, 0) for seed in seeds]
+    condition = np.eye(network.num_classes, dtype=np.float32)
+    return [
+        np.stack([z for z, _ in drawn]),
+        np.stack([noise for _, noise in drawn]),
+        condition[np.arange(len(seeds)) % network.num_classes],
+    ]

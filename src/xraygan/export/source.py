@@ -1,0 +1,127 @@
+"""Synthetic images to export: only what the manifest lists and what is marked gets out."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from xraygan.errors import XrayganError
+from xraygan.runs import sha256_of
+from xraygan.sampling.encode import Picture
+from xraygan.sampling.records import COLUMNS, MANIFEST
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """A folder that `xraygan generate --format png` wrote.
+
+    Attributes:
+        folder: where it is.
+        classes: names, sorted: their places are their numbers.
+        counts: images by class.
+        model_sha256: hash of the weights that made all of them.
+        manifest_sha256: hash of the manifest.
+    """
+
+    folder: Path
+    classes: tuple[str, ...]
+    counts: dict[str, int]
+    model_sha256: str
+    manifest_sha256: str
+
+    @classmethod
+    def open(cls, folder: Path) -> "Synthetic":
+        """Read the manifest, in constant memory.
+
+        Raises:
+            XrayganError: no such folder, not one of ours, or images of several models.
+        """
+        manifest = folder / MANIFEST
+        if not manifest.is_file():
+            raise XrayganError(
+                f"{folder}: no {MANIFEST}; give a folder that xraygan generate wrote"
+            )
+        counts: dict[str, int] = {}
+        models: set[str] = set()
+        for row in _rows(manifest):
+            counts[row["class"]] = counts.get(row["class"], 0) + 1
+            models.add(row["model_sha256"])
+        if len(models) != 1:
+            raise XrayganError(f"{manifest}: lists images of {len(models)} models, not of one")
+        names = tuple(sorted(counts))
+        counts = {name: counts[name] for name in names}
+        return cls(folder, names, counts, models.pop(), sha256_of(manifest))
+
+    def __len__(self) -> int:
+        return sum(self.counts.values())
+
+    def pictures(self) -> Iterator[tuple[Picture, bytes]]:
+        """Every image with its PNG, in the manifest's order.
+
+        Raises:
+            XrayganError: a file that is missing, damaged, or not marked as this model's.
+        """
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        for row in _rows(self.folder / MANIFEST):
+            content, pixels = _checked(self.folder / row["file"], row)
+            yield (
+                Picture(
+                    pixels=pixels,
+                    class_name=row["class"],
+                    label=numbers[row["class"]],
+                    seed=int(row["seed"]),
+                    index=int(row["index"]),
+                    psi=float(row["psi"]),
+                    model_sha256=row["model_sha256"],
+                    name=Path(row["file"]).stem,
+                ),
+                content,
+            )
+
+
+def _rows(manifest: Path) -> Iterator[dict[str, str]]:
+    """The rows of a manifest, each checked to be one of ours."""
+    try:
+        with manifest.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                if tuple(row) != COLUMNS or not (row["seed"] + row["index"]).isdecimal():
+                    raise ValueError("a row is not one of ours")
+                path = Path(row["file"])
+                if path.is_absolute() or ".." in path.parts:
+                    raise ValueError("a file outside the folder")
+                float(row["psi"])
+                bytes.fromhex(row["model_sha256"].ljust(64, "?"))
+                yield row
+    except (ValueError, TypeError, csv.Error) as error:
+        raise XrayganError(f"{manifest}: cannot be read ({error}); generate it again") from None
+
+
+def _checked(path: Path, row: dict[str, str]) -> tuple[bytes, np.ndarray]:
+    """A file's bytes and pixels, if it says itself that it is this synthetic image."""
+    if path.suffix != ".png":
+        raise XrayganError(f"{path}: only PNG files are exported; generate with --format png")
+    try:
+        content = path.read_bytes()
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            image.load()
+            said = dict(getattr(image, "text", {}))
+            pixels = np.asarray(image)
+    except (OSError, ValueError, SyntaxError, UnidentifiedImageError) as error:
+        raise XrayganError(f"{path}: cannot be read ({error}); generate it again") from None
+    expected = {
+        "Synthetic": "yes",
+        "Class": row["class"],
+        "Seed": row["seed"],
+        "Index": row["index"],
+        "Model-SHA256": row["model_sha256"],
+    }
+    if {key: said.get(key) for key in expected} != expected or pixels.ndim != 2:
+        raise XrayganError(
+            f"{path}: is not marked as the synthetic image that {MANIFEST} lists; nothing else "
+            "is exported"
+        )
+    return content, pixels.astype(np.uint16) if pixels.dtype == np.int32 else pixels

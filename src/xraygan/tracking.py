@@ -1,0 +1,167 @@
+"""`--track`: figures and synthetic sample grids, also for TensorBoard or MLflow.
+
+Nothing real goes there: a tracker is told of metrics and of grids of generated images alone.
+"""
+
+import contextlib
+import importlib
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from xraygan.errors import XrayganError
+from xraygan.runs import RunFolder, read_json, refusing_disk_faults, write_json
+
+Tracker = Literal["tensorboard", "mlflow"]
+FOLDER = "tensorboard"
+MLFLOW_RUN = "mlflow.json"
+EXPERIMENT = "xraygan"
+
+
+@contextlib.contextmanager
+def tracking(
+    name: Tracker | None, run: RunFolder, parameters: dict[str, Any], note: Callable[[str], None]
+) -> Iterator[None]:
+    """Tell a tracker of what this run writes while entered.
+
+    Args:
+        name: "tensorboard" (event files in the run folder) or "mlflow" (MLFLOW_TRACKING_URI, or
+            MLflow's own default; experiment MLFLOW_EXPERIMENT_NAME or `xraygan`); None for none.
+        run: the run; a resumed one goes on in its MLflow run.
+        parameters: settings, said once.
+        note: told where to look.
+
+    Raises:
+        XrayganError: the package is missing, or the tracker cannot be reached.
+    """
+    if name is None:
+        yield
+        return
+    _require(name)
+    tracker = TensorBoard(run.path) if name == "tensorboard" else MLflow(run.path, parameters)
+    note(str(tracker))
+    run.listener = tracker
+    try:
+        yield
+    finally:
+        run.listener = None
+        tracker.close()
+
+
+def _require(name: str) -> None:
+    if name not in ("tensorboard", "mlflow"):
+        raise XrayganError(f"--track {name}: use tensorboard or mlflow")
+    if importlib.util.find_spec(name) is None:
+        raise XrayganError(f"--track {name} needs: pip install 'xraygan[track]'")
+
+
+class TensorBoard:
+    """Event files in the run folder.
+
+    Args:
+        run: the run folder.
+    """
+
+    def __init__(self, run: Path) -> None:
+        import tensorflow as tf
+
+        self._summary = tf.summary
+        self._folder = run / FOLDER
+        with refusing_disk_faults(self._folder):
+            self._folder.mkdir(exist_ok=True)
+        self._writer = tf.summary.create_file_writer(str(self._folder))
+
+    def __str__(self) -> str:
+        return f"look at it with: tensorboard --logdir {self._folder}"
+
+    def metrics(self, values: dict[str, Any]) -> None:
+        """Every figure, against images seen."""
+        with self._writer.as_default(step=values["images_seen"]):
+            for name, value in _figures(values).items():
+                self._summary.scalar(name, value)
+        self._writer.flush()
+
+    def picture(self, path: Path, images_seen: int) -> None:
+        """A sample grid."""
+        with Image.open(path) as file:
+            grid = np.asarray(file.convert("L"))
+        with self._writer.as_default(step=images_seen):
+            self._summary.image("fakes", grid[None, :, :, None])
+        self._writer.flush()
+
+    def close(self) -> None:
+        """End the file."""
+        self._writer.close()
+
+
+class MLflow:
+    """A run of MLflow.
+
+    Args:
+        run: the run folder, whose `mlflow.json` names the MLflow run once it is begun.
+        parameters: settings of the run.
+
+    Raises:
+        XrayganError: MLflow's store cannot be used.
+    """
+
+    def __init__(self, run: Path, parameters: dict[str, Any]) -> None:
+        mlflow = importlib.import_module("mlflow")
+        self._fault = importlib.import_module("mlflow.exceptions").MlflowException
+        self._client = mlflow.MlflowClient()
+        begun = read_json(run / MLFLOW_RUN)
+        with self._refusing():
+            if begun is None:
+                begun = {"run_id": self._begin(run.name, parameters)}
+                write_json(run / MLFLOW_RUN, begun)
+            self._id: str = begun["run_id"]
+            self._client.update_run(self._id, status="RUNNING")
+        self._place = mlflow.get_tracking_uri()
+
+    def __str__(self) -> str:
+        return f"MLflow run {self._id} in {self._place}"
+
+    def metrics(self, values: dict[str, Any]) -> None:
+        """Every figure, against images seen."""
+        with self._refusing():
+            for name, value in _figures(values).items():
+                self._client.log_metric(self._id, name, value, step=values["images_seen"])
+
+    def picture(self, path: Path, images_seen: int) -> None:
+        """A sample grid, as an artifact, by images seen."""
+        with self._refusing():
+            self._client.log_artifact(self._id, str(path), f"fakes/{images_seen:012d}")
+
+    def close(self) -> None:
+        """The run ends; resumed, it runs again."""
+        with self._refusing():
+            self._client.set_terminated(self._id)
+
+    def _begin(self, name: str, parameters: dict[str, Any]) -> str:
+        wanted = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
+        known = self._client.get_experiment_by_name(wanted)
+        experiment = known.experiment_id if known else self._client.create_experiment(wanted)
+        begun = self._client.create_run(experiment, run_name=name).info.run_id
+        for key, value in parameters.items():
+            self._client.log_param(begun, key, value)
+        return begun
+
+    @contextlib.contextmanager
+    def _refusing(self) -> Iterator[None]:
+        try:
+            yield
+        except self._fault as error:
+            raise XrayganError(
+                f"--track mlflow: {str(error)[:200]}; set MLFLOW_TRACKING_URI to a server or a "
+                "store that works, or leave --track out: the same command goes on where it was"
+            ) from None
+
+
+def _figures(values: dict[str, Any]) -> dict[str, float]:
+    kept = {k: v for k, v in values.items() if k != "images_seen" and isinstance(v, (int, float))}
+    return {name: float(value) for name, value in kept.items()}

@@ -1,0 +1,100 @@
+"""`xraygan export` and `generate` in parts, as a user meets them."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from program import MODULE, in_one_process, start, wait_until, xraygan
+
+from xraygan.data.phantom import write_phantom
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of some seconds on phantoms."""
+    root = tmp_path_factory.mktemp("export")
+    write_phantom(root / "films", 40, 32, seed=0)
+    ended = xraygan(
+        *("run", root / "films", "--results", root / "run", "--resolution", "32", "--kimg", "0.1"),
+        *("--preset", "small", "--num", "12", "--evidence", "none"),
+    )
+    assert ended.code == 0, ended.stderr
+    return root / "run"
+
+
+def test_hand_a_model_and_a_data_set_on(run: Path, tmp_path: Path) -> None:
+    model, data, again = in_one_process(
+        ["export", "model", run, "--out", tmp_path / "model", "--json"],
+        ["export", "data", run / "synthetic", "--out", tmp_path / "data", "--licence", "CC0 1.0"],
+        ["prepare", tmp_path / "data", "--resolution", "32", "--out", tmp_path / "back", "--json"],
+    )
+    assert [ended.code for ended in (model, data, again)] == [0] * 3, (model, data, again)
+    found = json.loads(model.stdout)
+    assert found["checks"]["onnx"]["grey_levels"] <= 1
+    assert all(Path(path).is_file() for path in found["files"])
+    assert "pipeline_tag" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    card = (tmp_path / "data" / "README.md").read_text(encoding="utf-8")
+    assert "license: cc0-1.0" in card
+    assert "12 synthetic" in card
+    counts = json.loads(again.stdout)["counts"]
+    assert sum(sum(classes.values()) for classes in counts.values()) == 12
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["model", "nowhere", "--out", "o"], "there is no such file or folder"),
+        (["model", "{run}", "--out", "o", "--format", "pickle"], "choose of safetensors"),
+        (["data", "{run}", "--out", "o"], "no manifest.csv"),
+        (["data", "{run}/synthetic", "--out", "{run}"], "holds other files"),
+        (["data", "{run}/synthetic", "--out", "o", "--run", "nowhere"], "nowhere"),
+    ],
+)
+def test_bad_input(run: Path, tmp_path: Path, monkeypatch, arguments, said: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (ended,) = in_one_process(["export", *(word.replace("{run}", str(run)) for word in arguments)])
+    assert ended.code == 2
+    assert said in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "o").exists()
+
+
+def test_bad_requests(run: Path, tmp_path: Path) -> None:
+    base = ["generate", "--model", run, "--out", tmp_path / "o"]
+    ended = in_one_process(
+        [*base, "--shard", "5/3"],
+        [*base, "--shard", "a/b"],
+        [*base, "--psi", "-1"],
+        [*base, "--bits", "12"],
+    )
+    for one, said in zip(
+        ended, ("choose 1/N", "a form like 3/16", "--psi", "8 or 16"), strict=True
+    ):
+        assert one.code == 2
+        assert said in one.stderr
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kill -9 is POSIX")
+def test_killed_while_generating(run: Path, tmp_path: Path) -> None:
+    """A killed shard is redone, a finished one is kept, and the bytes are those of one go."""
+    command = ["generate", "--model", run, "--num", "12000", "--out", tmp_path / "o"]
+    killed = start([*MODULE, *command], tmp_path / "log")
+    wait_until(lambda: len(list((tmp_path / "o").glob(".part-*.jsonl"))) >= 1, killed)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert len(list((tmp_path / "o").glob(".part-*.jsonl"))) < 3
+    kept = {path: path.stat().st_ino for path in (tmp_path / "o").glob("*/*000000??.png")}
+    whole = [*command[:-1], tmp_path / "whole"]
+    ended = in_one_process(command, whole)
+    assert [one.code for one in ended] == [0, 0], ended
+    assert {path: path.stat().st_ino for path in kept} == kept, "what was whole was made again"
+    files = sorted((tmp_path / "whole").rglob("*.png"))
+    assert len(files) == 12000
+    for path in files[::7]:
+        again = tmp_path / "o" / path.relative_to(tmp_path / "whole")
+        assert again.read_bytes() == path.read_bytes()
+    manifests = [(tmp_path / name / "manifest.csv").read_bytes() for name in ("o", "whole")]
+    assert manifests[0] == manifests[1]

@@ -1,0 +1,76 @@
+"""The notebook, run as its reader would, on the phantom, offline."""
+
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+from program import ROOT, metrics
+
+NOTEBOOK = ROOT / "notebooks" / "xraygan_colab.ipynb"
+SHORT = {
+    "kimg": 0.4,
+    "preset": "small",
+    "batch": 8,
+    "num": 8,
+    "evidence": "none",
+    "precision": "float32",
+}
+
+
+def notebook() -> NotebookNode:
+    return nbformat.read(NOTEBOOK, as_version=4)
+
+
+def executed(folder: Path, **parameters: object) -> NotebookNode:
+    """The notebook with other values after its cell of parameters, run in this folder."""
+    book = notebook()
+    tagged = [
+        n for n, cell in enumerate(book.cells) if "parameters" in cell.metadata.get("tags", ())
+    ]
+    assert len(tagged) == 1
+    lines = [f"{name} = {value!r}" for name, value in parameters.items()]
+    book.cells.insert(tagged[0] + 1, nbformat.v4.new_code_cell("\n".join(lines)))
+    client = NotebookClient(book, timeout=1800, resources={"metadata": {"path": str(folder)}})
+    kernel = client.create_kernel_manager()
+    kernel.kernel_spec.argv[0] = sys.executable
+    return client.execute()
+
+
+def shown(book: NotebookNode, kind: str) -> list[str]:
+    outputs = [out for cell in book.cells for out in cell.get("outputs", ())]
+    return [out["data"][kind] for out in outputs if kind in out.get("data", {})]
+
+
+def test_the_notebook_is_clean() -> None:
+    book = notebook()
+    nbformat.validate(book)
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert 'SOURCE = "phantom"' in code[0].source
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_and_goes_on_where_it_was(tmp_path: Path) -> None:
+    values = {"RESOLUTION": 32, "RESULTS": "out", "SETTINGS": SHORT}
+    book = executed(tmp_path, **values)
+    pictures = shown(book, "image/png")
+    assert len(pictures) >= 5, "reals, two grids, losses, more images"
+    assert any("<iframe srcdoc=" in page for page in shown(book, "text/html"))
+    rows = metrics(tmp_path / "out")
+    assert rows[-1]["images_seen"] == 400
+    with zipfile.ZipFile(tmp_path / "out" / "synthetic.zip") as archive:
+        names = archive.namelist()
+    assert "report.html" in names
+    assert sum(name.endswith(".png") for name in names) == 8
+    assert not any(part in name for name in names for part in ("real", "internal", "checkpoint"))
+
+    again = executed(tmp_path, **values)
+    texts = [out.get("text", "") for cell in again.cells for out in cell.get("outputs", ())]
+    assert "already trained on 400 images" in "".join(texts)
+    assert metrics(tmp_path / "out") == rows
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["total_images"] == 400

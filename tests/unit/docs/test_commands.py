@@ -1,0 +1,92 @@
+"""Every command line and option that the documentation names is one that the program has."""
+
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from xraygan.cli.main import program
+
+ROOT = Path(__file__).resolve().parents[3]
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
+STARTS = {"xraygan": [], "python synthetic_xray_gan.py": ["run"]}
+ELSEWHERE = {"--build-arg", "--rm", "--strict", "--tag", "--user", "--volume"}
+"""Options of docker and mkdocs."""
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The arguments of each command line in a page's blocks of code."""
+    text = page.read_text(encoding="utf-8")
+    for block in re.findall(r"^```[^\n`]*\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for line in block.replace("\\\n", " ").splitlines():
+            for start, verb in STARTS.items():
+                if line.startswith(f"{start} "):
+                    words = shlex.split(re.split(r"\s[|>]\s", line)[0], comments=True)
+                    yield verb + words[len(start.split()) :]
+
+
+def parse(arguments: list[str]) -> None:
+    """Parse as the program does, without running anything."""
+    command: Any = typer.main.get_command(program())
+    parent = None
+    name = "xraygan"
+    while True:
+        group = hasattr(command, "commands")
+        lone = group and arguments[:1] and arguments[0].startswith("--")
+        context = command.make_context(
+            name, [*arguments], parent=parent, resilient_parsing=bool(lone)
+        )
+        if not group or lone:
+            return
+        rest = [*context._protected_args, *context.args]
+        name, command, arguments = command.resolve_command(context, rest)
+        parent = context
+
+
+def options(command: Any) -> set[str]:
+    own = {name for p in command.params for name in (*p.opts, *p.secondary_opts)}
+    return own.union(*(options(child) for child in getattr(command, "commands", {}).values()))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_command_line_parses(page: Path) -> None:
+    for arguments in commands(page):
+        try:
+            parse(arguments)
+        except typer.exceptions.TyperException as error:
+            pytest.fail(f"xraygan {shlex.join(arguments)}: {error.format_message()}")
+
+
+def test_there_are_command_lines() -> None:
+    assert len([line for page in PAGES for line in commands(page)]) > 40
+
+
+@pytest.mark.parametrize(
+    "line", ["run x --minuets 3", "run x --minutes much", "exprot model x", "export model x"]
+)
+def test_what_does_not_parse_is_found(line: str) -> None:
+    with pytest.raises(typer.exceptions.TyperException):
+        parse(line.split())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_option_named_exists(page: Path) -> None:
+    known = options(typer.main.get_command(program())) | ELSEWHERE | {"--help"}
+    text = page.read_text(encoding="utf-8")
+    quoted = [f"{word} " for word in re.findall(r"`([^`\n]+)`", text) if "xraygan" not in word]
+    named = {flag for word in quoted for flag in re.findall(r"(?<!\S)(--[a-z][a-z-]+)", word)}
+    if page.name == "experiments.md" or "benchmarks/" in "".join(quoted):
+        named -= {"--data", "--run", "--minutes"}
+    assert named <= known
+
+
+def test_the_layers_are_those_that_are_checked() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = settings["tool"]["importlinter"]["contracts"][0]["layers"]
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert "```text\n" + "\n".join(layers) + "\n```" in page

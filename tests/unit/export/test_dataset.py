@@ -1,0 +1,250 @@
+"""Exports are read by the tools they are meant for, and hold nothing that is not synthetic."""
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pydicom
+import pytest
+from made_images import CLASSES, MODEL, contents, write_made
+
+from xraygan.errors import XrayganError
+from xraygan.export.dataset import export_dataset
+from xraygan.export.source import Synthetic
+
+
+@pytest.fixture
+def made(tmp_path: Path):
+    pictures = write_made(tmp_path / "synthetic")
+    return Synthetic.open(tmp_path / "synthetic"), pictures
+
+
+def test_a_folder_is_described(made, tmp_path: Path) -> None:
+    source, pictures = made
+    assert (len(source), source.classes, source.model_sha256) == (12, CLASSES[:2], MODEL)
+    assert source.counts == {CLASSES[0]: 6, CLASSES[1]: 6}
+    for (picture, content), expected in zip(source.pictures(), pictures, strict=True):
+        assert np.array_equal(picture.pixels, expected.pixels)
+        assert picture.facts == expected.facts
+        assert content.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("kind", ["imagefolder", "webdataset", "dicom"])
+def test_the_same_export_again_is_the_same(made, tmp_path: Path, kind) -> None:
+    source, _ = made
+    told: list[tuple[int, int]] = []
+    export_dataset(source, tmp_path / "out", kind, "CC BY 4.0", lambda *at: told.append(at))
+    assert told[-1] == (12, 12)
+    before = contents(tmp_path / "out")
+    export_dataset(source, tmp_path / "out", kind, "CC BY 4.0")
+    assert contents(tmp_path / "out") == before
+    provenance = json.loads((tmp_path / "out" / "provenance.json").read_text(encoding="utf-8"))
+    assert provenance["synthetic"] is True
+    assert provenance["licence"] == "CC BY 4.0"
+    assert provenance["classes"] == source.counts
+    assert not any(Path(name).name.startswith(".") for name in before), "nothing half-written"
+
+
+def test_imagefolder_in_hugging_face_datasets(made, tmp_path: Path, monkeypatch) -> None:
+    source, pictures = made
+    out = export_dataset(source, tmp_path / "out", "imagefolder")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+    loaded = datasets.load_dataset("imagefolder", data_dir=str(out), cache_dir=str(tmp_path / "hf"))
+    rows = {row["index"]: row for row in loaded["train"]}
+    assert sorted(rows) == list(range(12))
+    for picture in pictures:
+        row = rows[picture.index]
+        assert np.array_equal(np.asarray(row["image"]), picture.pixels)
+        assert row["label"] == picture.class_name
+        assert row["model_sha256"] == MODEL
+
+
+def test_imagefolder_in_keras_and_as_class_folders(made, tmp_path: Path) -> None:
+    import keras
+
+    source, pictures = made
+    out = export_dataset(source, tmp_path / "out", "imagefolder")
+    loaded = keras.utils.image_dataset_from_directory(
+        out / "train", color_mode="grayscale", image_size=(32, 32), shuffle=False, verbose=False
+    )
+    assert tuple(loaded.class_names) == tuple(sorted(CLASSES))
+    images = np.concatenate([images for images, _ in loaded.as_numpy_iterator()])
+    expected = sorted(pictures, key=lambda one: (one.class_name, one.name))
+    assert np.array_equal(images[..., 0], [one.pixels for one in expected])
+    # torchvision's ImageFolder takes every folder as a class, and pictures by their suffix.
+    assert {entry.name for entry in os.scandir(out / "train") if entry.is_dir()} == set(CLASSES)
+
+
+def test_croissant_is_valid_and_gives_the_rows(made, tmp_path: Path) -> None:
+    croissant = pytest.importorskip("mlcroissant")
+    source, _ = made
+    out = export_dataset(source, tmp_path / "out", "imagefolder", "CC BY 4.0")
+    dataset = croissant.Dataset(str(out / "croissant.json"))
+    assert not dataset.metadata.ctx.issues.errors
+    rows = list(dataset.records("records"))
+    assert len(rows) == 12
+    assert {row["records/label"].decode() for row in rows} == set(CLASSES)
+    assert dataset.metadata.license == ["CC BY 4.0"]
+
+
+def test_webdataset(made, tmp_path: Path) -> None:
+    webdataset = pytest.importorskip("webdataset")
+    source, pictures = made
+    out = export_dataset(source, tmp_path / "out", "webdataset")
+    shards = sorted(map(str, out.glob("*.tar")))
+    samples = list(webdataset.WebDataset(shards, shardshuffle=False).decode("l8"))
+    assert len(samples) == 12
+    for sample, picture in zip(samples, pictures, strict=True):
+        assert np.array_equal(np.asarray(sample["png"]), picture.pixels)
+        assert sample["cls"] == picture.label
+        assert sample["json"]["Class"] == picture.class_name
+        assert sample["json"]["Synthetic"] == "yes"
+
+
+# Of DICOM PS3.3 A.8.1: attributes that must be there (type 1), or be there and may be empty (2).
+TYPE_1 = [
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "Modality",
+    "ConversionType",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelData",
+]
+TYPE_2 = [
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "ReferringPhysicianName",
+    "AccessionNumber",
+    "SeriesNumber",
+    "InstanceNumber",
+    "PatientOrientation",
+]
+NOBODY = [
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+    "StudyID",
+]
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_dicom(tmp_path: Path, bits: int, monkeypatch) -> None:
+    pictures = write_made(tmp_path / "synthetic", 4, bits)
+    source = Synthetic.open(tmp_path / "synthetic")
+    out = export_dataset(source, tmp_path / "out", "dicom")
+    uids = set()
+    for picture in pictures:
+        path = out / picture.class_name / f"{picture.name}.dcm"
+        with monkeypatch.context() as strict:
+            strict.setattr(
+                pydicom.config.settings, "_reading_validation_mode", pydicom.config.RAISE
+            )
+            dataset = pydicom.dcmread(path)
+            assert all(str(element.value) is not None for element in dataset.iterall())
+        assert np.array_equal(dataset.pixel_array, picture.pixels)
+        assert dataset[0x0008, 0x001C].value == "YES"
+        assert list(dataset.ImageType) == ["DERIVED", "SECONDARY"]
+        assert all(getattr(dataset, name) not in (None, "") for name in TYPE_1)
+        assert all(name in dataset for name in TYPE_2)
+        assert all(str(getattr(dataset, name)) == "" for name in NOBODY)
+        assert not any(element.VR in ("DA", "DT", "TM") and element.value for element in dataset)
+        for fact in (MODEL, "seed 4", f"index {picture.index}", picture.class_name):
+            assert fact in dataset.DerivationDescription
+        for name in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
+            uid = getattr(dataset, name)
+            assert uid.is_valid
+            assert uid.startswith("2.25.")
+            uids.add(uid)
+    assert len(uids) == 3 * len(pictures)
+
+
+def test_what_is_not_marked_does_not_get_out(made, tmp_path: Path) -> None:
+    """A real film put beside the images, then into the manifest, then over an image."""
+    source, pictures = made
+    film = np.random.default_rng(9).integers(0, 256, (32, 32), np.uint8)
+    real = source.folder / CLASSES[0] / "person1.png"
+    _, encoded = cv2.imencode(".png", film)
+    real.write_bytes(encoded.tobytes())
+    out = export_dataset(source, tmp_path / "beside", "imagefolder")
+    assert not list(out.rglob("person1*"))
+
+    manifest = source.folder / "manifest.csv"
+    table = manifest.read_text(encoding="utf-8")
+    listed = f"{CLASSES[0]}/person1.png,{CLASSES[0]},4,12,1,{MODEL}\n"
+    manifest.write_text(table + listed, encoding="utf-8")
+    again = Synthetic.open(source.folder)
+    for kind in ("imagefolder", "webdataset", "dicom"):
+        with pytest.raises(XrayganError, match="is not marked as the synthetic image"):
+            export_dataset(again, tmp_path / f"listed-{kind}", kind)
+        assert not list((tmp_path / f"listed-{kind}").rglob("*person1*"))
+    manifest.write_text(table, encoding="utf-8")
+    swapped = source.folder / pictures[0].class_name / f"{pictures[0].name}.png"
+    swapped.write_bytes(encoded.tobytes())
+    with pytest.raises(XrayganError, match="is not marked"):
+        export_dataset(Synthetic.open(source.folder), tmp_path / "swapped", "imagefolder")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text.replace("NORMAL/seed", "../NORMAL/seed", 1), "outside the folder"),
+        (lambda text: text.replace("ab" * 32, "cd" * 32, 1), "images of 2 models"),
+        (lambda text: text.replace("psi", "phi"), "not one of ours"),
+        (lambda text: text.replace(",1,", ",one,", 1), "cannot be read"),
+        (lambda text: text[: len(text) // 2], "cannot be read|2 models"),
+        (lambda text: text.partition("\n")[0] + "\n", "images of 0 models"),
+    ],
+)
+def test_manifests_that_are_refused(made, change, said: str) -> None:
+    source, _ = made
+    manifest = source.folder / "manifest.csv"
+    manifest.write_text(change(manifest.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(XrayganError, match=said):
+        Synthetic.open(source.folder)
+
+
+def test_folders_that_are_refused(made, tmp_path: Path) -> None:
+    source, _ = made
+    with pytest.raises(XrayganError, match=r"no manifest\.csv"):
+        Synthetic.open(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.docx").write_text("mine")
+    with pytest.raises(XrayganError, match="holds other files"):
+        export_dataset(source, tmp_path / "mine", "imagefolder")
+    export_dataset(source, tmp_path / "out", "imagefolder")
+    with pytest.raises(XrayganError, match="holds another export"):
+        export_dataset(source, tmp_path / "out", "dicom")
+
+
+def test_the_table_names_every_file(made, tmp_path: Path) -> None:
+    source, _ = made
+    out = export_dataset(source, tmp_path / "out", "imagefolder")
+    with (out / "train" / "metadata.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["file_name"] for row in rows} == {
+        path.relative_to(out / "train").as_posix() for path in out.rglob("*.png")
+    }

@@ -1,0 +1,98 @@
+"""Between images: the ends are the images themselves, and the way is even."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from xraygan.api import exploring
+from xraygan.config import ModelSettings
+from xraygan.errors import XrayganError
+from xraygan.models.files import Model, ModelFile
+from xraygan.models.generator import build_generator
+from xraygan.models.sample import sample
+from xraygan.sampling.explore import along_directions, between_classes, between_seeds
+
+CLASSES = ("A", "B")
+
+
+@pytest.fixture(scope="module")
+def model(tiny: ModelSettings) -> Model:
+    generator = build_generator(tiny)
+    random = np.random.default_rng(0)
+    for weight in generator.get_layer("base").weights:
+        weight.assign(random.normal(0, 0.3, weight.shape))
+    facts = {"network": tiny, "classes": CLASSES, "class_counts": (1, 1), "images_seen": 9}
+    return Model(generator, ModelFile.parse({**facts, "weights_sha256": "ab" * 32}, "test"))
+
+
+def image(model: Model, seed: int, label: int) -> np.ndarray:
+    return sample(model.generator, model.description.network, seed, [0], [label])[0].astype(int)
+
+
+def test_from_seed_to_seed(model: Model) -> None:
+    rows = between_seeds(model, [1, 2, 3], 4, "B")
+    assert rows.shape == (2, 5, 32, 32)
+    assert rows.dtype == np.uint8
+    for row, (start, end) in zip(rows, [(1, 2), (2, 3)], strict=True):
+        assert np.abs(row[0] - image(model, start, 1)).max() <= 1
+        assert np.abs(row[-1] - image(model, end, 1)).max() <= 1
+        steps = np.abs(np.diff(row.astype(int), axis=0)).mean(axis=(1, 2))
+        assert steps.max() < 3 * steps.min()
+
+
+def test_from_class_to_class(model: Model) -> None:
+    rows = between_classes(model, [1, 2], 3, "A", "B")
+    assert rows.shape == (2, 4, 32, 32)
+    for row, seed in zip(rows, [1, 2], strict=True):
+        assert np.abs(row[0] - image(model, seed, 0)).max() <= 1
+        assert np.abs(row[-1] - image(model, seed, 1)).max() <= 1
+        assert not np.array_equal(row[1], row[0])
+
+
+def test_along_the_strongest_directions(model: Model) -> None:
+    rows = along_directions(model, 1, 4, 6, "A").astype(int)
+    assert rows.shape == (4, 7, 32, 32)
+    reach = [np.abs(row[-1] - row[0]).mean() for row in rows]
+    assert reach[0] > reach[-1] > 0
+    # Each row passes the image itself where the direction has the image's own share.
+    own = image(model, 1, 0)
+    assert all(np.abs(row - own).mean(axis=(1, 2)).min() < reach[0] for row in rows)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".gif", ".mp4"])
+def test_files(tmp_path: Path, suffix: str) -> None:
+    rows = np.random.default_rng(0).integers(0, 256, (2, 3, 32, 32), np.uint8)
+    path = tmp_path / f"film{suffix}"
+    exploring._write(path, rows)
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+    if suffix == ".mp4":
+        film = cv2.VideoCapture(str(path))
+        frames = 0
+        while film.read()[0]:
+            frames += 1
+        assert frames == 6
+    else:
+        with Image.open(path) as opened:
+            assert getattr(opened, "n_frames", 1) == (6 if suffix == ".gif" else 1)
+            said = opened.info.get("comment") or opened.info["Description"].encode()
+            assert b"Synthetic" in said
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda model: between_seeds(model, [1], 3, None), "two at least"),
+        (lambda model: between_seeds(model, [1, 2], 0, None), "--steps 0"),
+        (lambda model: between_seeds(model, [1, 2], 10**6, None), "fewer --steps"),
+        (lambda model: between_classes(model, [1], 3, "A", "C"), "--class C: the model knows A, B"),
+        (lambda model: along_directions(model, 1, 9, 3, None), "choose 1 to 8"),
+        (lambda _: exploring.explore("nowhere", "a.png"), "there is no such file"),
+        (lambda _: exploring.explore("nowhere", "a.jpg"), r"end it in \.png"),
+    ],
+)
+def test_bad_wishes(model: Model, call, said: str) -> None:
+    with pytest.raises(XrayganError, match=said):
+        call(model)

@@ -1,0 +1,100 @@
+"""What trackers are told, read back with the trackers' own readers."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from xraygan.errors import XrayganError
+from xraygan.pictures import save_grid
+from xraygan.runs import RunFolder
+from xraygan.tracking import tracking
+
+ROW = {"images_seen": 320, "epoch": 1.5, "d_loss": 0.7, "kid": 0.25}
+
+
+def told(run: RunFolder, name: Any, row: dict[str, Any] = ROW) -> list[str]:
+    """One tick and one grid; the notes."""
+    notes: list[str] = []
+    with tracking(name, run, {"batch": 8, "gamma": 0.3}, notes.append):
+        run.add_metrics(row)
+        path = run.path / "fakes000000.png"
+        save_grid(path, [np.full((3, 32, 32), 200, np.uint8)])
+        if run.listener:
+            run.listener.picture(path, row["images_seen"])
+    assert run.listener is None
+    return notes
+
+
+def test_none_is_told_nothing(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    assert told(run, None) == []
+    assert {path.name for path in run.path.iterdir()} == {
+        "checkpoints",
+        "metrics.jsonl",
+        "fakes000000.png",
+    }
+
+
+def test_tensorboard_reads_figures_and_the_grid(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.util.tensor_util import make_ndarray
+
+    run = RunFolder(tmp_path / "run")
+    assert str(run.path / "tensorboard") in told(run, "tensorboard")[0]
+    events = EventAccumulator(str(run.path / "tensorboard"), size_guidance={"tensors": 0}).Reload()
+    tags = events.Tags()["tensors"]
+    assert set(tags) == {"epoch", "d_loss", "kid", "fakes"}
+    [kid] = events.Tensors("kid")
+    assert (kid.step, make_ndarray(kid.tensor_proto)) == (320, 0.25)
+    [grid] = events.Tensors("fakes")
+    assert make_ndarray(grid.tensor_proto)[2].startswith(b"\x89PNG")
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    mlflow = pytest.importorskip("mlflow")
+    uri = (tmp_path / "mlruns").as_uri()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    mlflow.set_tracking_uri(uri)
+    return uri
+
+
+def test_mlflow_reads_figures_settings_and_the_grid_of_a_resumed_run(
+    tmp_path: Path, store: str
+) -> None:
+    import mlflow
+
+    run = RunFolder(tmp_path / "run")
+    told(run, "mlflow")
+    told(run, "mlflow", {**ROW, "images_seen": 640, "kid": 0.125})
+    client = mlflow.MlflowClient()
+    experiment = client.get_experiment_by_name("xraygan")
+    [found] = client.search_runs([experiment.experiment_id])
+    assert found.info.run_id == json.loads((run.path / "mlflow.json").read_text())["run_id"]
+    assert found.info.status == "FINISHED"
+    assert found.data.params == {"batch": "8", "gamma": "0.3"}
+    history = client.get_metric_history(found.info.run_id, "kid")
+    assert [(point.step, point.value) for point in history] == [(320, 0.25), (640, 0.125)]
+    assert len(client.list_artifacts(found.info.run_id, "fakes")) == 2
+
+
+def test_an_mlflow_run_that_is_gone_is_one_clear_line(tmp_path: Path, store: str) -> None:
+    run = RunFolder(tmp_path / "run")
+    (run.path / "mlflow.json").write_text('{"run_id": "0123456789abcdef"}')
+    with pytest.raises(XrayganError, match=r"--track mlflow: .*leave --track out"):
+        told(run, "mlflow")
+
+
+def test_another_name_or_a_missing_package_is_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(XrayganError, match="--track wandb: use tensorboard or mlflow"):
+        told(run, "wandb")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(XrayganError, match=r"needs: pip install 'xraygan\[track\]'"):
+        told(run, "tensorboard")
