@@ -12,6 +12,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "e2e"))
@@ -68,6 +69,7 @@ def study(page: Page, home: str) -> None:
             page.wait_for("!document.getElementById('film').hidden")
             if (reader, place) == ("Reader A", 0):
                 save(page, "reading")
+            time.sleep(random.uniform(0.2, 0.6))  # noqa: S311
             page.press(random.choice("rs"))  # noqa: S311
         page.wait_for("!document.getElementById('done').hidden")
     page.open(address)
