@@ -7,10 +7,8 @@ import numpy as np
 from xraygan.data.cache import Dataset, load_cached
 from xraygan.evaluation.neighbours import nearest
 from xraygan.web.catalogue import Missing, Run
-from xraygan.web.painter import Remembered
 
 COUNT = 4
-DATASETS = 4
 
 
 class Films:
@@ -18,13 +16,15 @@ class Films:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known = Remembered(DATASETS)
+        self._known: dict[str, Dataset] = {}
 
     def of_run(self, run: Run) -> Dataset | None:
         """The data set that a run was trained on; None where it is not on this machine."""
         fingerprint = run.config.data.fingerprint
         with self._lock:
-            found = self._known.get(fingerprint, lambda: load_cached(fingerprint))
+            found = self._known.get(fingerprint) or load_cached(fingerprint)
+            if found is not None:
+                self._known[fingerprint] = found
         if found is None or found.images.shape[1] != run.config.resolution:
             return None
         return found

@@ -63,13 +63,14 @@ def test_a_run_alone_is_not_trained_in(tmp_path):
 @pytest.mark.slow
 def test_a_run_is_started_watched_and_stopped(tmp_path):
     jobs = Jobs(tmp_path / "runs", {}, "cpu")
-    job = jobs.start({"data": "phantom", "resolution": "32", "preset": "small", "kimg": "500"})
+    job = jobs.start({"data": "phantom", "resolution": "32", "preset": "small", "kimg": "20"})
     end = time.monotonic() + 300
     while not (job.run and (job.run / "metrics.jsonl").exists()):
         assert time.monotonic() < end, job.last_line
         assert job.running, job.last_line
         time.sleep(0.5)
-    assert jobs.of_run(job.run) is job
+    run = job.run
+    assert jobs.of_run(run) is job
     jobs.close()
     assert job.state == "stopped"
-    assert any((job.run / "checkpoints").iterdir())
+    assert any((run / "checkpoints").iterdir())
