@@ -130,8 +130,9 @@ def interpret(tree: Tree) -> Listing:
 def _check_classes(files: list[ImageFile]) -> None:
     """DICOM exports come in a folder a patient: no classes, and no names to publish."""
     labels = {file.label for file in files}
-    dicom = sum(is_dicom_name(file.name) for file in files)
-    if 2 * dicom > len(files) and len(labels) > _MANY_CLASSES:
+    if len(labels) <= _MANY_CLASSES:
+        return
+    if 2 * sum(is_dicom_name(file.name) for file in files) > len(files):
         raise XrayganError(
             f"the DICOM files lie in {len(labels)} folders: these look like patients, not classes; "
             "give their classes in a table (--format csv), or take all as one class with "
