@@ -37,18 +37,19 @@ def walk(
         settings: shape of the generator.
         start: where the share is 0.
         end: where the share is 1.
-        shares: t, each in [0, 1], at most `CHUNK`.
+        shares: t, each in [0, 1].
         psi: factor of the latents.
 
     Returns:
         uint8 [len(shares), R, R].
 
     Raises:
-        ValueError: too many shares, or one out of range.
+        ValueError: a share out of range.
     """
-    if len(shares) > CHUNK or not all(0 <= share <= 1 for share in shares):
-        raise ValueError(f"shares are {shares}: expected at most {CHUNK}, each in [0, 1]")
-    t = np.zeros(CHUNK, np.float32)
+    if not all(0 <= share <= 1 for share in shares):
+        raise ValueError(f"shares are {shares}: expected each in [0, 1]")
+    # Whole chunks, so that the ends are the very images that `sample` makes.
+    t = np.zeros(-(-len(shares) // CHUNK) * CHUNK, np.float32)
     t[: len(shares)] = shares
     length = np.sqrt((1 - t) ** 2 + t**2)
     ends = [latents(settings, one.seed, one.index) for one in (start, end)]
@@ -56,11 +57,11 @@ def walk(
     z = _mixed(ends[0][0], ends[1][0], t, length)
     noise = _mixed(ends[0][1], ends[1][1], t, length)
     condition = _mixed(one_hot[start.label], one_hot[end.label], t, np.ones_like(t))
-    made = np.asarray(generator.predict_on_batch([psi * z, noise, condition]))
-    return to_grey(made)[: len(shares)]
+    made = generator.predict([psi * z, noise, condition], batch_size=CHUNK, verbose=0)
+    return to_grey(np.asarray(made))[: len(shares)]
 
 
 def _mixed(start: np.ndarray, end: np.ndarray, t: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """[CHUNK, ...] from two arrays of one shape, a share and a divisor each."""
+    """[len(t), ...] from two arrays of one shape, a share and a divisor each."""
     along = (len(t),) + (1,) * start.ndim
     return ((1 - t).reshape(along) * start + t.reshape(along) * end) / length.reshape(along)

@@ -10,7 +10,8 @@ import numpy as np
 
 from xraygan.errors import XrayganError
 from xraygan.models.files import Model
-from xraygan.models.sample import latents, to_grey
+from xraygan.models.sample import CHUNK, latents, to_grey
+from xraygan.models.walk import End, walk
 
 REACH = 2.5
 """How far along a direction, in standard deviations, each way."""
@@ -20,7 +21,7 @@ MOST_PICTURES = 4096
 def between_seeds(
     model: Model, seeds: Sequence[int], steps: int, class_name: str | None, psi: float = 1.0
 ) -> np.ndarray:
-    """From each seed's image 0 to the next one's, along great circles.
+    """From each seed's image 0 to the next one's, as `xraygan.models.walk` goes.
 
     Args:
         model: as loaded.
@@ -38,16 +39,9 @@ def between_seeds(
     if len(seeds) < 2:
         raise XrayganError("--seeds: give two at least, such as 1,2,3")
     _check(steps, (len(seeds) - 1) * (steps + 1))
-    network = model.description.network
-    drawn = [latents(network, seed, 0) for seed in seeds]
-    shares = np.linspace(0, 1, steps + 1)
-    condition = _condition(model, class_name)
-    rows = []
-    for (z, noise), (next_z, next_noise) in itertools.pairwise(drawn):
-        zs = np.stack([_slerp(z, next_z, share) for share in shares])
-        noises = np.stack([_slerp(noise, next_noise, share) for share in shares])
-        rows.append(_drawn(model, psi * zs, noises, np.repeat(condition[None], len(zs), 0)))
-    return np.stack(rows)
+    label = _label(model, class_name)
+    ends = [End(seed, 0, label) for seed in seeds]
+    return np.stack([_walked(model, *pair, steps, psi) for pair in itertools.pairwise(ends)])
 
 
 def between_classes(
@@ -70,14 +64,9 @@ def between_classes(
         XrayganError: as `between_seeds`.
     """
     _check(steps, len(seeds) * (steps + 1))
-    start, end = _condition(model, first), _condition(model, last)
-    conditions = np.stack([(1 - s) * start + s * end for s in np.linspace(0, 1, steps + 1)])
-    rows = []
-    for seed in seeds:
-        z, noise = latents(model.description.network, seed, 0)
-        zs, noises = (np.repeat(x[None], steps + 1, 0) for x in (psi * z, noise))
-        rows.append(_drawn(model, zs, noises, conditions))
-    return np.stack(rows)
+    labels = _label(model, first), _label(model, last)
+    pairs = [[End(seed, 0, label) for label in labels] for seed in seeds]
+    return np.stack([_walked(model, *pair, steps, psi) for pair in pairs])
 
 
 def along_directions(
@@ -111,18 +100,19 @@ def along_directions(
     _check(steps, count * (steps + 1))
     if not 1 <= count <= network.latent:
         raise XrayganError(f"--directions {count}: choose 1 to {network.latent}")
-    condition = _condition(model, class_name)
-    factor = np.asarray(model.generator.get_layer("base").class_factors)[int(condition.argmax())]
+    label = _label(model, class_name)
+    factor = np.asarray(model.generator.get_layer("base").class_factors)[label]
     axes = np.linalg.svd(factor)[0].T[:count]
     z, noise = latents(network, seed, 0)
     noises = np.repeat(noise[None], steps + 1, 0)
-    conditions = np.repeat(condition[None], steps + 1, 0)
+    conditions = np.eye(network.num_classes, dtype=np.float32)[[label] * (steps + 1)]
     places = np.linspace(-REACH, REACH, steps + 1)
     rows = []
     for axis in axes:
         rest = psi * (z - (z @ axis) * axis)
         zs = (rest + places[:, None] * axis).astype(np.float32)
-        rows.append(_drawn(model, zs, noises, conditions))
+        made = model.generator.predict([zs, noises, conditions], batch_size=CHUNK, verbose=0)
+        rows.append(to_grey(np.asarray(made)))
     return np.stack(rows)
 
 
@@ -133,25 +123,16 @@ def _check(steps: int, pictures: int) -> None:
         raise XrayganError(f"{pictures:,} pictures are more than {MOST_PICTURES:,}: fewer --steps")
 
 
-def _condition(model: Model, class_name: str | None) -> np.ndarray:
-    """One-hot, float32 [K]."""
+def _label(model: Model, class_name: str | None) -> int:
+    """The class's number; the first one's where none is named."""
     classes = model.description.classes
     name = classes[0] if class_name is None else class_name
     if name not in classes:
         raise XrayganError(f"--class {name}: the model knows {', '.join(classes)}")
-    return np.eye(len(classes), dtype=np.float32)[classes.index(name)]
+    return classes.index(name)
 
 
-def _slerp(start: np.ndarray, end: np.ndarray, share: float) -> np.ndarray:
-    """On the great circle: in many dimensions a straight line passes through unlikely latents."""
-    cosine = np.vdot(start, end) / (np.linalg.norm(start) * np.linalg.norm(end))
-    angle = np.arccos(np.clip(cosine, -1, 1))
-    if angle < 1e-6:
-        return start
-    weights = np.sin([(1 - share) * angle, share * angle]) / np.sin(angle)
-    return (weights[0] * start + weights[1] * end).astype(np.float32)
-
-
-def _drawn(model: Model, z: np.ndarray, noise: np.ndarray, condition: np.ndarray) -> np.ndarray:
-    inputs = [np.asarray(x, np.float32) for x in (z, noise, condition)]
-    return to_grey(np.asarray(model.generator.predict(inputs, batch_size=32, verbose=0)))
+def _walked(model: Model, start: End, end: End, steps: int, psi: float) -> np.ndarray:
+    """[steps + 1, R, R] from one end to the other."""
+    shares = np.linspace(0, 1, steps + 1).tolist()
+    return walk(model.generator, model.description.network, start, end, shares, psi)
