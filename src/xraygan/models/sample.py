@@ -82,6 +82,13 @@ def _inputs(
     return z, noise, condition
 
 
+def drawn(generator: keras.Model, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    """The generator's output [N, R, R, 1] for latents, noise and conditions of N images."""
+    starts = range(0, len(inputs[0]), CHUNK)
+    batches = ([values[start : start + CHUNK] for values in inputs] for start in starts)
+    return np.concatenate([np.asarray(generator.predict_on_batch(batch)) for batch in batches])
+
+
 def to_grey(images: np.ndarray, bits: int = 8) -> np.ndarray:
     """Generator output [B, R, R, 1] in about [-1, 1] to grey levels [B, R, R], clipped."""
     white = 2**bits - 1

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from xraygan.config import ModelSettings
-from xraygan.models.sample import CHUNK, latents, to_grey
+from xraygan.models.sample import CHUNK, drawn, latents, to_grey
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,7 @@ def walk(
     z = _mixed(ends[0][0], ends[1][0], t, length)
     noise = _mixed(ends[0][1], ends[1][1], t, length)
     condition = _mixed(one_hot[start.label], one_hot[end.label], t, np.ones_like(t))
-    made = generator.predict([psi * z, noise, condition], batch_size=CHUNK, verbose=0)
-    return to_grey(np.asarray(made))[: len(shares)]
+    return to_grey(drawn(generator, [psi * z, noise, condition]))[: len(shares)]
 
 
 def _mixed(start: np.ndarray, end: np.ndarray, t: np.ndarray, length: np.ndarray) -> np.ndarray:

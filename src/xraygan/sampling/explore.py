@@ -10,7 +10,7 @@ import numpy as np
 
 from xraygan.errors import XrayganError
 from xraygan.models.files import Model
-from xraygan.models.sample import CHUNK, latents, to_grey
+from xraygan.models.sample import drawn, latents, to_grey
 from xraygan.models.walk import End, walk
 
 REACH = 2.5
@@ -65,7 +65,7 @@ def between_classes(
     """
     _check(steps, len(seeds) * (steps + 1))
     labels = _label(model, first), _label(model, last)
-    pairs = [[End(seed, 0, label) for label in labels] for seed in seeds]
+    pairs = [(End(seed, 0, labels[0]), End(seed, 0, labels[1])) for seed in seeds]
     return np.stack([_walked(model, *pair, steps, psi) for pair in pairs])
 
 
@@ -111,8 +111,7 @@ def along_directions(
     for axis in axes:
         rest = psi * (z - (z @ axis) * axis)
         zs = (rest + places[:, None] * axis).astype(np.float32)
-        made = model.generator.predict([zs, noises, conditions], batch_size=CHUNK, verbose=0)
-        rows.append(to_grey(np.asarray(made)))
+        rows.append(to_grey(drawn(model.generator, [zs, noises, conditions])))
     return np.stack(rows)
 
 
