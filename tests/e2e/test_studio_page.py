@@ -177,7 +177,7 @@ def test_a_study_is_read_by_keyboard_and_taken_up_again(page, home, width):
     page.wait_for("!document.getElementById('done').hidden")
     tab_to(page, "#done a")
     page.press("Enter")
-    page.wait_for("document.querySelector('table')")
+    page.wait_for("document.readyState === 'complete' && document.querySelector('table')")
     row = page.evaluate("document.querySelector('tbody tr').innerText")
     assert row.split()[:2] == ["A", "10"]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
