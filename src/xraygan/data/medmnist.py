@@ -2,6 +2,7 @@
 
 import struct
 import threading
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -27,7 +28,8 @@ _CLASSES: dict[str, tuple[str, ...]] = {
 """Class names by the file's name. Source: Yang et al. 2023, doi 10.1038/s41597-022-01721-8."""
 _MOST_LABEL_BYTES = 256 * 2**20
 _FAULTS = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
-_FAULTS_TOO = (NotImplementedError, RuntimeError, struct.error)
+# NumPy reads a header as Python source, and lets out what the tokenizer says of a damaged one.
+_FAULTS_TOO = (NotImplementedError, RuntimeError, struct.error, SyntaxError, tokenize.TokenError)
 
 
 def list_medmnist(path: Path) -> Listing:

@@ -1,4 +1,5 @@
 import io
+import struct
 import zipfile
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from source_trees import listed
 
 from xraygan.config import DataSettings
 from xraygan.data.cache import prepare
+from xraygan.data.medmnist import list_medmnist
 from xraygan.data.pixels import decode
 from xraygan.errors import XrayganError
 
@@ -104,3 +106,13 @@ def test_a_header_that_asks_for_too_much(tmp_path: Path) -> None:
     path.write_bytes(b"no zip")
     with pytest.raises(XrayganError, match=r"x\.npz: cannot be read"):
         listed(path)
+
+
+@pytest.mark.parametrize("kept", [40, 64, 65])
+def test_a_header_that_is_no_python(tmp_path: Path, kept: int) -> None:
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (4, (32, 32), }"[:kept]
+    array = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("train_images.npy", array)
+    with pytest.raises(XrayganError, match="cannot be read as MedMNIST"):
+        list_medmnist(tmp_path / "a.npz")
