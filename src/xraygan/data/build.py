@@ -12,7 +12,7 @@ from xraygan.data import store
 from xraygan.data.entries import sort_key
 from xraygan.data.folders import may_be_dicom
 from xraygan.data.ingest import ingest
-from xraygan.data.listing import Listing
+from xraygan.data.listing import Facts, Listing
 from xraygan.data.manifest import SPLITS, column
 from xraygan.data.near import near_pairs
 from xraygan.data.pseudonyms import read_salt
@@ -123,7 +123,11 @@ def build(
         folder / store.IMAGES, len(records), settings.resolution, manifest.index.to_numpy()
     )
     store.write_table(folder / store.MANIFEST, manifest)
-    told = {r["sha256"]: own_values(r["own"], salt) for r in records if r["own"]}
+    told = {
+        str(record["sha256"]): own_values(own, salt)
+        for record in records
+        if isinstance(own := record["own"], Facts)
+    }
     if told:
         store.write_told(folder, told)
     store.write_table(
