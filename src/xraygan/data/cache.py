@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,24 +16,19 @@ import platformdirs
 
 from xraygan.config import DataSettings, PixelSettings
 from xraygan.data import store
+from xraygan.data.build import FORMAT_VERSION, Arrange, as_it_is, build, for_training
 from xraygan.data.duplicates import is_duplicate
 from xraygan.data.entries import sort_key
-from xraygan.data.folders import may_be_dicom
 from xraygan.data.hashes import hash_files
-from xraygan.data.ingest import ingest, strict_error
+from xraygan.data.ingest import strict_error
 from xraygan.data.listing import Listing, is_left_out
 from xraygan.data.manifest import SPLITS, column
-from xraygan.data.near import near_pairs
-from xraygan.data.pseudonyms import read_salt
-from xraygan.data.remarks import check_enough, nothing_usable, refusal_notes, size_notes
-from xraygan.data.reuse import Reuse, pixels_key
+from xraygan.data.reuse import Earlier, pixels_key
 from xraygan.data.sources import list_source
-from xraygan.data.splits import assign, compile_pattern, keep_all
+from xraygan.data.splits import compile_pattern
 from xraygan.errors import XrayganError
 from xraygan.sets import ImageSet
 
-# Part of every key: raise it when the same files and settings give other pixels or splits.
-_FORMAT_VERSION = 4
 # Settings that change neither pixels nor splits.
 _NOT_IN_KEY = {"strict"}
 
@@ -148,7 +142,7 @@ def prepare(
         XrayganError: no such folder, nothing usable in it, a refused file where `strict`, a
             bad patient pattern, a cache that cannot be written.
     """
-    return _cached(source, settings, cache_dir, progress, _for_training, skip)
+    return _cached(source, settings, cache_dir, progress, for_training, skip)
 
 
 def load_cached(fingerprint: str, cache_dir: Path | None = None) -> Dataset | None:
@@ -185,46 +179,7 @@ def read_all(
     Raises:
         XrayganError: as for `prepare`.
     """
-    return _cached(source, settings, cache_dir, progress, _as_it_is)
-
-
-# From source, records, settings, the refused so far and the images (in the order of the records'
-# index) to the manifest's rows (not yet in order of splits), everything refused, and notes.
-_Arrange = Callable[
-    [Path, Listing, pd.DataFrame, Any, list[tuple[str, str]], np.ndarray],
-    tuple[pd.DataFrame, list[tuple[str, str]], list[str]],
-]
-
-
-def _for_training(
-    source: Path,
-    listing: Listing,
-    table: pd.DataFrame,
-    settings: DataSettings,
-    refused: list[tuple[str, str]],
-    images: np.ndarray,
-) -> tuple[pd.DataFrame, list[tuple[str, str]], list[str]]:
-    # What was prepared is taken as it is: at its size two films may look the same.
-    if listing.final:
-        table, spare, notes = keep_all(table, settings)
-    else:
-        near = [] if settings.near_duplicates == "ignore" else near_pairs(images)[0].tolist()
-        table, spare, notes = assign(table, settings, near)
-    refused = sorted(refused + spare, key=lambda item: sort_key(item[0]))
-    check_enough(source, table, refused)
-    return table, refused, notes + size_notes(table, settings.resolution)
-
-
-def _as_it_is(
-    _source: Path,
-    _listing: Listing,
-    table: pd.DataFrame,
-    settings: PixelSettings,
-    refused: list[tuple[str, str]],
-    _images: np.ndarray,
-) -> tuple[pd.DataFrame, list[tuple[str, str]], list[str]]:
-    table, _, notes = keep_all(table, settings)
-    return table, refused, notes
+    return _cached(source, settings, cache_dir, progress, as_it_is)
 
 
 @contextlib.contextmanager
@@ -244,7 +199,7 @@ def _cached(
     settings: PixelSettings,
     cache_dir: Path | None,
     progress: Callable[[int, int], None] | None,
-    arrange: _Arrange,
+    arrange: Arrange,
     skip: Collection[Path] = (),
 ) -> Dataset:
     source = Path(source)
@@ -265,7 +220,8 @@ def _cached(
         dataset = _load(cache_dir / key)
     if dataset is None:
         with store.temporary_folder(cache_dir, key) as folder:
-            _build(folder, source, listing, hashes, early, settings, key, progress, arrange)
+            earlier = _earlier(cache_dir, settings)
+            build(folder, source, listing, hashes, early, settings, key, progress, arrange, earlier)
             store.publish(folder, cache_dir / key)
         dataset = _load(cache_dir / key)
     if dataset is None:
@@ -283,7 +239,7 @@ def _key(
 ) -> str:
     """SHA-256 over all that decides the result."""
     content = {
-        "format": _FORMAT_VERSION,
+        "format": FORMAT_VERSION,
         "settings": settings.model_dump(mode="json", exclude=_NOT_IN_KEY),
         "notes": listing.notes,
         "final": listing.final,
@@ -301,7 +257,7 @@ def _key(
 def _load(folder: Path) -> Dataset | None:
     """The data set in a cache folder; None if it is missing, incomplete or damaged."""
     description = store.read_description(folder)
-    if description is None or description.get("format") != _FORMAT_VERSION:
+    if description is None or description.get("format") != FORMAT_VERSION:
         return None
     try:
         images = np.load(folder / store.IMAGES, mmap_mode="r", allow_pickle=False)
@@ -327,74 +283,14 @@ def _load(folder: Path) -> Dataset | None:
     )
 
 
-def _build(
-    folder: Path,
-    source: Path,
-    listing: Listing,
-    hashes: dict[str, str],
-    early: list[tuple[str, str]],
-    settings: PixelSettings,
-    key: str,
-    progress: Callable[[int, int], None] | None,
-    arrange: _Arrange,
-) -> None:
-    """Write a complete data set into an empty folder."""
-    files = [file for file in listing.files if file.name in hashes]
-    files.sort(key=lambda file: file.place.rank)
-    dicom = any(may_be_dicom(file.name, settings) for file in files)
-    salt = read_salt(folder.parent) if dicom else b""
-    cache_dir = folder.parent
-    with (
-        (folder / store.IMAGES).open("wb") as stream,
-        Reuse(cache_dir, settings, _earlier(cache_dir, settings)) as reuse,
-    ):
-        stream.write(store.npy_header(len(files), settings.resolution))
-        records, undecodable = ingest(files, hashes, settings, stream, progress, salt, reuse)
-    refused = sorted(early + undecodable, key=lambda item: sort_key(item[0]))
-    if not records:
-        raise nothing_usable(source, refused)
-    columns = list(store.MANIFEST_COLUMNS)
-    # Objects, not text: a file's name may hold bytes that are no text.
-    table = pd.DataFrame(records, columns=columns, dtype=object)
-    table = table.astype({"width": int, "height": int})
-    names = column(table, "name")
-    table = table.iloc[sorted(range(len(names)), key=lambda row: sort_key(names[row]))]
-    images = store.raw_images(folder / store.IMAGES, len(records), settings.resolution)
-    table, refused, arrange_notes = arrange(source, listing, table, settings, refused, images)
-    ranks = [SPLITS.index(split) for split in column(table, "split")]
-    rows = np.argsort(ranks, kind="stable")
-    manifest = table[list(store.MANIFEST_COLUMNS)].iloc[rows]
-    store.reorder(
-        folder / store.IMAGES, len(records), settings.resolution, manifest.index.to_numpy()
-    )
-    store.write_table(folder / store.MANIFEST, manifest)
-    store.write_table(
-        folder / store.REFUSED,
-        pd.DataFrame(refused, columns=list(store.REFUSED_COLUMNS), dtype=object),
-    )
-    store.write_description(
-        folder,
-        {
-            "format": _FORMAT_VERSION,
-            "fingerprint": key,
-            "resolution": settings.resolution,
-            "pixels": pixels_key(settings),
-            "source_format": listing.format,
-            "final": listing.final,
-            "classes": sorted(set(manifest["label"])),
-            "notes": [*listing.notes, *refusal_notes(refused), *arrange_notes],
-        },
-    )
-
-
-def _earlier(cache_dir: Path, settings: PixelSettings) -> Iterator[tuple[np.ndarray, pd.DataFrame]]:
-    """Images and manifests of the data sets whose pixels are made in the same way."""
+def _earlier(cache_dir: Path, settings: PixelSettings) -> Iterator[Earlier]:
+    """What `Reuse` asks for, of the data sets whose pixels are made in the same way."""
     for description in cache_dir.glob(f"*/{store.DESCRIPTION}"):
         found = store.read_description(description.parent)
         if found and found.get("pixels") == pixels_key(settings):
             dataset = _load(description.parent)
             if dataset is not None:
-                yield dataset.images, dataset.manifest
+                yield dataset.images, dataset.manifest, store.read_told(description.parent)
 
 
 def _check_strict(refused: pd.DataFrame) -> None:

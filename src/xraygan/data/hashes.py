@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -50,24 +50,39 @@ def hash_files(
             unknown.append(file)
     refused: list[tuple[str, str]] = []
     now_ns = time.time_ns()
-    with ThreadPoolExecutor(worker_count()) as pool:
-        streamed = any(file.place.rank for file in unknown)
-        digests = (map if streamed else pool.map)(_hash_file, unknown)
-        for file, (digest, reason) in zip(unknown, digests, strict=True):
-            if digest:
-                hashes[file.name] = digest
-            else:
-                refused.append((file.name, reason))
-    if unknown or len(index) != len(hashes):
-        unsettled = {f.name for f in unknown if f.place.identity[1] > now_ns - _SETTLED_NS}
-        entries = {
+    unsettled = {f.name for f in unknown if f.place.identity[1] > now_ns - _SETTLED_NS}
+    try:
+        with contextlib.closing(_hash_all(unknown)) as digests:
+            for name, digest, reason in digests:
+                if digest:
+                    hashes[name] = digest
+                else:
+                    refused.append((name, reason))
+    finally:  # whoever stops it keeps what is done
+        settled = {
             file.name: [*file.place.identity, hashes[file.name]]
             for file in files
             if file.name in hashes and file.name not in unsettled
         }
-        if entries != index:
-            _save_index(index_path, entries)
+        if (unknown or len(index) != len(hashes)) and settled != index:
+            _save_index(index_path, settled)
     return hashes, refused
+
+
+def _hash_all(files: Sequence[ImageFile]) -> Generator[tuple[str, str, str], None, None]:
+    """(name, hash, reason) of each file; those in a stream are read in its order.
+
+    Closed early, it hashes no more than what is being hashed.
+    """
+    if any(file.place.rank for file in files):
+        yield from ((file.name, *_hash_file(file)) for file in files)
+        return
+    pool = ThreadPoolExecutor(worker_count())
+    try:
+        for file, found in zip(files, pool.map(_hash_file, files), strict=True):
+            yield file.name, *found
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _hash_file(file: ImageFile) -> tuple[str, str]:

@@ -54,11 +54,11 @@ def ingest(
         stream: takes R * R bytes for every picture that is not refused.
         progress: called with (files done, files) in the calling thread.
         salt: makes the patients of DICOM files keys that nobody else can guess.
-        reuse: pictures decoded before; takes note of the others. DICOM is read anew, for what
-            it says of itself.
+        reuse: pictures decoded before; takes note of the others.
 
     Returns:
-        One manifest record a picture written, in that order, and the refused (name, reason).
+        One manifest record a picture written, in that order, with `own`, what a DICOM file says
+        of itself; and the refused (name, reason).
 
     Raises:
         XrayganError: a refused file, if `settings.strict`.
@@ -74,19 +74,16 @@ def ingest(
             if isinstance(data, str):
                 return data
             if known := recalled(file):
-                return known
+                return _wanted(file, known, selection)
             data = file.place.read() if data is None else data
             if hashlib.sha256(data).hexdigest() != hashes[file.name]:
                 return "the file changed while it was being read"
-            return _load(file, data, settings, selection, salt)
+            return _wanted(file, _load(file, data, settings, salt), selection)
         except Refusal as refusal:
             return str(refusal)
 
-    def recalled(file: ImageFile) -> Picture | None:
-        if reuse is None or may_be_dicom(file.name, settings):
-            return None
-        known = reuse.known(hashes[file.name])
-        return Picture(**vars(known), facts=file.facts) if known else None
+    def recalled(file: ImageFile) -> Decoded | None:
+        return reuse and reuse.known(hashes[file.name], may_be_dicom(file.name, settings))
 
     def ahead(file: ImageFile) -> bytes | str | None:
         return None if not file.place.rank or recalled(file) else _read_ahead(file)
@@ -125,31 +122,40 @@ def strict_error(name: str, reason: str) -> XrayganError:
     )
 
 
-def _load(
-    file: ImageFile, data: bytes, settings: PixelSettings, selection: Selection, salt: bytes
-) -> Picture:
-    if may_be_dicom(file.name, settings):
-        image, own = _dicom(data, salt)
-        facts = file.facts.completed(own)
+def _wanted(file: ImageFile, decoded: Decoded, selection: Selection) -> Picture:
+    """The picture with all its facts; a DICOM file's own may speak against it.
+
+    Raises:
+        Refusal: it is not asked for.
+    """
+    facts = file.facts
+    if decoded.own is not None:
+        facts = facts.completed(decoded.own)
         reason = selection.why_not(facts, file.split, file.label, file.labels, file.columns)
         if reason:
             raise Refusal(reason)
+    return Picture(**vars(decoded), facts=facts)
+
+
+def _load(file: ImageFile, data: bytes, settings: PixelSettings, salt: bytes) -> Decoded:
+    if may_be_dicom(file.name, settings):
+        image, own = _dicom(data, salt)
         size = image.shape
     else:
         # Text in the film is read at its own size.
         least = None if settings.find_text else _LEAST * settings.resolution
-        (image, size), facts = decode_reduced(data, file.name, least), file.facts
+        (image, size), own = decode_reduced(data, file.name, least), None
     # 8-bit values, so that the same grey picture saved as RGB or 16-bit is found as well.
     grey = to_uint8(image)
     digest = hashlib.sha256(f"{size} {image.shape} ".encode())
     digest.update(grey.data)
-    return Picture(
+    return Decoded(
         pixels=fit(image, settings.resolution, settings.fit),
         pixel_sha256=digest.hexdigest(),
         width=size[1],
         height=size[0],
         burned_in=suspected(grey) if looks_for_text(file, settings) else False,
-        facts=facts,
+        own=own,
     )
 
 
@@ -188,6 +194,7 @@ def _record(file: ImageFile, sha256: str, picture: Picture) -> dict[str, object]
         "age": "" if facts.age is None else f"{facts.age:g}",
         "sex": facts.sex or "",
         "burned_in": SUSPECTED if text else "",
+        "own": picture.own,
     }
 
 

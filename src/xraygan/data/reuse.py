@@ -1,17 +1,19 @@
 """Pixels that an earlier or an interrupted build made, so that no file is decoded twice.
 
 What was decoded is known by the hash of the file's bytes and by what makes pixels of it: the
-resolution and the fit. Published data sets in the cache are one source; the other is the journal
-of a build that was stopped, which a build that ends removes.
+resolution and the fit. What a DICOM file says of itself is kept with it. Published data sets in
+the cache are one source; the other is the journal of a build that was stopped, which a build that
+ends removes.
 """
 
 import contextlib
 import hashlib
+import json
 import os
 import struct
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,12 +23,16 @@ import numpy as np
 import pandas as pd
 
 from xraygan.config import PixelSettings
+from xraygan.data.listing import Facts
 from xraygan.data.manifest import column
+from xraygan.data.pseudonyms import pseudonym
 
 # Raise it when the same file and settings give other pixels.
 _PIXELS_VERSION = 3
-_HEAD = struct.Struct(">4s32s32sII?I")
-_MARK = b"XPX1"
+_HEAD = struct.Struct(">4s32s32sII?II")
+_MARK = b"XPX2"
+# A few whitelisted words and a key.
+_LONGEST_OWN = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +45,7 @@ class Decoded:
         width: pixels, upright.
         height: pixels, upright.
         burned_in: text was looked for and is suspected.
+        own: what a DICOM file says of itself; None for any other file.
     """
 
     pixels: np.ndarray
@@ -46,6 +53,11 @@ class Decoded:
     width: int
     height: int
     burned_in: bool
+    own: Facts | None
+
+
+Earlier = tuple[np.ndarray, pd.DataFrame, Mapping[str, list]]
+"""Images and manifest of a data set, and its DICOM files' `own_values` by their bytes' hash."""
 
 
 def pixels_key(settings: PixelSettings) -> str:
@@ -62,19 +74,22 @@ class Reuse:
     Args:
         cache_dir: where journals lie.
         settings: resolution and fit count.
-        earlier: images and manifests of data sets with the same `pixels_key`.
+        earlier: data sets with the same `pixels_key`.
+        salt: of the patients' keys; what was noted with another one is not known.
     """
 
     def __init__(
         self,
         cache_dir: Path,
         settings: PixelSettings,
-        earlier: Iterable[tuple[np.ndarray, pd.DataFrame]],
+        earlier: Iterable[Earlier],
+        salt: bytes = b"",
     ) -> None:
         self._side = settings.resolution
+        self._salt = salt
         self._found: dict[str, Callable[[], Decoded]] = {}
-        for images, manifest in earlier:
-            self._remember(images, manifest)
+        for images, manifest, told in earlier:
+            self._remember(images, manifest, told)
         prefix = f"pixels-{pixels_key(settings)}"
         self._journals = sorted(cache_dir.glob(f"{prefix}.partial-*"))
         for path in self._journals:
@@ -99,10 +114,11 @@ class Reuse:
             for path in (*self._journals, self._path):
                 path.unlink(missing_ok=True)
 
-    def known(self, sha256: str) -> Decoded | None:
-        """The picture of a file with these bytes, if it was decoded before."""
+    def known(self, sha256: str, dicom: bool = False) -> Decoded | None:
+        """The picture of a file with these bytes, if it was decoded before, and as `dicom` says."""
         found = self._found.get(sha256)
-        return found() if found else None
+        picture = found() if found else None
+        return picture if picture and (picture.own is not None) == dicom else None
 
     def add(self, sha256: str, picture: Decoded) -> None:
         """Note a picture, unless it is known already.
@@ -112,6 +128,7 @@ class Reuse:
         """
         if sha256 in self._found:
             return
+        body = picture.pixels.tobytes() + self._own_bytes(picture.own)
         head = _HEAD.pack(
             _MARK,
             bytes.fromhex(sha256),
@@ -119,26 +136,33 @@ class Reuse:
             picture.width,
             picture.height,
             picture.burned_in,
-            zlib.crc32(picture.pixels.tobytes()),
+            len(body),
+            zlib.crc32(body),
         )
-        self._stream.write(head + picture.pixels.tobytes())
+        self._stream.write(head + body)
 
-    def _remember(self, images: np.ndarray, manifest: pd.DataFrame) -> None:
+    def _own_bytes(self, own: Facts | None) -> bytes:
+        return b"" if own is None else json.dumps(own_values(own, self._salt)).encode("ascii")
+
+    def _remember(
+        self, images: np.ndarray, manifest: pd.DataFrame, told: Mapping[str, list]
+    ) -> None:
         names = ("sha256", "pixel_sha256", "width", "height", "burned_in")
         columns = zip(*(column(manifest, name) for name in names), strict=True)
         for row, (sha256, pixel_sha256, width, height, text) in enumerate(columns):
-            self._found[sha256] = lambda r=row, p=pixel_sha256, w=width, h=height, t=text: Decoded(
-                np.array(images[r]), p, int(w), int(h), bool(t)
-            )
+            own = _own_facts(told.get(sha256), self._salt)
+            rest = (pixel_sha256, int(width), int(height), bool(text), own)
+            self._found[sha256] = lambda at=row, rest=rest: Decoded(np.array(images[at]), *rest)
 
     def _read_journal(self, path: Path) -> None:
         """Every whole record; the last may have been cut."""
         with contextlib.suppress(OSError), path.open("rb") as stream:
-            for start, head in _records(stream, self._side**2):
-                _, sha256, pixel_sha256, width, height, text, _ = head
-                rest = (pixel_sha256.hex(), width, height, text)
-                self._found[sha256.hex()] = lambda s=start, r=rest: Decoded(
-                    self._journalled(path, s), *r
+            for start, head, values in _records(stream, self._side**2):
+                own = _own_facts(values, self._salt)
+                _, sha256, pixel_sha256, width, height, text, _, _ = head
+                rest = (pixel_sha256.hex(), width, height, text, own)
+                self._found[sha256.hex()] = lambda at=start, rest=rest: Decoded(
+                    self._journalled(path, at), *rest
                 )
 
     def _journalled(self, path: Path, start: int) -> np.ndarray:
@@ -146,11 +170,27 @@ class Reuse:
         return np.fromfile(path, np.uint8, self._side**2, offset=start).reshape(shape)
 
 
-def _records(stream: BinaryIO, size: int) -> Iterator[tuple[int, tuple]]:
-    """Where the pixels of each sound record begin, and its head."""
+def _records(stream: BinaryIO, size: int) -> Iterator[tuple[int, tuple, list | None]]:
+    """Where the pixels of each sound record begin, its head, and what its file says of itself."""
     while len(raw := stream.read(_HEAD.size)) == _HEAD.size:
         head = _HEAD.unpack(raw)
         start = stream.tell()
-        if head[0] != _MARK or zlib.crc32(stream.read(size)) != head[-1]:
+        if head[0] != _MARK or not size <= head[-2] <= size + _LONGEST_OWN:
             return
-        yield start, head
+        body = stream.read(head[-2])
+        if zlib.crc32(body) != head[-1]:
+            return
+        yield start, head, json.loads(body[size:]) if len(body) > size else None
+
+
+def own_values(own: Facts, salt: bytes) -> list:
+    """A DICOM file's own facts for JSON, and by which salt its patient became a key."""
+    return [_mark_of(salt), *vars(own).values()]
+
+
+def _own_facts(values: list | None, salt: bytes) -> Facts | None:
+    return Facts(*values[1:]) if values and values[0] == _mark_of(salt) else None
+
+
+def _mark_of(salt: bytes) -> str:
+    return pseudonym(salt, "the salt itself")

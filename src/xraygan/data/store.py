@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -23,6 +23,7 @@ IMAGES = "images.npy"
 MANIFEST = "manifest.csv"
 REFUSED = "refused.csv"
 DESCRIPTION = "dataset.json"
+TOLD = "dicom.json"
 
 MANIFEST_COLUMNS = (
     "name",
@@ -133,11 +134,26 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame(rows[1:], columns=list(columns), dtype=object)
 
 
+def write_told(folder: Path, told: Mapping[str, list]) -> None:
+    """Write what DICOM files say of themselves (`reuse.own_values`), by the hash of their bytes."""
+    with (folder / TOLD).open("w", encoding="ascii") as stream:
+        json.dump(told, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def read_told(folder: Path) -> dict[str, list]:
+    """What `write_told` wrote into a data set whose description was read; {} where it did not."""
+    path = folder / TOLD
+    return json.loads(path.read_bytes()) if path.is_file() else {}
+
+
 def write_description(folder: Path, description: dict[str, object]) -> None:
     """Write dataset.json last: it vouches for the other files."""
     content = dict(description)
     content["images_bytes"] = (folder / IMAGES).stat().st_size
-    content["files"] = {name: sha256_of(folder / name) for name in (MANIFEST, REFUSED)}
+    names = [name for name in (MANIFEST, REFUSED, TOLD) if (folder / name).is_file()]
+    content["files"] = {name: sha256_of(folder / name) for name in names}
     content["checksum"] = _checksum(content)
     with (folder / DESCRIPTION).open("w", encoding="ascii") as stream:
         json.dump(content, stream, indent=1)

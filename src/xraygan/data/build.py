@@ -1,0 +1,149 @@
+"""Build a data set: decode every file, arrange the films, write it whole into a folder."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from xraygan.config import DataSettings, PixelSettings
+from xraygan.data import store
+from xraygan.data.entries import sort_key
+from xraygan.data.folders import may_be_dicom
+from xraygan.data.ingest import ingest
+from xraygan.data.listing import Facts, Listing
+from xraygan.data.manifest import SPLITS, column
+from xraygan.data.near import near_pairs
+from xraygan.data.pseudonyms import read_salt
+from xraygan.data.remarks import check_enough, nothing_usable, refusal_notes, size_notes
+from xraygan.data.reuse import Earlier, Reuse, own_values, pixels_key
+from xraygan.data.splits import assign, keep_all
+
+FORMAT_VERSION = 4
+"""Part of every key: raise it when the same files and settings give other pixels or splits."""
+
+Arrange = Callable[
+    [Path, Listing, pd.DataFrame, Any, list[tuple[str, str]], np.ndarray],
+    tuple[pd.DataFrame, list[tuple[str, str]], list[str]],
+]
+"""From source, listing, records, settings, the refused so far and the images (in the order of the
+records' index) to the manifest's rows (not yet in order of splits), everything refused, and notes.
+"""
+
+
+def for_training(
+    source: Path,
+    listing: Listing,
+    table: pd.DataFrame,
+    settings: DataSettings,
+    refused: list[tuple[str, str]],
+    images: np.ndarray,
+) -> tuple[pd.DataFrame, list[tuple[str, str]], list[str]]:
+    """Splits by patient, without duplicates."""
+    # What was prepared is taken as it is: at its size two films may look the same.
+    if listing.final:
+        table, spare, notes = keep_all(table, settings)
+    else:
+        near = [] if settings.near_duplicates == "ignore" else near_pairs(images)[0].tolist()
+        table, spare, notes = assign(table, settings, near)
+    refused = sorted(refused + spare, key=lambda item: sort_key(item[0]))
+    check_enough(source, table, refused)
+    return table, refused, notes + size_notes(table, settings.resolution)
+
+
+def as_it_is(
+    _source: Path,
+    _listing: Listing,
+    table: pd.DataFrame,
+    settings: PixelSettings,
+    refused: list[tuple[str, str]],
+    _images: np.ndarray,
+) -> tuple[pd.DataFrame, list[tuple[str, str]], list[str]]:
+    """Every film, where the folders put it."""
+    table, _, notes = keep_all(table, settings)
+    return table, refused, notes
+
+
+def build(
+    folder: Path,
+    source: Path,
+    listing: Listing,
+    hashes: dict[str, str],
+    early: list[tuple[str, str]],
+    settings: PixelSettings,
+    key: str,
+    progress: Callable[[int, int], None] | None,
+    arrange: Arrange,
+    earlier: Iterable[Earlier],
+) -> None:
+    """Write a complete data set into an empty folder.
+
+    Args:
+        folder: in the cache.
+        source: as the user named it.
+        listing: what is in it.
+        hashes: SHA-256 of the bytes by file name, of those that can be read.
+        early: name and reason of what is refused already.
+        settings: what makes pixels and splits.
+        key: the data set's fingerprint.
+        progress: called with (files decoded, files).
+        arrange: `for_training` or `as_it_is`.
+        earlier: see `Reuse`.
+
+    Raises:
+        XrayganError: nothing usable, or a refused file where `strict`.
+        OSError: the folder cannot be written.
+    """
+    files = [file for file in listing.files if file.name in hashes]
+    files.sort(key=lambda file: file.place.rank)
+    dicom = any(may_be_dicom(file.name, settings) for file in files)
+    salt = read_salt(folder.parent) if dicom else b""
+    with (
+        (folder / store.IMAGES).open("wb") as stream,
+        Reuse(folder.parent, settings, earlier, salt) as reuse,
+    ):
+        stream.write(store.npy_header(len(files), settings.resolution))
+        records, undecodable = ingest(files, hashes, settings, stream, progress, salt, reuse)
+    refused = sorted(early + undecodable, key=lambda item: sort_key(item[0]))
+    if not records:
+        raise nothing_usable(source, refused)
+    columns = list(store.MANIFEST_COLUMNS)
+    # Objects, not text: a file's name may hold bytes that are no text.
+    table = pd.DataFrame(records, columns=columns, dtype=object)
+    table = table.astype({"width": int, "height": int})
+    names = column(table, "name")
+    table = table.iloc[sorted(range(len(names)), key=lambda row: sort_key(names[row]))]
+    images = store.raw_images(folder / store.IMAGES, len(records), settings.resolution)
+    table, refused, arrange_notes = arrange(source, listing, table, settings, refused, images)
+    ranks = [SPLITS.index(split) for split in column(table, "split")]
+    rows = np.argsort(ranks, kind="stable")
+    manifest = table[list(store.MANIFEST_COLUMNS)].iloc[rows]
+    store.reorder(
+        folder / store.IMAGES, len(records), settings.resolution, manifest.index.to_numpy()
+    )
+    store.write_table(folder / store.MANIFEST, manifest)
+    told = {
+        str(record["sha256"]): own_values(own, salt)
+        for record in records
+        if isinstance(own := record["own"], Facts)
+    }
+    if told:
+        store.write_told(folder, told)
+    store.write_table(
+        folder / store.REFUSED,
+        pd.DataFrame(refused, columns=list(store.REFUSED_COLUMNS), dtype=object),
+    )
+    store.write_description(
+        folder,
+        {
+            "format": FORMAT_VERSION,
+            "fingerprint": key,
+            "resolution": settings.resolution,
+            "pixels": pixels_key(settings),
+            "source_format": listing.format,
+            "final": listing.final,
+            "classes": sorted(set(manifest["label"])),
+            "notes": [*listing.notes, *refusal_notes(refused), *arrange_notes],
+        },
+    )

@@ -1,0 +1,155 @@
+"""What was done once is not done again: DICOM files, hashes, and what a stopped build leaves."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from data_pictures import folder_tree
+
+from xraygan.config import DataSettings, PixelSettings
+from xraygan.data import dicom, hashes
+from xraygan.data.cache import Dataset, prepare
+from xraygan.data.sources import list_source
+from xraygan.data.store import TOLD
+
+WARD = DataSettings(resolution=32, format="dicom")
+
+
+def write_ward(root: Path, numbers: range) -> Path:
+    """Films of a patient each, every third from the side."""
+    from dicom_files import dicom as dicom_bytes
+    from dicom_files import film12
+
+    root.mkdir(exist_ok=True)
+    for number in numbers:
+        tags = {"ViewPosition": "LL" if number % 3 == 2 else "PA", "PatientAge": "045Y"}
+        content = dicom_bytes(film12(number), 12, PatientID=f"DOE-{number}", **tags)
+        (root / f"IM{number:03d}").write_bytes(content)
+    return root
+
+
+@pytest.fixture
+def ward(tmp_path: Path) -> Path:
+    pytest.importorskip("pydicom")
+    return write_ward(tmp_path / "ward", range(12))
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Fills with the sizes of the DICOM files that are read from now on."""
+    sizes: list[int] = []
+    original = dicom.read_dicom
+
+    def noticed(data: bytes, salt: bytes):
+        sizes.append(len(data))
+        return original(data, salt)
+
+    monkeypatch.setattr(dicom, "read_dicom", noticed)
+    return sizes
+
+
+def interrupted(source: Path, cached: Path, after: int, settings: DataSettings = WARD) -> None:
+    def interrupt(done: int, _total: int) -> None:
+        if done == after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(source, settings, cached, progress=interrupt)
+
+
+def same(first: Dataset, second: Dataset) -> bool:
+    return first.images.tobytes() == second.images.tobytes() and first.manifest.equals(
+        second.manifest
+    )
+
+
+def test_an_interrupted_export_is_taken_up(ward: Path, tmp_path: Path, read: list[int]) -> None:
+    cached = tmp_path / "cache"
+    interrupted(ward, cached, 9)
+    read.clear()
+    dataset = prepare(ward, WARD, cached)
+    # Films that are left out are read again; six of the first nine are not.
+    assert len(read) == 12 - 6
+    assert set(dataset.manifest["age"]) == {"45"}
+    fresh = tmp_path / "fresh"
+    fresh.mkdir()
+    (fresh / "salt").write_bytes((cached / "salt").read_bytes())
+    assert same(dataset, prepare(ward, WARD, fresh))
+
+
+def test_of_a_grown_export_only_the_new_films_are_read(
+    ward: Path, tmp_path: Path, read: list[int]
+) -> None:
+    cached = tmp_path / "cache"
+    first = prepare(ward, WARD, cached)
+    write_ward(ward, range(12, 15))
+    read.clear()
+    second = prepare(ward, WARD, cached)
+    assert len(read) == 4 + 3
+    assert set(first.manifest["patient"]) < set(second.manifest["patient"])
+
+
+def test_wishes_are_asked_of_films_that_are_known(
+    ward: Path, tmp_path: Path, read: list[int]
+) -> None:
+    cached = tmp_path / "cache"
+    every = WARD.model_copy(update={"views": "all"})
+    assert len(prepare(ward, every, cached).images) == 12
+    read.clear()
+    frontal = prepare(ward, WARD, cached)
+    assert read == []
+    assert set(frontal.manifest["view"]) == {"PA"}
+    assert set(frontal.refused["reason"]) == {"left out: its view is LATERAL: not from the front"}
+
+
+def test_another_salt_reads_all_anew(ward: Path, tmp_path: Path, read: list[int]) -> None:
+    cached = tmp_path / "cache"
+    first = prepare(ward, WARD, cached)
+    (cached / "salt").unlink()
+    read.clear()
+    second = prepare(ward, WARD.model_copy(update={"split_seed": 1}), cached)
+    assert len(read) == 12
+    assert not set(first.manifest["patient"]) & set(second.manifest["patient"])
+
+
+def test_what_dicom_files_said_is_checked(ward: Path, tmp_path: Path, read: list[int]) -> None:
+    cached = tmp_path / "cache"
+    first = prepare(ward, WARD, cached)
+    path = first.folder / TOLD
+    told = json.loads(path.read_text())
+    assert "DOE" not in path.read_text()
+    path.write_text(json.dumps({key: ["x", "who", "PA", 1, "F", None] for key in told}))
+    read.clear()
+    assert same(first, prepare(ward, WARD, cached))
+    assert len(read) == 12
+
+
+def test_stopping_keeps_the_hashes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = folder_tree(tmp_path / "data", {"A": 40})
+    for path in source.rglob("*.png"):
+        os.utime(path, (1e9, 1e9))
+    files = list_source(source, PixelSettings()).files
+    hashed: list[str] = []
+    original = hashes._hash_file
+
+    def stop_at_the_twentieth(file):
+        hashed.append(file.name)
+        if len(hashed) == 20:
+            os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+        return original(file)
+
+    index = tmp_path / "index.json"
+    monkeypatch.setattr(hashes, "_hash_file", stop_at_the_twentieth)
+    with pytest.raises(KeyboardInterrupt):
+        hashes.hash_files(files, index)
+    assert len(hashed) < 40
+    kept = len(json.loads(index.read_text())["files"])
+    assert kept >= 15
+    hashed.clear()
+    monkeypatch.setattr(hashes, "_hash_file", lambda f: hashed.append(f.name) or original(f))
+    assert len(hashes.hash_files(files, index)[0]) == 40
+    assert len(hashed) == 40 - kept
