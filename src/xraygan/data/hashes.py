@@ -13,7 +13,7 @@ from pathlib import Path
 from xraygan.data.headers import Refusal
 from xraygan.data.listing import ImageFile
 
-_INDEX_VERSION = 1
+_INDEX_VERSION = 2
 # A file written to this recently could change again without a new time stamp.
 _SETTLED_NS = 2_000_000_000
 
@@ -32,7 +32,7 @@ def hash_files(
 
     Args:
         files: of one source.
-        index_path: JSON file that remembers size, modification time and inode; written
+        index_path: JSON file that remembers what `identity` tells of each; written
             anew where it is missing, damaged or out of date. That it cannot be written
             costs time on the next start and nothing else.
 
@@ -44,8 +44,8 @@ def hash_files(
     unknown = []
     for file in sorted(files, key=lambda file: file.place.rank):
         remembered = index.get(file.name)
-        if remembered is not None and remembered[:3] == [*file.place.identity]:
-            hashes[file.name] = remembered[3]
+        if remembered is not None and remembered[:-1] == [*file.place.identity]:
+            hashes[file.name] = remembered[-1]
         else:
             unknown.append(file)
     refused: list[tuple[str, str]] = []
@@ -59,7 +59,8 @@ def hash_files(
             else:
                 refused.append((file.name, reason))
     if unknown or len(index) != len(hashes):
-        unsettled = {f.name for f in unknown if f.place.identity[1] > now_ns - _SETTLED_NS}
+        settled = now_ns - _SETTLED_NS
+        unsettled = {f.name for f in unknown if max(f.place.identity[1:3]) > settled}
         entries = {
             file.name: [*file.place.identity, hashes[file.name]]
             for file in files
@@ -85,8 +86,8 @@ def _load_index(path: Path) -> dict[str, list]:
         if content["version"] != _INDEX_VERSION:
             return {}
         return {
-            name: [int(size), int(time_ns), int(inode), str(digest)]
-            for name, (size, time_ns, inode, digest) in content["files"].items()
+            name: [*(int(number) for number in identity), str(digest)]
+            for name, (*identity, digest) in content["files"].items()
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
