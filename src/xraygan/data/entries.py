@@ -9,7 +9,7 @@ from typing import Protocol
 
 from xraygan.data.headers import JPEG_SUFFIXES, MAX_FILE_BYTES, PNG_SUFFIXES, Refusal
 
-_IMAGES = (*JPEG_SUFFIXES, *PNG_SUFFIXES)
+IMAGE_ENDINGS = (*JPEG_SUFFIXES, *PNG_SUFFIXES)
 
 _FLAGS = (
     os.O_RDONLY
@@ -94,7 +94,9 @@ class Tree:
     @cached_property
     def sidecars(self) -> list[Entry]:
         """The files that are no images by their names; asked for once the tree is whole."""
-        return [entry for entry in self.files if not entry.parts[-1].lower().endswith(_IMAGES)]
+        return [
+            entry for entry in self.files if not entry.parts[-1].lower().endswith(IMAGE_ENDINGS)
+        ]
 
 
 def stamp(status: os.stat_result) -> tuple[int, int, int]:

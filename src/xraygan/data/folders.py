@@ -9,8 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from xraygan.config import PixelSettings
-from xraygan.data.entries import Entry, Tree, nfc, printable, sort_key
-from xraygan.data.headers import JPEG_SUFFIXES, PNG_SUFFIXES
+from xraygan.data.entries import IMAGE_ENDINGS, Entry, Tree, nfc, printable, sort_key
 from xraygan.data.listing import SINGLE_CLASS, SPLIT_NAMES, ImageFile, Listing
 from xraygan.data.walk import walk_folder
 from xraygan.errors import XrayganError
@@ -130,8 +129,9 @@ def interpret(tree: Tree) -> Listing:
 def _check_classes(files: list[ImageFile]) -> None:
     """DICOM exports come in a folder a patient: no classes, and no names to publish."""
     labels = {file.label for file in files}
-    dicom = sum(is_dicom_name(file.name) for file in files)
-    if 2 * dicom > len(files) and len(labels) > _MANY_CLASSES:
+    if len(labels) <= _MANY_CLASSES:
+        return
+    if 2 * sum(is_dicom_name(file.name) for file in files) > len(files):
         raise XrayganError(
             f"the DICOM files lie in {len(labels)} folders: these look like patients, not classes; "
             "give their classes in a table (--format csv), or take all as one class with "
@@ -141,6 +141,8 @@ def _check_classes(files: list[ImageFile]) -> None:
 
 def is_dicom_name(name: str) -> bool:
     """Whether a file may be DICOM by the ending of its name, or because it has none."""
+    if name.lower().endswith(IMAGE_ENDINGS):
+        return False
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - names may hold any bytes
     return suffix in DICOM_SUFFIXES or not suffix
 
@@ -264,8 +266,10 @@ def _class_notes(
 
 def not_an_image(name: str) -> str | None:
     """Why a file is no image by its name, or None if it may be one."""
+    if name.lower().endswith(IMAGE_ENDINGS):
+        return None
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - names may hold any bytes
-    if suffix in JPEG_SUFFIXES or suffix in PNG_SUFFIXES or suffix in DICOM_SUFFIXES:
+    if suffix in DICOM_SUFFIXES:
         return None
     if suffix in _KNOWN_UNREAD:
         return f"{_KNOWN_UNREAD[suffix]} is not read yet; only JPEG, PNG and DICOM are read"
