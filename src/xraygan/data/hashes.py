@@ -86,7 +86,7 @@ def _load_index(path: Path) -> dict[str, list]:
         if content["version"] != _INDEX_VERSION:
             return {}
         return {
-            name: [*(int(number) for number in identity), str(digest)]
+            name: [*identity, str(digest)]
             for name, (*identity, digest) in content["files"].items()
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
