@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xraygan.data.entries import Entry, Place, Tree, nfc, sort_key
+from xraygan.data.entries import Entry, Identity, Place, Tree, nfc, sort_key, stamp
 from xraygan.data.headers import MAX_FILE_BYTES, Refusal
 from xraygan.data.walk import is_ignored
 from xraygan.errors import XrayganError
@@ -63,10 +63,10 @@ class _ZipMember:
     rank: int = 0
 
     @property
-    def identity(self) -> tuple[int, int, int]:
-        """Size, the archive's modification time, checksum and place."""
+    def identity(self) -> Identity:
+        """Of the archive, with the member's size, checksum and place."""
         place = self.info.CRC << 40 ^ self.info.header_offset
-        return self.info.file_size, self.archive.time_ns, place
+        return self.info.file_size, *self.archive.stamp, place
 
     def read(self) -> bytes:
         """The whole member; its CRC is checked."""
@@ -80,7 +80,7 @@ class _Zip:
     """One open zip for many threads."""
 
     def __init__(self, path: Path) -> None:
-        self.time_ns = path.stat().st_mtime_ns
+        self.stamp = stamp(path.stat())
         self.file = zipfile.ZipFile(path)
         self._lock = threading.Lock()
 
@@ -126,9 +126,9 @@ class _TarMember:
     rank: int
 
     @property
-    def identity(self) -> tuple[int, int, int]:
-        """Size, the archive's modification time, and place."""
-        return self.info.size, self.archive.time_ns, self.info.offset_data
+    def identity(self) -> Identity:
+        """Of the archive, with the member's size and place."""
+        return self.info.size, *self.archive.stamp, self.info.offset_data
 
     def read(self) -> bytes:
         """The whole member."""
@@ -143,7 +143,7 @@ class _Tar:
     """One tar; opened when it is first read."""
 
     path: Path
-    time_ns: int
+    stamp: tuple[int, int, int]
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _file: tarfile.TarFile | None = None
 
@@ -165,7 +165,7 @@ class _Tar:
 
 
 def _tar_members(path: Path) -> tuple[list[tuple[str, Place]], list[tuple[str, str]]]:
-    archive = _Tar(path, path.stat().st_mtime_ns)
+    archive = _Tar(path, stamp(path.stat()))
     members: list[tuple[str, Place]] = []
     refused = []
     total = count = 0

@@ -42,7 +42,8 @@ class Dataset:
             images, each sorted by name.
         manifest: row i describes images[i]: name (posix path relative to the source), split
             ("train", "val", "test"), label, patient, sha256 (of the file's bytes),
-            pixel_sha256 (of the decoded grey picture at full size, shape included), width and
+            pixel_sha256 (of the decoded grey picture, shape included; of a large JPEG as it was
+            decoded, reduced, so that a copy of it in another format has another), width and
             height (of the original, upright, in pixels), labels (all findings, joined by "|"),
             view, age (years) and sex ("" where not known), and burned_in ("suspected" where
             the film at full size seems to have text in it, or "").

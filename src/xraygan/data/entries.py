@@ -19,12 +19,17 @@ _FLAGS = (
 )
 
 
+Identity = tuple[int, int, int, int, int]
+"""Size, then modification time and change of status in ns and inode of the file it lies in, and
+the place in that file (0: it is the file)."""
+
+
 class Place(Protocol):
     """Where the bytes of one file are."""
 
     @property
-    def identity(self) -> tuple[int, int, int]:
-        """Size, modification time in ns, and place: the same while the content is the same."""
+    def identity(self) -> Identity:
+        """The same while the content is the same."""
         ...
 
     @property
@@ -50,9 +55,9 @@ class DiskFile:
     rank: int = 0
 
     @property
-    def identity(self) -> tuple[int, int, int]:
-        """Size, modification time and inode."""
-        return self.status.st_size, self.status.st_mtime_ns, self.status.st_ino
+    def identity(self) -> Identity:
+        """Of the file."""
+        return self.status.st_size, *stamp(self.status), 0
 
     def read(self) -> bytes:
         """The whole file; see `read_bytes`."""
@@ -92,6 +97,15 @@ class Tree:
         return [
             entry for entry in self.files if not entry.parts[-1].lower().endswith(IMAGE_ENDINGS)
         ]
+
+
+def stamp(status: os.stat_result) -> tuple[int, int, int]:
+    """Modification time and change of status in ns, and inode.
+
+    The modification time alone can be set back, and `cp -p`, `rsync -t` and `tar` do; the change
+    of status cannot (POSIX). Where it is the time of creation (Windows) it does no harm.
+    """
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def read_bytes(path: str) -> bytes:

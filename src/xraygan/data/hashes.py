@@ -13,7 +13,7 @@ from pathlib import Path
 from xraygan.data.headers import Refusal
 from xraygan.data.listing import ImageFile
 
-_INDEX_VERSION = 1
+_INDEX_VERSION = 2
 # A file written to this recently could change again without a new time stamp.
 _SETTLED_NS = 2_000_000_000
 
@@ -32,7 +32,7 @@ def hash_files(
 
     Args:
         files: of one source.
-        index_path: JSON file that remembers size, modification time and inode; written
+        index_path: JSON file that remembers what `identity` tells of each; written
             anew where it is missing, damaged or out of date. That it cannot be written
             costs time on the next start and nothing else.
 
@@ -44,13 +44,14 @@ def hash_files(
     unknown = []
     for file in sorted(files, key=lambda file: file.place.rank):
         remembered = index.get(file.name)
-        if remembered is not None and remembered[:3] == [*file.place.identity]:
-            hashes[file.name] = remembered[3]
+        if remembered is not None and remembered[:-1] == [*file.place.identity]:
+            hashes[file.name] = remembered[-1]
         else:
             unknown.append(file)
     refused: list[tuple[str, str]] = []
     now_ns = time.time_ns()
-    unsettled = {f.name for f in unknown if f.place.identity[1] > now_ns - _SETTLED_NS}
+    youngest = now_ns - _SETTLED_NS
+    unsettled = {f.name for f in unknown if max(f.place.identity[1:3]) > youngest}
     try:
         with contextlib.closing(_hash_all(unknown)) as digests:
             for name, digest, reason in digests:
@@ -100,8 +101,7 @@ def _load_index(path: Path) -> dict[str, list]:
         if content["version"] != _INDEX_VERSION:
             return {}
         return {
-            name: [int(size), int(time_ns), int(inode), str(digest)]
-            for name, (size, time_ns, inode, digest) in content["files"].items()
+            name: [*identity, str(digest)] for name, (*identity, digest) in content["files"].items()
         }
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}

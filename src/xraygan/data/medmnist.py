@@ -12,6 +12,7 @@ from typing import IO
 
 import numpy as np
 
+from xraygan.data.entries import Identity, stamp
 from xraygan.data.headers import MAX_PIXELS, Refusal
 from xraygan.data.listing import ImageFile, Listing
 from xraygan.errors import XrayganError
@@ -66,7 +67,7 @@ class _Rows:
     """One array of images in an .npz, read forwards."""
 
     def __init__(self, path: Path, name: str) -> None:
-        self.time_ns = path.stat().st_mtime_ns
+        self.stamp = stamp(path.stat())
         self._path, self._name = path, name
         self._lock = threading.Lock()
         self._stream: IO[bytes] | None = None
@@ -102,9 +103,9 @@ class _Row:
     rank: int
 
     @property
-    def identity(self) -> tuple[int, int, int]:
-        """Size, the file's modification time, and place."""
-        return self.rows.row_bytes, self.rows.time_ns, self.rank
+    def identity(self) -> Identity:
+        """Of the file, with the image's size and place."""
+        return self.rows.row_bytes, *self.rows.stamp, self.rank
 
     def read(self) -> bytes:
         """The image as a PNG."""

@@ -12,7 +12,7 @@ import pytest
 from data_pictures import encoded, film, folder_tree, write
 
 from xraygan.config import DataSettings, PixelSettings
-from xraygan.data import cache, entries, ingest
+from xraygan.data import cache, entries, hashes, ingest
 from xraygan.data.cache import Dataset, default_cache_dir, prepare, read_all
 from xraygan.data.pixels import decode, fit
 from xraygan.errors import XrayganError
@@ -35,10 +35,10 @@ def refusals(dataset: Dataset) -> dict[str, str]:
     return dict(zip(dataset.refused["name"], dataset.refused["reason"], strict=True))
 
 
-def settle(source: Path) -> None:
-    """Make the files old enough to be remembered."""
-    for path in source.rglob("*.png"):
-        os.utime(path, (1e9, 1e9))
+@pytest.fixture
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The youngest files are remembered as well."""
+    monkeypatch.setattr(hashes, "_SETTLED_NS", 0)
 
 
 def built_folder(cached: Path) -> Path:
@@ -74,10 +74,10 @@ def test_splits_are_views_with_their_labels(source: Path, cached: Path) -> None:
         dataset.split("dev")
 
 
+@pytest.mark.usefixtures("settled")
 def test_second_start_reads_no_image(
     source: Path, cached: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settle(source)
     first = prepare(source, SMALL, cached)
     read: list[str] = []
     original = entries.read_bytes
@@ -90,6 +90,21 @@ def test_second_start_reads_no_image(
     os.utime(touched, (1.1e9, 1.1e9))
     assert prepare(source, SMALL, cached).fingerprint == first.fingerprint
     assert read == [str(touched)]
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_change_under_an_old_time_is_seen(source: Path, cached: Path) -> None:
+    path, other = source / "train/A/phantom00000_0.png", encoded(film(777))
+    longest = max(path.stat().st_size, len(other))
+    path.write_bytes(path.read_bytes().ljust(longest, b"\0"))
+    before = path.stat()
+    first = prepare(source, SMALL, cached)
+    path.write_bytes(other.ljust(longest, b"\0"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    same = ("st_size", "st_mtime_ns", "st_ino")
+    assert [getattr(after, name) for name in same] == [getattr(before, name) for name in same]
+    assert prepare(source, SMALL, cached).fingerprint != first.fingerprint
 
 
 def test_changed_file_makes_another_data_set(source: Path, cached: Path) -> None:
@@ -162,11 +177,16 @@ def test_damaged_cache_is_rebuilt(source: Path, cached: Path, name: str, damage:
     assert second.manifest.equals(first.manifest)
 
 
+@pytest.mark.usefixtures("settled")
 def test_damaged_index_is_ignored(source: Path, cached: Path) -> None:
-    settle(source)
     first = prepare(source, SMALL, cached)
     (index,) = (cached / "index").iterdir()
-    for content in (b"", b"[]", b'{"version": 1, "files": {"a": 3}}'):
+    for content in (
+        b"",
+        b"[]",
+        b'{"version": 2, "files": {"a": 3}}',
+        b'{"version": 2, "files": {"a": []}}',
+    ):
         index.write_bytes(content)
         assert prepare(source, SMALL, cached).fingerprint == first.fingerprint
 
@@ -242,8 +262,8 @@ def test_only_new_files_are_decoded(
     assert len(names) == 30
 
 
+@pytest.mark.usefixtures("settled")  # so that the index is written before the data set is built
 def test_cache_is_private(source: Path, cached: Path) -> None:
-    settle(source)  # so that the index is written before the data set is built
     prepare(source, SMALL, cached)
     assert cached.stat().st_mode & 0o777 == 0o700
     assert built_folder(cached).stat().st_mode & 0o777 == 0o700
