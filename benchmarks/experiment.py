@@ -55,6 +55,7 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         variants.apply(name)
     import numpy as np
 
+    from xraygan.models.conditions import class_conditions
     from xraygan.presets import model_settings
     from xraygan.training.base import fit_base
     from xraygan.training.loop import whole_steps
@@ -67,19 +68,19 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         arguments.data, DataSettings.parse({"resolution": arguments.resolution}, "options")
     )
     images, labels = (part[: arguments.limit] for part in shuffled(dataset))
-    classes = len(dataset.classes)
     network = model_settings(
         training,
         arguments.resolution,
-        classes,
+        dataset.labels_of_classes,
         len(images),
         min(dataset.patients("train"), len(images)),
         compute_dtype(training.precision, "cpu"),
     )
     network = variants.reshape(network)
     state = TrainState(network, training)
-    state.set_base(fit_base(images, labels, classes, network.latent, network.base_resolution))
-    trainer = Trainer(state, training, TrainingData(images, labels, classes))
+    data = TrainingData(images, labels, class_conditions(network))
+    state.set_base(fit_base(images, data.conditions, network.latent, network.base_resolution))
+    trainer = Trainer(state, training, data)
     trainer.compile()
     total = whole_steps(round(arguments.kimg * 1000), trainer.batch)
     start, log = time.monotonic(), []

@@ -20,6 +20,7 @@ from statistics import median
 
 import numpy as np
 
+from xraygan.models.conditions import class_conditions
 from xraygan.models.files import Model, load_model
 from xraygan.sampling.encode import PNG_LEVEL, Picture, png
 from xraygan.sampling.generate import generate_arrays
@@ -105,7 +106,7 @@ def inputs(model: Model, batch: int) -> list[np.ndarray]:
     network = model.description.network
     random = np.random.default_rng(0)
     side = network.resolution
-    condition = np.eye(network.num_classes, dtype=np.float32)
+    condition = class_conditions(network)
     return [
         random.standard_normal((batch, network.latent), dtype=np.float32),
         random.standard_normal((batch, side, side, 1), dtype=np.float32),

@@ -48,6 +48,7 @@ def made_trainer(arguments):
 
     import variants
     from xraygan.config import TrainingSettings
+    from xraygan.models.conditions import class_conditions
     from xraygan.presets import model_settings
     from xraygan.training.base import fit_base
     from xraygan.training.device import compute_dtype, use_device
@@ -64,10 +65,11 @@ def made_trainer(arguments):
     images = np.random.default_rng(0).integers(0, 256, (600, side, side), np.uint8)
     labels = np.arange(600, dtype=np.int32) % 2
     dtype = compute_dtype(training.precision, "cpu")
-    network = variants.reshape(model_settings(training, side, 2, 10**5, 10**5, dtype))
+    network = variants.reshape(model_settings(training, side, [["A"], ["B"]], 10**5, 10**5, dtype))
     state = TrainState(network, training)
-    state.set_base(fit_base(images, labels, 2, network.latent, network.base_resolution))
-    return Trainer(state, training, TrainingData(images, labels, 2))
+    data = TrainingData(images, labels, class_conditions(network))
+    state.set_base(fit_base(images, data.conditions, network.latent, network.base_resolution))
+    return Trainer(state, training, data)
 
 
 def traced(trainer) -> tuple[dict[str, list[float]], float]:

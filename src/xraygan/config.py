@@ -94,7 +94,12 @@ class PixelSettings(Settings):
     labels: str | None = Field(
         None,
         description="Findings that become classes, separated by commas; all of them by default. "
-        "A film with several is left out.",
+        "A film with several is left out, unless --multi-label is given.",
+    )
+    multi_label: bool = Field(
+        False,
+        description="Keep the films with several labels: a class is then a set of labels, such as "
+        "Effusion+Pneumonia, and the networks are told each label of a film.",
     )
     negative: str = Field(
         "No Finding",
@@ -228,6 +233,8 @@ GROUPS: dict[str, type[Settings]] = {
 """The groups of `RunSettings` by name."""
 
 Width = Annotated[int, Field(ge=8, le=1024)]
+MAX_LABELS = 256
+LabelNumber = Annotated[int, Field(ge=0, lt=MAX_LABELS)]
 
 
 class ModelSettings(Settings):
@@ -235,15 +242,37 @@ class ModelSettings(Settings):
 
     The bounds matter: a model file from anywhere is built from these numbers, and a
     hostile one must not be able to ask for more memory than there is.
+
+    Attributes:
+        label_sets: the numbers of the labels that each class stands for; empty where every
+            class is a label of its own.
     """
 
     resolution: TrainableSide
-    num_classes: int = Field(ge=1, le=256)
+    num_classes: int = Field(ge=1, le=4096)
+    label_sets: tuple[tuple[LabelNumber, ...], ...] = ()
     latent: int = Field(ge=1, le=512)
     generator_widths: tuple[Width, Width, Width, Width]
     discriminator_widths: tuple[Width, ...] = Field(min_length=1, max_length=8)
     noise_scale: float = Field(0.1, ge=0, le=1)
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
+
+    @model_validator(mode="after")
+    def _labels_fit(self) -> Self:
+        if self.label_sets and len(self.label_sets) != self.num_classes:
+            raise ValueError("label_sets: expected one set of labels a class")
+        if not all(self.label_sets):
+            raise ValueError("label_sets: a class without a label")
+        if self.num_labels > MAX_LABELS:
+            raise ValueError(f"num_classes: more than {MAX_LABELS} labels")
+        return self
+
+    @property
+    def num_labels(self) -> int:
+        """Length of the networks' condition: labels where classes are sets of them, or classes."""
+        if not self.label_sets:
+            return self.num_classes
+        return 1 + max(number for numbers in self.label_sets for number in numbers)
 
     @property
     def base_resolution(self) -> int:

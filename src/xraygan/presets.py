@@ -1,5 +1,7 @@
 """Rules that turn the data and a preset into the shape of the networks."""
 
+from collections.abc import Sequence
+
 from xraygan.config import ModelSettings, TrainingSettings
 
 MAX_COMPONENTS = 512
@@ -18,7 +20,7 @@ DISCRIMINATOR_STAGES = {32: 3, 64: 4, 128: 5, 256: 5, 512: 6}
 def model_settings(
     training: TrainingSettings,
     resolution: int,
-    num_classes: int,
+    labels_of_classes: Sequence[Sequence[str]],
     num_images: int,
     num_patients: int,
     compute_dtype: str,
@@ -28,7 +30,7 @@ def model_settings(
     Args:
         training: for its preset.
         resolution: side of the images.
-        num_classes: K.
+        labels_of_classes: names; one each where classes are no sets of labels.
         num_images: training images.
         num_patients: distinct patients among them.
         compute_dtype: "float32" or "bfloat16".
@@ -39,7 +41,8 @@ def model_settings(
     return ModelSettings.parse(
         {
             "resolution": resolution,
-            "num_classes": num_classes,
+            "num_classes": len(labels_of_classes),
+            "label_sets": label_sets(labels_of_classes),
             "latent": num_components(num_images, num_patients),
             "generator_widths": generator,
             "discriminator_widths": (finer + discriminator)[-stages:],
@@ -47,6 +50,14 @@ def model_settings(
         },
         "preset",
     )
+
+
+def label_sets(labels_of_classes: Sequence[Sequence[str]]) -> tuple[tuple[int, ...], ...]:
+    """The labels of each class by number, in order of names; () where each class is one label."""
+    names = sorted({name for names in labels_of_classes for name in names})
+    if len(names) == len(labels_of_classes) and all(len(own) == 1 for own in labels_of_classes):
+        return ()
+    return tuple(tuple(sorted(map(names.index, own))) for own in labels_of_classes)
 
 
 def num_components(num_images: int, num_patients: int) -> int:

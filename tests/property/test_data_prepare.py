@@ -171,6 +171,7 @@ OTHER = {
     "labels": "A",
     "negative": "Normal",
     "find_text": True,
+    "multi_label": True,
     "views": "all",
     "where": "age >= 0",
     "validation_fraction": 0.2,

@@ -9,7 +9,8 @@ from xraygan.presets import DISCRIMINATOR_STAGES, WIDTHS, model_settings, num_co
 
 def of(preset: str, resolution: int, num_classes: int = 2) -> ModelSettings:
     training = TrainingSettings(preset=preset)
-    return model_settings(training, resolution, num_classes, 1000, 400, "bfloat16")
+    classes = [[str(number)] for number in range(num_classes)]
+    return model_settings(training, resolution, classes, 1000, 400, "bfloat16")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from xraygan.data.remarks import check_enough, nothing_usable, refusal_notes, si
 from xraygan.data.reuse import Earlier, Reuse, own_values, pixels_key
 from xraygan.data.splits import assign, keep_all
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 """Part of every key: raise it when the same files and settings give other pixels or splits."""
 
 Arrange = Callable[
@@ -143,6 +143,7 @@ def build(
             "pixels": pixels_key(settings),
             "source_format": listing.format,
             "final": listing.final,
+            "label_sets": listing.label_sets,
             "classes": sorted(set(manifest["label"])),
             "notes": [*listing.notes, *refusal_notes(refused), *arrange_notes],
         },

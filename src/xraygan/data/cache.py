@@ -21,7 +21,7 @@ from xraygan.data.duplicates import is_duplicate
 from xraygan.data.entries import sort_key
 from xraygan.data.hashes import hash_files
 from xraygan.data.ingest import strict_error
-from xraygan.data.listing import Listing, is_left_out
+from xraygan.data.listing import LABEL_JOIN, Listing, is_left_out
 from xraygan.data.manifest import SPLITS, column
 from xraygan.data.reuse import Earlier, pixels_key
 from xraygan.data.sources import list_source
@@ -54,6 +54,7 @@ class Dataset:
         folder: where in the cache it lies.
         source_format: how the source was read ("folders", "csv", "nih", …).
         final: the source was a prepared data set; its splits and patients' keys were taken.
+        label_sets: a class is a set of labels, joined by `xraygan.data.listing.LABEL_JOIN`.
     """
 
     images: np.ndarray
@@ -65,6 +66,14 @@ class Dataset:
     folder: Path
     source_format: str = "folders"
     final: bool = False
+    label_sets: bool = False
+
+    @property
+    def labels_of_classes(self) -> tuple[tuple[str, ...], ...]:
+        """The labels that each class stands for: its name alone, where classes are no sets."""
+        if not self.label_sets:
+            return tuple((name,) for name in self.classes)
+        return tuple(tuple(name.split(LABEL_JOIN)) for name in self.classes)
 
     def split(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Images and class numbers of one split, without copying the images.
@@ -244,6 +253,7 @@ def _key(
         "settings": settings.model_dump(mode="json", exclude=_NOT_IN_KEY),
         "notes": listing.notes,
         "final": listing.final,
+        "label_sets": listing.label_sets,
         "files": [
             [name, hashes[name], file.split, file.label, file.labels, [*vars(file.facts).values()]]
             for file in listing.files
@@ -281,6 +291,7 @@ def _load(folder: Path) -> Dataset | None:
         folder=folder,
         source_format=description["source_format"],
         final=description["final"],
+        label_sets=description["label_sets"],
     )
 
 

@@ -23,6 +23,9 @@ SPLIT_NAMES = {
 SUSPECTED = "suspected"
 """In the column `burned_in`: the film seems to have text in it."""
 
+LABEL_JOIN = "+"
+"""Between the labels in the name of a class that is a set of labels."""
+
 _LEFT_OUT = "left out: "
 
 
@@ -89,6 +92,7 @@ class Listing:
         notes: plain sentences for the user.
         format: how the source was read ("folders", "csv", "nih", …).
         final: the splits are those of a prepared data set: nothing is to be moved or dropped.
+        label_sets: a class is a set of labels, joined by `LABEL_JOIN`.
     """
 
     files: tuple[ImageFile, ...]
@@ -96,6 +100,7 @@ class Listing:
     notes: tuple[str, ...]
     format: str = "folders"
     final: bool = False
+    label_sets: bool = False
 
 
 def left_out(why: str) -> str:

@@ -182,6 +182,7 @@ def _description(
         "settings": settings.model_dump(mode="json"),
         "resolution": int(dataset.images.shape[1]),
         "classes": list(dataset.classes),
+        "label_sets": dataset.label_sets,
         "counts": counts,
         "patients": {split: dataset.patients(split) for split in SPLITS},
         "refused": dict(sorted(reasons.items())),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xraygan.config import PixelSettings
-from xraygan.data.listing import Facts, left_out
+from xraygan.data.listing import LABEL_JOIN, Facts, left_out
 from xraygan.data.query import as_name, compile_where
 from xraygan.data.tables import nearest
 from xraygan.errors import XrayganError
@@ -51,14 +51,18 @@ class Selection:
     Args:
         settings: `labels`, `negative`, `views` and `where` count.
         columns: of the source's table.
+        multi_label: a class is a set of labels.
 
     Raises:
         XrayganError: a bad question.
     """
 
-    def __init__(self, settings: PixelSettings, columns: Iterable[str] = ()) -> None:
+    def __init__(
+        self, settings: PixelSettings, columns: Iterable[str] = (), multi_label: bool = False
+    ) -> None:
         self.vocabulary = split_list(settings.labels)
         self.negative = settings.negative
+        self.multi_label = multi_label
         self._views = frozenset(view.upper() for view in split_list(settings.views))
         self._all_views = frozenset(v.lower() for v in self._views) == _ALL_VIEWS
         self._where: Callable[[Mapping[str, Any]], bool] | None = None
@@ -76,12 +80,12 @@ class Selection:
         wanted = frozenset(self.vocabulary)
         found = stated.findings & wanted if wanted else stated.findings - stated.beside
         unsure = stated.uncertain & wanted if wanted else stated.uncertain - stated.beside
-        if len(found) > 1:
+        if len(found) > 1 and not self.multi_label:
             return "", left_out(f"it has {len(found)} of the labels, and a class is one")
         if unsure:
             return "", left_out("a label of it is uncertain")
         if found:
-            return next(iter(found)), ""
+            return LABEL_JOIN.join(sorted(found)), ""
         if stated.negative or self.negative in stated.findings:
             return self.negative, ""
         if stated.findings or stated.uncertain:
@@ -120,8 +124,15 @@ class Selection:
         """Find labels that were asked for and are nowhere in the source.
 
         Raises:
-            XrayganError: one is not among `stated`; the nearest is named.
+            XrayganError: one is not among `stated`; the nearest is named. Or one cannot be
+                joined with others.
         """
+        for label in sorted(stated) if self.multi_label else ():
+            if LABEL_JOIN in label:
+                raise XrayganError(
+                    f"--multi-label: the label '{label}' has a {LABEL_JOIN}, which joins labels; "
+                    "rename it in the table"
+                )
         for label in self.vocabulary:
             if label not in stated and label != self.negative:
                 raise XrayganError(
@@ -142,5 +153,6 @@ def several_note(reasons: Counter[str]) -> list[str]:
         return []
     return [
         f"{several:,} films have several of the labels and are left out: a film is in one class. "
-        "--labels chooses fewer labels; the data set's column 'labels' keeps all of each film's."
+        "--multi-label keeps them, --labels chooses fewer labels; the data set's column 'labels' "
+        "keeps all of each film's."
     ]

@@ -6,6 +6,7 @@ tables gives rows; each row finds its file; what the user did not ask for is lef
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from xraygan.config import PixelSettings
@@ -52,7 +53,7 @@ def list_source(source: Path, settings: PixelSettings, skip: Collection[Path] = 
 
     Args:
         source: see `docs/data.md` for what is recognised.
-        settings: format, column, labels, negative, views and where count.
+        settings: format, column, labels, multi_label, negative, views and where count.
         skip: folders to leave out (the cache, if someone put it inside the source).
 
     Raises:
@@ -112,7 +113,7 @@ def _recognised(source: Path, tree: Tree, settings: PixelSettings) -> Table | No
 
 def _selected(listing: Listing, settings: PixelSettings) -> Listing:
     """Class folders and arrays, with the user's wishes applied."""
-    selection = Selection(settings)
+    selection = Selection(settings, multi_label=settings.multi_label)
     selection.check_labels({label for file in listing.files for label in _labels(file)})
     files, refused = [], list(listing.refused)
     for file in listing.files:
@@ -124,7 +125,8 @@ def _selected(listing: Listing, settings: PixelSettings) -> Listing:
             refused.append((file.name, reason))
         else:
             files.append(_relabelled(file, label))
-    return _listing(files, refused, list(listing.notes), listing.format)
+    listing = replace(listing, label_sets=settings.multi_label)
+    return _listing(files, refused, listing)
 
 
 def _labels(file: ImageFile) -> tuple[str, ...]:
@@ -137,7 +139,8 @@ def _relabelled(file: ImageFile, label: str) -> ImageFile:
 
 def _matched(tree: Tree, table: Table, settings: PixelSettings) -> Listing:
     """Rows with their files."""
-    selection = Selection(settings, table.frame.columns)
+    label_sets = settings.multi_label or table.label_sets
+    selection = Selection(settings, table.frame.columns, label_sets)
     selection.check_labels({f for row in table.rows for f in row.stated.labels})
     asked = table.frame.columns if selection.asks_columns else []
     columns = {as_name(str(name)): values(table.frame, name) for name in asked}
@@ -165,7 +168,8 @@ def _matched(tree: Tree, table: Table, settings: PixelSettings) -> Listing:
         if entry.name not in rows and not not_an_image(entry.name):
             refused[entry.name] = left_out("no row of the table names it")
     _check_any(rows, table)
-    return _listing(list(files.values()), list(refused.items()), [], table.format, table.final)
+    listing = Listing((), (), (), table.format, table.final, label_sets)
+    return _listing(list(files.values()), list(refused.items()), listing)
 
 
 def _wanted(
@@ -191,13 +195,9 @@ def _check_any(rows: Mapping[str, Row], table: Table) -> None:
         )
 
 
-def _listing(
-    files: list[ImageFile],
-    refused: list[tuple[str, str]],
-    notes: list[str],
-    kind: str,
-    final: bool = False,
-) -> Listing:
+def _listing(files: list[ImageFile], refused: list[tuple[str, str]], listing: Listing) -> Listing:
+    """The listing with these files and refusals, sorted, and with what is to be said of them."""
+    notes = list(listing.notes)
     reasons = Counter(reason for _, reason in refused if is_left_out(reason))
     notes += several_note(reasons)
     if reasons:
@@ -205,7 +205,7 @@ def _listing(
         notes.append(f"{reasons.total():,} files are not used: {told.replace(left_out(''), '')}.")
     files.sort(key=lambda file: sort_key(file.name))
     refused.sort(key=lambda item: sort_key(item[0]))
-    return Listing(tuple(files), tuple(refused), tuple(notes), kind, final)
+    return replace(listing, files=tuple(files), refused=tuple(refused), notes=tuple(notes))
 
 
 class _Index:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from xraygan.errors import XrayganError
+from xraygan.models.conditions import class_conditions
 from xraygan.models.files import Model
 from xraygan.models.generator import build_generator
 from xraygan.models.sample import latents, to_grey
@@ -102,7 +103,7 @@ def _inputs(model: Model, seeds: range) -> list[np.ndarray]:
     """Image 0 of each seed, the classes in turn."""
     network = model.description.network
     drawn = [latents(network, seed, 0) for seed in seeds]
-    condition = np.eye(network.num_classes, dtype=np.float32)
+    condition = class_conditions(network)
     return [
         np.stack([z for z, _ in drawn]),
         np.stack([noise for _, noise in drawn]),

@@ -24,11 +24,11 @@ def build_discriminator(settings: ModelSettings, seed: int = 0) -> keras.Model:
 
     Returns:
         A model of two inputs, `image` [B, R, R, 1] float32 in [-1, 1] and `condition`
-        [B, K] float32, and one output, the score [B, 1] float32.
+        [B, K] float32 (see `class_conditions`), and one output, the score [B, 1] float32.
     """
     widths = settings.discriminator_widths
     image = keras.Input((settings.resolution, settings.resolution, 1), name="image")
-    condition = keras.Input((settings.num_classes,), name="condition")
+    condition = keras.Input((settings.num_labels,), name="condition")
     initialisers = blocks.Initialisers(seed + 1, num_blocks=2 * len(widths))
 
     features = blocks.cast(image, settings.compute_dtype)

@@ -34,7 +34,7 @@ def _safe_folder_name(name: str) -> str:
     return name
 
 
-ClassName = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_safe_folder_name)]
+ClassName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_safe_folder_name)]
 
 
 class ModelFile(Settings):
@@ -42,7 +42,7 @@ class ModelFile(Settings):
 
     format: int = Field(FORMAT, ge=1, le=FORMAT)
     network: ModelSettings
-    classes: tuple[ClassName, ...] = Field(min_length=1, max_length=256)
+    classes: tuple[ClassName, ...] = Field(min_length=1, max_length=4096)
     class_counts: tuple[Annotated[int, Field(ge=0, le=10**12)], ...]
     images_seen: int = Field(ge=0)
     weights_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")

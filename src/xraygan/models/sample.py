@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from xraygan.config import ModelSettings
+from xraygan.models.conditions import class_conditions
 
 CHUNK = 32
 """Images computed together. Always the same number and the same place for an index, since
@@ -74,11 +75,11 @@ def _inputs(
     """Latents, noise and conditions of one full batch, of which only `places` are asked for."""
     z = np.zeros((CHUNK, settings.latent), np.float32)
     noise = np.zeros((CHUNK, settings.resolution, settings.resolution, 1), np.float32)
-    condition = np.zeros((CHUNK, settings.num_classes), np.float32)
-    condition[:, 0] = 1
+    conditions = class_conditions(settings)
+    condition = np.repeat(conditions[:1], CHUNK, axis=0)
     for place, position in places.items():
         z[place], noise[place] = latents(settings, seed, indices[position])
-        condition[place] = np.eye(settings.num_classes, dtype=np.float32)[labels[position]]
+        condition[place] = conditions[labels[position]]
     return z, noise, condition
 
 

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from xraygan.config import ModelSettings
+from xraygan.models.conditions import class_conditions
 from xraygan.models.sample import CHUNK, drawn, latents, to_grey
 
 
@@ -53,10 +54,10 @@ def walk(
     t[: len(shares)] = shares
     length = np.sqrt((1 - t) ** 2 + t**2)
     ends = [latents(settings, one.seed, one.index) for one in (start, end)]
-    one_hot = np.eye(settings.num_classes, dtype=np.float32)
+    conditions = class_conditions(settings)
     z = _mixed(ends[0][0], ends[1][0], t, length)
     noise = _mixed(ends[0][1], ends[1][1], t, length)
-    condition = _mixed(one_hot[start.label], one_hot[end.label], t, np.ones_like(t))
+    condition = _mixed(conditions[start.label], conditions[end.label], t, np.ones_like(t))
     return to_grey(drawn(generator, [psi * z, noise, condition]))[: len(shares)]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from xraygan.errors import XrayganError
+from xraygan.models.conditions import class_conditions
 from xraygan.models.files import Model
 from xraygan.models.sample import drawn, latents, to_grey
 from xraygan.models.walk import End, walk
@@ -101,11 +102,13 @@ def along_directions(
     if not 1 <= count <= network.latent:
         raise XrayganError(f"--directions {count}: choose 1 to {network.latent}")
     label = _label(model, class_name)
-    factor = np.asarray(model.generator.get_layer("base").class_factors)[label]
+    condition = class_conditions(network)[label]
+    factors = np.asarray(model.generator.get_layer("base").class_factors)
+    factor = np.tensordot(condition / condition.sum(), factors, 1)
     axes = np.linalg.svd(factor)[0].T[:count]
     z, noise = latents(network, seed, 0)
     noises = np.repeat(noise[None], steps + 1, 0)
-    conditions = np.eye(network.num_classes, dtype=np.float32)[[label] * (steps + 1)]
+    conditions = np.repeat(condition[None], steps + 1, 0)
     places = np.linspace(-REACH, REACH, steps + 1)
     rows = []
     for axis in axes:

@@ -10,18 +10,17 @@ MAX_IMAGES = 50_000
 
 
 def fit_base(
-    images: np.ndarray, labels: np.ndarray, num_classes: int, latent: int, resolution: int
+    images: np.ndarray, conditions: np.ndarray, latent: int, resolution: int
 ) -> dict[str, np.ndarray]:
     """The weights of `LinearGaussian` for these training images.
 
-    A class's covariance is estimated from its n images and drawn towards the covariance
-    within all classes by latent / (latent + n), so that a class of ten images borrows the
+    A label's covariance is estimated from its n images and drawn towards the covariance
+    within all labels by latent / (latent + n), so that a label of ten images borrows the
     variety of the others.
 
     Args:
         images: uint8 [N, R, R].
-        labels: int32 [N] in [0, num_classes).
-        num_classes: K.
+        conditions: float32 [N, K], 1 for each label that an image has and 0 elsewhere.
         latent: number of components, at most N - 1 (1 where N is 1).
         resolution: side of the base; larger images are averaged down to it.
 
@@ -30,24 +29,21 @@ def fit_base(
         class_factors [K, latent, latent] (transposed Cholesky factors), P = resolution².
     """
     chosen = np.linspace(0, len(images) - 1, min(len(images), MAX_IMAGES)).astype(np.int64)
-    labels = labels[chosen]
+    conditions = conditions[chosen]
     pixels = np.stack([_base_pixels(images[number], resolution) for number in chosen])
     mean = pixels.mean(axis=0, dtype=np.float64).astype(np.float32)
     pixels -= mean
     _, _, components = randomized_svd(pixels, latent, random_state=0)
     coordinates = (pixels @ components.T).astype(np.float64)
 
-    class_means = np.zeros((num_classes, latent))
-    within = np.zeros((latent, latent))
-    for number in range(num_classes):
-        mine = coordinates[labels == number]
-        if len(mine):
-            class_means[number] = mine.mean(axis=0)
-            within += (mine - class_means[number]).T @ (mine - class_means[number])
-    within /= max(len(labels) - num_classes, 1)
-    factors = [
-        _factor(coordinates[labels == number], within, latent) for number in range(num_classes)
-    ]
+    members = [np.flatnonzero(has_it) for has_it in conditions.T]
+    class_means = np.stack(
+        [coordinates[m].mean(axis=0) if len(m) else np.zeros(latent) for m in members]
+    )
+    shares = conditions / conditions.sum(axis=1, keepdims=True)
+    rests = coordinates - shares @ class_means
+    within = rests.T @ rests / max(len(rests) - len(members), 1)
+    factors = [_factor(coordinates[m], within, latent) for m in members]
     return {
         "mean": mean,
         "components": components.astype(np.float32),

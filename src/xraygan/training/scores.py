@@ -7,6 +7,7 @@ import numpy as np
 
 from xraygan.config import ModelSettings
 from xraygan.errors import XrayganError
+from xraygan.models.conditions import class_conditions
 from xraygan.models.discriminator import build_discriminator
 from xraygan.runs import CONFIG, read_json
 from xraygan.sets import ImageSet
@@ -45,16 +46,20 @@ def discriminator_scores(run: Path, *sets: ImageSet) -> list[np.ndarray]:
         ]
     )
     classes = config["data"]["classes"]
-    return [_scores(discriminator, network.resolution, classes, run, images) for images in sets]
+    return [_scores(discriminator, network, classes, run, images) for images in sets]
 
 
 def _scores(
-    discriminator: keras.Model, resolution: int, classes: list[str], run: Path, images: ImageSet
+    discriminator: keras.Model,
+    network: ModelSettings,
+    classes: list[str],
+    run: Path,
+    images: ImageSet,
 ) -> np.ndarray:
-    if images.images.shape[1] != resolution:
+    if images.images.shape[1] != network.resolution:
         raise XrayganError(
-            f"{run} was trained at {resolution} pixels, the images are {images.images.shape[1]}: "
-            f"give --resolution {resolution}"
+            f"{run} was trained at {network.resolution} pixels, the images are "
+            f"{images.images.shape[1]}: give --resolution {network.resolution}"
         )
     unknown = [name for name in images.classes if name not in classes]
     if unknown:
@@ -63,10 +68,11 @@ def _scores(
             "cannot be asked about these images; leave out --model"
         )
     numbers = np.array([classes.index(name) for name in images.classes])[images.labels]
+    conditions = class_conditions(network)
     parts = []
     for start in range(0, len(images), _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
         pixels = images.images[rows, ..., None].astype(np.float32) / 127.5 - 1
-        condition = np.eye(len(classes), dtype=np.float32)[numbers[rows]]
+        condition = conditions[numbers[rows]]
         parts.append(np.asarray(discriminator([pixels, condition], training=False))[:, 0])
     return np.concatenate(parts) if parts else np.empty(0, np.float32)

@@ -13,6 +13,7 @@ import numpy as np
 from xraygan.config import LENGTHS, ModelSettings, RunSettings
 from xraygan.data.cache import Dataset
 from xraygan.errors import XrayganError
+from xraygan.models.conditions import class_conditions
 from xraygan.models.files import is_whole
 from xraygan.presets import model_settings
 from xraygan.progress import Reporter
@@ -77,8 +78,6 @@ def train_run(
         TrainingFailedError: training itself failed.
     """
     images, labels = dataset.split("train")
-    data = TrainingData(images, labels, len(dataset.classes))
-    validation = TrainingData(*dataset.split("val"), len(dataset.classes))
     check_batch(settings, len(images))
     stored = run.read_config()
     described = describe(dataset, settings, choices)
@@ -86,7 +85,7 @@ def train_run(
         network = model_settings(
             settings.training,
             settings.data.resolution,
-            len(dataset.classes),
+            dataset.labels_of_classes,
             len(images),
             dataset.patients("train"),
             compute_dtype(settings.training.precision, choices.device),
@@ -105,12 +104,12 @@ def train_run(
             described[name] = stored.get(name) if same_length else None
     run.write_config(described)
 
+    data = TrainingData(images, labels, class_conditions(network))
+    validation = TrainingData(*dataset.split("val"), class_conditions(network))
     state = TrainState(network, settings.training)
     newest = load_newest(run.path / "checkpoints", reporter.note)
     if newest is None:
-        state.set_base(
-            fit_base(images, labels, data.num_classes, network.latent, network.base_resolution)
-        )
+        state.set_base(fit_base(images, data.conditions, network.latent, network.base_resolution))
         facts: dict[str, Any] = {}
     else:
         state.from_arrays(newest.arrays)
@@ -122,7 +121,7 @@ def train_run(
     total = described["total_images"]
 
     model_facts = {
-        "class_counts": np.bincount(labels, minlength=data.num_classes).tolist(),
+        "class_counts": np.bincount(labels, minlength=len(dataset.classes)).tolist(),
         "made_with": described["versions"],
         "notice": NOTICE,
         "seed": settings.training.seed,

@@ -19,11 +19,22 @@ UNTIMED_IMAGES = 10**6
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What the networks learn from: uint8 [N, R, R] and int32 [N] in [0, num_classes)."""
+    """What the networks learn from.
+
+    Attributes:
+        images: uint8 [N, R, R].
+        labels: int32 [N], class numbers.
+        class_conditions: float32 [classes, K], what the networks are told of each class.
+    """
 
     images: np.ndarray
     labels: np.ndarray
-    num_classes: int
+    class_conditions: np.ndarray
+
+    @property
+    def conditions(self) -> np.ndarray:
+        """Of each image, float32 [N, K]."""
+        return self.class_conditions[self.labels]
 
 
 class Trainer:
@@ -41,7 +52,7 @@ class Trainer:
         self._data = data
         self._order = BatchOrder(len(data.images), settings.seed)
         self._steps = compiled_steps(state, settings)
-        self._conditions = np.eye(data.num_classes, dtype=np.float32)[data.labels]
+        self._conditions = data.conditions
         self._on_device: tuple[tf.Tensor, tf.Tensor] | None = None
         if data.images.nbytes <= DEVICE_BYTES:
             self._on_device = tf.constant(data.images), tf.constant(self._conditions)

@@ -105,6 +105,7 @@ def test_every_setting_is_a_flag_of_its_own_type() -> None:
         "keep_splits": True,
         "near_duplicates": "drop",
         "find_text": True,
+        "multi_label": True,
         "kimg": 2.5,
         "batch": 12,
         "seed": 4,

@@ -123,6 +123,7 @@ def test_changed_file_makes_another_data_set(source: Path, cached: Path) -> None
         {"patient_pattern": r"(phantom\d+)"},
         {"validation_fraction": 0.2},
         {"split_seed": 1},
+        {"multi_label": True},
     ],
 )
 def test_key_follows_every_setting(source: Path, cached: Path, change: dict) -> None:
@@ -142,6 +143,7 @@ def test_every_setting_but_strict_is_in_the_key() -> None:
         "format",
         "column",
         "labels",
+        "multi_label",
         "negative",
         "views",
         "where",

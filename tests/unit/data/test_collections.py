@@ -371,3 +371,22 @@ def test_stylegan(tmp_path: Path) -> None:
     assert classes(listing) == {"img00000000.png": "class 6", "img00000001.png": "class 1"}
     (tmp_path / "dataset.json").write_text('{"labels": null}')
     assert listed(tmp_path).format == "folders"
+
+
+def test_nih_with_several_labels_a_film(nih: Path) -> None:
+    listing = listed(nih, labels="Cardiomegaly,Effusion,Pneumonia,Emphysema", multi_label=True)
+    assert listing.label_sets
+    assert classes(listing) == {
+        "00000001_000.png": "Cardiomegaly",
+        "00000001_001.png": "Cardiomegaly+Emphysema",
+        "00000002_000.png": "No Finding",
+        "00000003_000.png": "Effusion+Pneumonia",
+    }
+
+
+def test_a_label_that_cannot_be_joined(tmp_path: Path) -> None:
+    films(tmp_path, "a.png", "b.png")
+    table(tmp_path / "films.csv", "path,label", "a.png,HIV+", "b.png,TB")
+    assert classes(listed(tmp_path)) == {"a.png": "HIV+", "b.png": "TB"}
+    with pytest.raises(XrayganError, match=r"'HIV\+' has a \+"):
+        listed(tmp_path, multi_label=True)

@@ -285,3 +285,18 @@ def test_a_folder_that_cannot_be_written(source: Path, cached: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert not write_dataset(dataset, source.parent / "full", SMALL)["unchanged"]
+
+
+def test_sets_of_labels_come_back(tmp_path: Path, cached: Path) -> None:
+    rows = ["path,label,patient_id"]
+    for number in range(12):
+        films(tmp_path / "data", f"{number}.png", start=number)
+        rows.append(f"{number}.png,{('A', 'A|B', 'B|C|A', 'D')[number % 4]},{number}")
+    table(tmp_path / "data/films.csv", *rows)
+    options = SMALL.model_copy(update={"multi_label": True, "labels": "A,B,D"})
+    first = written(tmp_path / "data", tmp_path / "out", cached, options)
+    assert first.labels_of_classes == (("A",), ("A", "B"), ("D",))
+    for again in (SMALL, SMALL.model_copy(update={"multi_label": True}), options):
+        second = prepare(tmp_path / "out", again, cached)
+        assert second.labels_of_classes == first.labels_of_classes
+        assert sorted(second.manifest["label"]) == sorted(first.manifest["label"])

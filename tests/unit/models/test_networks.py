@@ -99,7 +99,7 @@ def test_a_new_generator_draws_its_base(resolution: int) -> None:
 
 
 def test_linear_gaussian_is_its_formula() -> None:
-    layer = LinearGaussian(resolution=4, latent=3, num_classes=2)
+    layer = LinearGaussian(resolution=4, latent=3, num_labels=2)
     random = np.random.default_rng(0)
     for weight in layer.weights:
         weight.assign(random.normal(size=weight.shape))
@@ -114,7 +114,7 @@ def test_linear_gaussian_is_its_formula() -> None:
 
 
 def test_linear_gaussian_has_the_classes_mean_and_covariance() -> None:
-    layer = LinearGaussian(resolution=4, latent=3, num_classes=2)
+    layer = LinearGaussian(resolution=4, latent=3, num_labels=2)
     random = np.random.default_rng(1)
     for weight in layer.weights:
         weight.assign(random.normal(size=weight.shape))
@@ -133,7 +133,7 @@ def test_linear_gaussian_has_the_classes_mean_and_covariance() -> None:
 
 
 def test_linear_gaussian_learns_nothing_and_builds_again() -> None:
-    layer = LinearGaussian(resolution=4, latent=3, num_classes=2)
+    layer = LinearGaussian(resolution=4, latent=3, num_labels=2)
     assert layer.trainable_weights == []
     again = LinearGaussian.from_config(layer.get_config())
     assert [w.shape for w in again.weights] == [w.shape for w in layer.weights]

@@ -25,6 +25,10 @@ def gaussian_films(count: int, rank: int = 3, seed: int = 0) -> tuple[np.ndarray
     return images, labels, truth
 
 
+def one_hot(labels: np.ndarray, count: int = 2) -> np.ndarray:
+    return np.eye(count, dtype=np.float32)[labels]
+
+
 def moments(base: dict[str, np.ndarray], label: int) -> tuple[np.ndarray, np.ndarray]:
     root = base["class_factors"][label] @ base["components"]
     return base["class_means"][label] @ base["components"] + base["mean"], root.T @ root
@@ -32,7 +36,7 @@ def moments(base: dict[str, np.ndarray], label: int) -> tuple[np.ndarray, np.nda
 
 def test_recovers_the_mean_and_covariance_of_each_class() -> None:
     images, labels, truth = gaussian_films(20_000)
-    base = fit_base(images, labels, 2, 3, SIDE)
+    base = fit_base(images, one_hot(labels), 3, SIDE)
     for label in range(2):
         mean, covariance = moments(base, label)
         assert np.abs(mean - truth["mean"][label]).max() < 0.02
@@ -42,7 +46,7 @@ def test_recovers_the_mean_and_covariance_of_each_class() -> None:
 def test_what_it_fits_is_what_the_layer_takes_and_draws() -> None:
     images, labels, truth = gaussian_films(4000)
     layer = LinearGaussian(SIDE, 3, 2)
-    for name, value in fit_base(images, labels, 2, 3, SIDE).items():
+    for name, value in fit_base(images, one_hot(labels), 3, SIDE).items():
         assert value.dtype == np.float32
         getattr(layer, name).assign(value)
     z = np.random.default_rng(5).normal(size=(4000, 3)).astype(np.float32)
@@ -55,7 +59,7 @@ def test_what_it_fits_is_what_the_layer_takes_and_draws() -> None:
 def test_shrinkage_by_its_formula() -> None:
     images, labels, _ = gaussian_films(40)
     latent = 4
-    base = fit_base(images, labels, 2, latent, SIDE)
+    base = fit_base(images, one_hot(labels), latent, SIDE)
     pixels = images.reshape(40, -1) / 127.5 - 1
     coordinates = (pixels - pixels.mean(axis=0)) @ base["components"].T
     parts = [coordinates[labels == label] for label in range(2)]
@@ -69,7 +73,7 @@ def test_shrinkage_by_its_formula() -> None:
 
 def test_components_are_the_leading_ones() -> None:
     images, labels, _ = gaussian_films(300)
-    components = fit_base(images, labels, 2, 3, SIDE)["components"]
+    components = fit_base(images, one_hot(labels), 3, SIDE)["components"]
     pixels = images.reshape(300, -1) / 127.5 - 1
     exact = np.linalg.svd(pixels - pixels.mean(axis=0), full_matrices=False)[2][:3]
     assert np.allclose(np.abs(np.sum(components * exact, axis=1)), 1, atol=1e-3)
@@ -81,7 +85,7 @@ def finite(base: dict[str, np.ndarray]) -> None:
 
 def test_one_class() -> None:
     images, labels, _ = gaussian_films(50)
-    base = fit_base(images, labels * 0, 1, 3, SIDE)
+    base = fit_base(images, one_hot(labels * 0, 1), 3, SIDE)
     finite(base)
     mean, _ = moments(base, 0)
     assert np.allclose(mean, images.reshape(50, -1).mean(axis=0) / 127.5 - 1, atol=1e-4)
@@ -90,7 +94,7 @@ def test_one_class() -> None:
 @pytest.mark.parametrize("labels", [[0, 1], [0, 0], [1, 1]])
 def test_two_images(labels: list[int]) -> None:
     images, _, _ = gaussian_films(2)
-    base = fit_base(images, np.array(labels, np.int32), 2, 1, SIDE)
+    base = fit_base(images, one_hot(np.array(labels)), 1, SIDE)
     finite(base)
     for label in range(2):
         present = images[np.array(labels) == label].reshape(-1, SIDE * SIDE) / 127.5 - 1
@@ -101,7 +105,7 @@ def test_two_images(labels: list[int]) -> None:
 @pytest.mark.parametrize("count", [1, 2, 9])
 def test_equal_images(count: int) -> None:
     images = np.repeat(gaussian_films(1)[0], count, axis=0)
-    base = fit_base(images, np.zeros(count, np.int32), 1, max(1, count - 1), SIDE)
+    base = fit_base(images, one_hot(np.zeros(count, int), 1), max(1, count - 1), SIDE)
     finite(base)
     mean, covariance = moments(base, 0)
     assert np.allclose(mean, images[0].ravel() / 127.5 - 1, atol=1e-4)
@@ -111,7 +115,7 @@ def test_equal_images(count: int) -> None:
 def test_a_class_of_one_image_borrows_the_others_variety() -> None:
     images, labels, _ = gaussian_films(101)
     labels = (np.arange(101) == 100).astype(np.int32)
-    base = fit_base(images, labels, 2, 3, SIDE)
+    base = fit_base(images, one_hot(labels), 3, SIDE)
     finite(base)
     pixels = images[:100].reshape(100, -1) / 127.5 - 1
     coordinates = pixels @ base["components"].T
@@ -122,16 +126,28 @@ def test_a_class_of_one_image_borrows_the_others_variety() -> None:
 def test_larger_images_are_averaged_down() -> None:
     fine = np.random.default_rng(0).integers(0, 256, (6, 128, 128), np.uint8)
     labels = np.array([0, 1] * 3, np.int32)
-    base = fit_base(fine, labels, 2, 5, 64)
+    base = fit_base(fine, one_hot(labels), 5, 64)
     assert base["components"].shape == (5, 64 * 64)
     blocks = fine.reshape(6, 64, 2, 64, 2).mean(axis=(2, 4))
     assert np.allclose(base["mean"], blocks.mean(axis=0).ravel() / 127.5 - 1, atol=1e-4)
     coarse = np.stack([cv2.resize(f, (64, 64), interpolation=cv2.INTER_AREA) for f in fine])
-    again = fit_base(coarse, labels, 2, 5, 64)
+    again = fit_base(coarse, one_hot(labels), 5, 64)
     assert np.abs(again["mean"] - base["mean"]).max() < 1 / 127
 
 
 def test_the_same_films_give_the_same_base() -> None:
     images, labels, _ = gaussian_films(60)
-    one, two = (fit_base(images, labels, 2, 3, SIDE) for _ in range(2))
+    one, two = (fit_base(images, one_hot(labels), 3, SIDE) for _ in range(2))
     assert all(np.array_equal(one[name], two[name]) for name in one)
+
+
+def test_an_image_of_two_labels_counts_for_both() -> None:
+    images, labels, _ = gaussian_films(60)
+    conditions = one_hot(labels)
+    conditions[:10] = 1
+    base = fit_base(images, conditions, 3, SIDE)
+    pixels = images.reshape(60, -1) / 127.5 - 1
+    coordinates = (pixels - pixels.mean(axis=0)) @ base["components"].T
+    for label in range(2):
+        mean = coordinates[conditions[:, label] == 1].mean(axis=0)
+        assert np.allclose(base["class_means"][label], mean, atol=1e-5)

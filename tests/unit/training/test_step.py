@@ -27,7 +27,7 @@ SEEN = 400  # half way: every schedule is between its ends
 def data(count: int = 12, seed: int = 0) -> TrainingData:
     random = np.random.default_rng(seed)
     images = random.integers(0, 256, (count, 32, 32), np.uint8)
-    return TrainingData(images, np.arange(count, dtype=np.int32) % 2, 2)
+    return TrainingData(images, np.arange(count, dtype=np.int32) % 2, np.eye(2, dtype=np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def shared(tiny: ModelSettings) -> tuple[TrainState, dict[str, np.ndarray]]:
     """A state that is not at its start: no weight is zero, the base is fitted."""
     state = TrainState(tiny, SETTINGS)
     films = data()
-    state.set_base(fit_base(films.images, films.labels, 2, tiny.latent, 32))
+    state.set_base(fit_base(films.images, films.conditions, tiny.latent, 32))
     random = np.random.default_rng(1)
     for network in (state.generator, state.discriminator, state.average):
         for weight in network.trainable_variables:

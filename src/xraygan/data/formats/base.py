@@ -43,6 +43,7 @@ class Table:
         frame: the table itself, for `--where`.
         folder: parts of the folder that the rows' paths start from.
         final: it is that of a prepared data set.
+        label_sets: see `Listing`.
     """
 
     format: str
@@ -50,6 +51,7 @@ class Table:
     frame: pd.DataFrame
     folder: tuple[str, ...] = ()
     final: bool = False
+    label_sets: bool = False
 
 
 def find_tables(tree: Tree, pattern: str) -> list[Entry]:

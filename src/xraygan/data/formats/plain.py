@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ from xraygan.config import PixelSettings
 from xraygan.data.entries import Entry, Tree, nfc
 from xraygan.data.formats.base import Row, Table, find_tables, split_named
 from xraygan.data.headers import Refusal
-from xraygan.data.listing import SINGLE_CLASS, SUSPECTED, Facts
+from xraygan.data.listing import LABEL_JOIN, SINGLE_CLASS, SUSPECTED, Facts
 from xraygan.data.selection import Stated, split_list
 from xraygan.data.tables import (
     first_present,
@@ -82,17 +83,20 @@ def imagefolder(tree: Tree, settings: PixelSettings) -> Table | None:
     ]
     if not tables:
         return None
-    table = _understood("imagefolder", tables, _renamed(settings.column), settings)
-    return replace(table, final=is_prepared(tree))
+    prepared = _prepared(tree)
+    sets = prepared is not None and prepared.get("label_sets") is True
+    table = _understood("imagefolder", tables, _renamed(settings.column), settings, sets)
+    return replace(table, final=prepared is not None, label_sets=sets)
 
 
-def is_prepared(tree: Tree) -> bool:
-    """Whether this is what `prepare` wrote: its dataset.json says so."""
+def _prepared(tree: Tree) -> dict[str, Any] | None:
+    """The dataset.json of what `prepare` wrote; None of anything else."""
     for entry in tree.sidecars:
         if entry.parts == ("dataset.json",):
             with contextlib.suppress(Refusal, ValueError, AttributeError):
-                return json.loads(entry.place.read()).get("format") == PREPARED
-    return False
+                found = json.loads(entry.place.read())
+                return found if found.get("format") == PREPARED else None
+    return None
 
 
 def _renamed(option: str | None) -> dict[str, str]:
@@ -113,8 +117,13 @@ def _renamed(option: str | None) -> dict[str, str]:
 
 
 def _understood(
-    kind: str, tables: Iterable[Entry], renamed: Mapping[str, str], settings: PixelSettings
+    kind: str,
+    tables: Iterable[Entry],
+    renamed: Mapping[str, str],
+    settings: PixelSettings,
+    label_sets: bool = False,
 ) -> Table:
+    """All rows of the tables; `label_sets`: the label is several, joined."""
     frames: list[pd.DataFrame] = []
     rows: list[Row] = []
     # An imagefolder's class may be its folder; a flat folder has none to take.
@@ -125,9 +134,11 @@ def _understood(
         if "path" not in renamed and "file_name" in frame.columns:
             renamed = {**renamed, "path": "file_name"}
         columns = _columns(entry.name, frame, renamed, needed)
-        if settings.labels and "label" not in renamed and "labels" in frame.columns:
+        every = settings.labels or (settings.multi_label and not label_sets)
+        if every and "label" not in renamed and "labels" in frame.columns:
             columns["label"] = "labels"
-        rows += _rows(entry, frame, columns, sum(map(len, frames)))
+        joined = LABEL_JOIN if label_sets and columns["label"] != "labels" else "|"
+        rows += _rows(entry, frame, columns, sum(map(len, frames)), joined)
         frames.append(frame)
     whole = pd.concat(frames, ignore_index=True).fillna("") if len(frames) > 1 else frames[0]
     return Table(kind, rows, whole)
@@ -157,10 +168,11 @@ def _columns(
 
 
 def _rows(
-    entry: Entry, frame: pd.DataFrame, columns: Mapping[str, str | None], start: int
+    entry: Entry, frame: pd.DataFrame, columns: Mapping[str, str | None], start: int, joined: str
 ) -> list[Row]:
     folder = entry.parts[:-1]
     given = {ours: values(frame, column or "") for ours, column in columns.items()}
+    given["label"] = [label.replace(joined, "|") for label in given["label"]]
     every, text = values(frame, "labels"), values(frame, "burned_in")
     looked_for = "burned_in" in frame.columns
     labelled = any(given["label"])
