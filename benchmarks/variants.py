@@ -160,93 +160,26 @@ def generator_rate_4() -> None:
     _generator_rate(4.0)
 
 
-def _lazy_penalty(every: int) -> None:
-    """R1 and R2 at every n-th step only, n times as heavy there."""
-    import tensorflow as tf
+def _penalty_every(steps: int) -> None:
+    """R1 and R2 at every n-th step, n times as heavy there."""
+    from xraygan.training import step
 
-    from xraygan.training import losses, step
-    from xraygan.training.augment import augment
-    from xraygan.training.schedules import scheduled
-
-    def train_step(
-        state: Any, reals: Any, conditions: Any, total_images: Any, settings: Any
-    ) -> dict[str, Any]:
-        batch = settings.batch
-        now = scheduled(tf.cast(state.images_seen, tf.float32), total_images, settings)
-        number = tf.cast(state.images_seen // batch, tf.int32)
-        latent_seed, move_seed = tf.unstack(tf.random.split(tf.stack([settings.seed, number]), 2))
-        with tf.GradientTape() as generator_tape:
-            z, noise = step.draw_latents(state.generator, batch, latent_seed)
-            fakes = state.generator([z, noise, conditions], training=True)
-        images = tf.concat([reals, tf.stop_gradient(fakes)], axis=0)
-        both = tf.concat([conditions, conditions], axis=0)
-        weights = state.discriminator.trainable_variables
-
-        def judged() -> Any:
-            moved = augment(images, now.augmentation, move_seed)
-            return state.discriminator([moved, both], training=True)
-
-        def heavy() -> Any:
-            with tf.GradientTape() as outer:
-                with tf.GradientTape() as inner:
-                    inner.watch(images)
-                    scores = judged()
-                slopes = inner.gradient(scores, images)
-                penalties = losses.zero_centred_penalty(slopes)
-                real, fake = tf.split(scores, 2)
-                loss = tf.reduce_mean(losses.discriminator_loss(real, fake))
-                r1, r2 = (tf.reduce_mean(part) for part in tf.split(penalties, 2))
-                objective = loss + every * now.gamma / 2 * (r1 + r2)
-            return loss, scores, slopes[batch:], r1, r2, outer.gradient(objective, weights)
-
-        def light() -> Any:
-            with tf.GradientTape() as tape:
-                tape.watch(images)
-                scores = judged()
-                real, fake = tf.split(scores, 2)
-                loss = tf.reduce_mean(losses.discriminator_loss(real, fake))
-            *gradients, slopes = tape.gradient(loss, [*weights, images])
-            pull = tf.sigmoid(fake - real)[:, None, None, :] / batch
-            slopes = slopes[batch:] / tf.maximum(pull, 1e-6)
-            return loss, scores, slopes, tf.zeros([]), tf.zeros([]), gradients
-
-        loss, scores, slopes, r1, r2, d_gradients = tf.cond(number % every == 0, heavy, light)
-        real, fake = tf.split(scores, 2)
-        pair = losses.generator_loss_slope(real, fake) / batch
-        g_gradients = generator_tape.gradient(
-            fakes,
-            state.generator.trainable_variables,
-            output_gradients=pair[:, None, None, :] * slopes,
-        )
-        state.apply(d_gradients, g_gradients, now.learning_rate, now.ema_decay)
-        state.images_seen.assign_add(batch)
-        return {
-            "d_loss": loss,
-            "g_loss": tf.reduce_mean(losses.generator_loss(real, fake)),
-            "r1": r1,
-            "r2": r2,
-            "real_score": tf.reduce_mean(real),
-            "fake_score": tf.reduce_mean(fake),
-            "fake_spread": tf.reduce_mean(tf.math.reduce_std(fakes, axis=0)),
-            "gradient_norm": tf.linalg.global_norm(list(d_gradients) + g_gradients),
-        }
-
-    step.train_step = train_step
+    step.PENALTY_EVERY = steps
 
 
 @_variant
-def lazy_penalty_2() -> None:
+def penalty_every_1() -> None:
+    """R1 and R2 at every step."""
+    _penalty_every(1)
+
+
+@_variant
+def penalty_every_2() -> None:
     """R1 and R2 at every second step, twice as heavy."""
-    _lazy_penalty(2)
+    _penalty_every(2)
 
 
 @_variant
-def lazy_penalty_4() -> None:
-    """R1 and R2 at every fourth step, four times as heavy."""
-    _lazy_penalty(4)
-
-
-@_variant
-def lazy_penalty_8() -> None:
+def penalty_every_8() -> None:
     """R1 and R2 at every eighth step, eight times as heavy."""
-    _lazy_penalty(8)
+    _penalty_every(8)

@@ -19,6 +19,11 @@ def discriminator_loss(real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Ten
     return tf.nn.softplus(fake_scores - real_scores)
 
 
+def discriminator_loss_slope(real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Tensor:
+    """d(discriminator_loss) / d(fake score) of each pair, [B, 1] float32 in (0, 1)."""
+    return tf.sigmoid(fake_scores - real_scores)
+
+
 def generator_loss(real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Tensor:
     """softplus(-(D(x̂) - D(x))) of each pair: the discriminator's game turned round.
 

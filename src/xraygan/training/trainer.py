@@ -9,7 +9,7 @@ import tensorflow as tf
 from xraygan.config import TrainingSettings
 from xraygan.data.batches import BatchOrder
 from xraygan.training.state import TrainState
-from xraygan.training.step import compiled_steps
+from xraygan.training.step import PENALTY_EVERY, compiled_steps
 
 DEVICE_BYTES = 2 << 30
 """Data sets up to this size lie on the device; larger ones are copied a call at a time."""
@@ -97,10 +97,10 @@ class Trainer:
     def measure_rate(self, seconds: float) -> float:
         """Images a second, after the graph is compiled; the state is as before."""
         before = self.state.to_arrays()
-        self.run(2, UNTIMED_IMAGES)
+        self.run(PENALTY_EVERY, UNTIMED_IMAGES)
         start, seen = time.monotonic(), self.images_seen
         while time.monotonic() - start < seconds:
-            self.run(2, UNTIMED_IMAGES)
+            self.run(PENALTY_EVERY, UNTIMED_IMAGES)
         rate = (self.images_seen - seen) / (time.monotonic() - start)
         self.state.from_arrays(before)
         return rate

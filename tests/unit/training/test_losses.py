@@ -30,12 +30,13 @@ def test_no_overflow(margin: float) -> None:
     assert math.isfinite(losses.generator_loss_slope(real, fake)[0, 0])
 
 
-def test_the_slope_is_that_of_the_generators_loss() -> None:
+@pytest.mark.parametrize("network", ["generator", "discriminator"])
+def test_the_slope_is_that_of_the_loss(network: str) -> None:
     real, fake = tf.constant(SCORES[0]), tf.constant(SCORES[1])
     with tf.GradientTape() as tape:
         tape.watch(fake)
-        loss = losses.generator_loss(real, fake)
-    slope = losses.generator_loss_slope(real, fake)
+        loss = getattr(losses, f"{network}_loss")(real, fake)
+    slope = getattr(losses, f"{network}_loss_slope")(real, fake)
     assert np.allclose(slope, tape.gradient(loss, fake), atol=1e-6)
 
 

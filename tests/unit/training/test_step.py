@@ -11,17 +11,20 @@ from xraygan.config import ModelSettings, TrainingSettings
 from xraygan.errors import TrainingFailedError
 from xraygan.runs import RunFolder
 from xraygan.training import losses
+from xraygan.training import step as step_module
 from xraygan.training.augment import augment
 from xraygan.training.base import fit_base
 from xraygan.training.loop import check_finite
 from xraygan.training.schedules import scheduled
 from xraygan.training.state import TrainState
-from xraygan.training.step import draw_latents, train_step
+from xraygan.training.step import PENALTY_EVERY, draw_latents, train_step
 from xraygan.training.trainer import Trainer, TrainingData
 
 TOTAL = 1000
 SETTINGS = TrainingSettings(batch=4, seed=7, gamma=3.0, augmentation=0.9)
 SEEN = 400  # half way: every schedule is between its ends
+WITH_PENALTY, WITHOUT = SEEN, SEEN + SETTINGS.batch
+assert (SEEN // SETTINGS.batch) % PENALTY_EVERY == 0
 
 
 def data(count: int = 12, seed: int = 0) -> TrainingData:
@@ -74,9 +77,10 @@ class Gradients:
 
 def pieces(state: TrainState) -> tuple:
     """The draws of the step, by its documented rule: seed and number of the step."""
-    number = SEEN // SETTINGS.batch
+    seen = int(state.images_seen)
+    number = seen // SETTINGS.batch
     latent_seed, move_seed = tf.unstack(tf.random.split(tf.constant([SETTINGS.seed, number]), 2))
-    now = scheduled(tf.constant(float(SEEN)), tf.constant(float(TOTAL)), SETTINGS)
+    now = scheduled(tf.constant(float(seen)), tf.constant(float(TOTAL)), SETTINGS)
     z, noise = draw_latents(state.generator, SETTINGS.batch, latent_seed)
     return now, z, noise, move_seed
 
@@ -88,9 +92,11 @@ def alike(found: list, expected: list) -> None:
         assert np.allclose(one, other, rtol=1e-3, atol=1e-5 * scale)
 
 
+@pytest.mark.parametrize("seen", [WITH_PENALTY, WITHOUT])
 def test_the_generators_gradient_is_the_naive_one(
-    state: TrainState, monkeypatch: pytest.MonkeyPatch
+    state: TrainState, monkeypatch: pytest.MonkeyPatch, seen: int
 ) -> None:
+    state.images_seen.assign(seen)
     reals, conditions = batch()
     now, z, noise, move_seed = pieces(state)
     with tf.GradientTape() as tape:
@@ -106,9 +112,11 @@ def test_the_generators_gradient_is_the_naive_one(
     assert made.metrics["g_loss"] == pytest.approx(float(loss), rel=1e-4)
 
 
+@pytest.mark.parametrize(("seen", "weight"), [(WITH_PENALTY, PENALTY_EVERY), (WITHOUT, 0)])
 def test_the_discriminators_gradient_is_the_naive_one(
-    state: TrainState, monkeypatch: pytest.MonkeyPatch
+    state: TrainState, monkeypatch: pytest.MonkeyPatch, seen: int, weight: int
 ) -> None:
+    state.images_seen.assign(seen)
     reals, conditions = batch()
     now, z, noise, move_seed = pieces(state)
     fakes = tf.constant(np.asarray(state.generator([z, noise, conditions])))
@@ -125,16 +133,30 @@ def test_the_discriminators_gradient_is_the_naive_one(
         pairs = scores[: SETTINGS.batch] - scores[SETTINGS.batch :]
         loss = tf.reduce_mean(-tf.math.log_sigmoid(pairs))
         r1, r2 = (tf.add_n(part) / SETTINGS.batch for part in (norms[:4], norms[4:]))
-        objective = loss + now.gamma / 2 * (r1 + r2)
+        objective = loss + weight * now.gamma / 2 * (r1 + r2)
     expected = tape.gradient(objective, state.discriminator.trainable_variables)
     made = Gradients(state, monkeypatch)
     alike(made.discriminator, expected)
-    figures = {"d_loss": loss, "r1": r1, "r2": r2}
+    figures = {"d_loss": loss, "r1": weight * r1, "r2": weight * r2}
     assert {name: made.metrics[name] for name in figures} == pytest.approx(
         {name: float(value) for name, value in figures.items()}, rel=1e-3
     )
     both = np.concatenate([np.ravel(g) for g in (*made.discriminator, *made.generator)])
     assert made.metrics["gradient_norm"] == pytest.approx(np.linalg.norm(both), rel=1e-3)
+
+
+@pytest.mark.parametrize("margin", [-40.0, 0.0, 40.0])
+def test_slopes_come_out_of_a_loss_that_is_flat(margin: float) -> None:
+    """A discriminator that is a known linear function of its images."""
+    weight = np.random.default_rng(0).normal(0, 0.01, (4, 4, 1)).astype(np.float32)
+    scale = tf.Variable(1.0)
+
+    def judge(images: tf.Tensor) -> tf.Tensor:
+        shift = tf.constant([[margin]] * 2 + [[0.0]] * 2)
+        return scale * tf.reduce_sum(images * weight, axis=[1, 2]) + shift
+
+    made = step_module._plain(judge, tf.ones([4, 4, 4, 1]), [scale])
+    assert np.allclose(made.slopes, np.stack([weight] * 2), rtol=1e-4)
 
 
 def test_a_step_is_a_function_of_seed_and_images_seen(
