@@ -3,9 +3,10 @@
     python benchmarks/validate_fidelity.py --data ../shared/data/chest_xray
 
 Real films of two groups of patients. One is the reference; the other, spoilt in known ways,
-stands in for synthetic images, and unspoilt gives the floor. Prints a Markdown table of faults
-by measures: the figure at each severity, mildest first, with ✓ where it leaves the floor's
-interval and gets worse at every step that does, and – where it does not see the fault.
+stands in for synthetic images; a third gives the floor. Prints a Markdown table of faults by
+measures: the figure at the mildest and at the worst severity, with ✓ where it gets worse at every
+step from the unspoilt films on (what is within the floor's interval counts as equal) and ends
+outside that interval, and – where it does not see the fault.
 """
 
 import argparse
@@ -71,9 +72,15 @@ def main() -> None:
     print(f"{len(reference)} reference films, {len(rest)} to spoil, {len(control)} for the floor\n")
     print(f"| fault | {' | '.join(names)} |")
     print("|---" * (len(names) + 1) + "|", flush=True)
+    unspoilt = measure_fidelity(reference, rest, control, spaces)
+    values = (f"{unspoilt[name]['value']:.3g}" for name in names)
+    print(f"| none | {' | '.join(values)} |", flush=True)
     for fault, versions in cases(rest):
         found = [measure_fidelity(reference, version, control, spaces) for version in versions]
-        cells = (cell([figures[name] for figures in found], direction(name)) for name in names)
+        cells = (
+            cell([figures[name] for figures in (unspoilt, *found)], direction(name))
+            for name in names
+        )
         print(f"| {fault} | {' | '.join(cells)} |", flush=True)
 
 
@@ -97,7 +104,6 @@ def thirds(films: ImageSet, most: int) -> tuple[ImageSet, ImageSet, ImageSet]:
 
 def cases(rest: ImageSet) -> Iterator[tuple[str, list[ImageSet]]]:
     """Faults, mildest version first."""
-    yield "none", [rest]
     for name, (fault, severities) in GRADED.items():
         yield (
             title(name, severities),
@@ -138,13 +144,15 @@ def without_class(rest: ImageSet, share: float) -> Any:
 
 
 def cell(figures: list[dict[str, Any]], worse: int) -> str:
-    """The figures, and whether they tell the severity."""
+    """The mildest and the worst figure, and whether all of them tell the severity.
+
+    `figures` begins with the unspoilt films'.
+    """
     values = [worse * figure["value"] for figure in figures]
-    edge = max(worse * figures[0]["floor_low"], worse * figures[0]["floor_high"])
+    edge = max(worse * figures[0]["floor_low"], worse * figures[0]["floor_high"], values[0])
     beyond = [max(value, edge) for value in values]
     sees = beyond == sorted(beyond) and beyond[-1] > edge
-    shown = ", ".join(f"{figure['value']:.3g}" for figure in figures)
-    return f"{shown} {'✓' if sees else '–'}"
+    return f"{figures[1]['value']:.3g} to {figures[-1]['value']:.3g} {'✓' if sees else '–'}"
 
 
 if __name__ == "__main__":

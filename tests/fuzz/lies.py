@@ -116,7 +116,7 @@ def dicom(data: bytes, random: Random) -> bytes:
             name = names[random.integers(len(names))]
             value = TAGS[name][random.integers(len(TAGS[name]))]
             if name == "PixelData" and own.is_compressed:
-                value = pydicom.encaps.encapsulate([value])
+                value = pydicom.encaps.encapsulate([value or b"\0\0"])
             setattr(dataset, name, value % 65536 if isinstance(value, int) else value)
         dataset["PixelData"].VR = "OB" if own.is_compressed else "OW"
         dataset["PixelData"].is_undefined_length = own.is_compressed
