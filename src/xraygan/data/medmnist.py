@@ -1,5 +1,6 @@
 """MedMNIST's `.npz`: arrays of images and labels a split, read row by row."""
 
+import math
 import struct
 import threading
 import tokenize
@@ -76,11 +77,11 @@ class _Rows:
             self.start = stream.tell()
         plain = len(self.shape) == 3 or (len(self.shape) == 4 and self.shape[3] == 3)
         grey16 = dtype == np.uint16 and len(self.shape) == 3
-        if not (dtype == np.uint8 or grey16) or not plain or np.prod(self.shape[1:]) > MAX_PIXELS:
+        if not (dtype == np.uint8 or grey16) or not plain or math.prod(self.shape[1:]) > MAX_PIXELS:
             raise ValueError(f"{name} is {dtype} {self.shape}, not uint8 [N, H, W] or [N, H, W, 3]")
         self.count = self.shape[0]
         self.dtype = dtype
-        self.row_bytes = int(np.prod(self.shape[1:])) * dtype.itemsize
+        self.row_bytes = math.prod(self.shape[1:]) * dtype.itemsize
 
     def read(self, row: int) -> bytes:
         """Row `row` as a PNG."""
@@ -138,8 +139,8 @@ def _labels(
     """The classes of each image; none where a row of findings has no 1."""
     with archive.open(name) as stream:
         shape, dtype = _header(stream)
-        size = int(np.prod(shape)) * dtype.itemsize
-        if shape[0] != count or len(shape) > 2 or dtype.kind not in "iub":
+        size = math.prod(shape) * dtype.itemsize
+        if len(shape) not in (1, 2) or shape[0] != count or dtype.kind not in "iub":
             raise ValueError(f"{name} is {dtype} {shape}, not one row of numbers an image")
         if size > _MOST_LABEL_BYTES:
             raise ValueError(f"{name} is larger than {_MOST_LABEL_BYTES // 2**20} MiB")
@@ -153,7 +154,7 @@ def _class_names(archive: zipfile.ZipFile) -> tuple[str, ...]:
     """Names of the classes, where the file brings them, as `xraygan generate` writes them."""
     with archive.open("classes.npy") as stream:
         shape, dtype = _header(stream)
-        size = int(np.prod(shape)) * dtype.itemsize
+        size = math.prod(shape) * dtype.itemsize
         if len(shape) != 1 or dtype.kind != "U" or size > _MOST_LABEL_BYTES:
             raise ValueError(f"classes is {dtype} {shape}, not a row of text")
         return tuple(np.frombuffer(stream.read(size), dtype).tolist())

@@ -78,6 +78,7 @@ def test_colour_and_unknown_names(tmp_path: Path) -> None:
         {"train_images": pictures(0, 2)},
         {"train_images": pictures(0, 2), "train_labels": np.zeros((3, 1), np.uint8)},
         {"train_images": pictures(0, 2), "train_labels": np.zeros((2, 1), np.float32)},
+        {"train_images": pictures(0, 2), "train_labels": np.zeros((), np.uint8)},
         {"train_images": pictures(0, 2) / 255, "train_labels": np.zeros((2, 1), np.uint8)},
         {"train_images": np.zeros(3, np.uint8), "train_labels": np.zeros((3, 1), np.uint8)},
         {
