@@ -41,7 +41,15 @@ types: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/start_up.py --data $(DATA)
-	$(BIN)/python benchmarks/quality.py --data $(DATA)
+	$(BIN)/python benchmarks/read_speed.py --data $(DATA)
+	$(BIN)/python benchmarks/read_scale.py
+	$(BIN)/python benchmarks/step_profile.py
+	$(BIN)/python benchmarks/roofline.py
+	$(BIN)/python benchmarks/fidelity_speed.py
+	$(BIN)/python benchmarks/utility_speed.py --data $(DATA)
+	$(BIN)/python benchmarks/audit_speed.py
+	$(BIN)/python benchmarks/quality.py --data $(DATA) --keep bench
+	$(BIN)/python benchmarks/generation_speed.py --model bench/run
 
 docs: $(INSTALLED)
 	$(BIN)/mkdocs build --strict
@@ -50,4 +58,4 @@ pictures: $(INSTALLED)
 	$(BIN)/python docs/make_pictures.py --data $(DATA) --run results
 
 clean:
-	rm -rf $(VENV) demo site
+	rm -rf $(VENV) bench demo site
