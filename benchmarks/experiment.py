@@ -124,39 +124,30 @@ def generate(state: Any, network: Any, labels: Any) -> tuple[Any, Any]:
 
 
 def measure(dataset: Any, images: Any, labels: Any, folder: Path) -> dict[str, Any]:
+    """The figures of `quality.py`, in both of its feature spaces; leaves a grid."""
     import numpy as np
 
-    from xraygan.evaluation.pyramid import sliced_wasserstein
-    from xraygan.evaluation.realism import RealismMeter
+    from quality import FIGURES, Judge
     from xraygan.pictures import class_blocks, save_grid
 
-    train, validation = (np.asarray(dataset.split(name)[0]) for name in ("train", "val"))
-    meter = RealismMeter(train, validation)
-    kid = meter.kernel_distance(images)
-    covered, best = meter.coverage(images)
-    count = min(len(validation), len(images))
-    levels = sliced_wasserstein(images[:count], validation[:count])
     first = np.concatenate([np.flatnonzero(labels == k)[:20] for k in np.unique(labels)])
     save_grid(folder / "grid.png", class_blocks(images[first], labels[first], 10))
-    return {
-        "kid": round(kid.value, 4),
-        "coverage": round(covered.coverage, 3),
-        "coverage_real": round(best.coverage, 3),
-        "swd": [round(level) for level in levels],
-    }
+    row = Judge(dataset).row("", images, labels, 0)
+    return {key: float(f"{row[key]['value']:.4g}") for key in FIGURES}
 
 
 def print_table(out: Path) -> None:
     rows = [json.loads(line) for line in (out / ROWS).read_text().splitlines()]
-    print("| experiment | setting | images seen | images/s | KID | coverage | SWD | D loss |")
-    print("|---|---|---|---|---|---|---|---|")
+    from quality import FIGURES
+
+    heads = ["experiment", "setting", "images seen", "images/s", *FIGURES, "D loss"]
+    print(f"| {' | '.join(heads)} |")
+    print("|---" * len(heads) + "|")
     for row in rows:
         setting = ", ".join([*row["variant"], *(f"{k} {v}" for k, v in row["set"].items())])
-        swd = ", ".join(map(str, row["swd"]))
-        print(
-            f"| {row['name']} | {setting or 'default'} | {row['images']:,} | "
-            f"{row['images_per_s']} | {row['kid']} | {row['coverage']} | {swd} | {row['d_loss']} |"
-        )
+        figures = [str(row[key]) for key in FIGURES]
+        cells = [row["name"], setting or "default", f"{row['images']:,}", str(row["images_per_s"])]
+        print(f"| {' | '.join([*cells, *figures, str(row['d_loss'])])} |")
 
 
 if __name__ == "__main__":

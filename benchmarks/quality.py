@@ -20,6 +20,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 NUM = 2000
 PEERS = ("dcgan", "r3gan")
 SPACES = ("filter-bank-1", "chest-net-1")
+FIGURES = (
+    *("kid", f"kid@{SPACES[1]}", "coverage", f"coverage@{SPACES[1]}"),
+    *("classifier_auc", "swd"),
+)
 
 
 def main() -> None:
@@ -111,24 +115,24 @@ class Judge:
         patients = np.array([f"made {number}" for number in range(len(images))], object)
         made = ImageSet(images, labels, patients, self._real.classes)
         figures = measure_fidelity(self._real, made, self._train, self._spaces)
-        keys = ["kid", f"kid@{SPACES[1]}", "coverage", f"coverage@{SPACES[1]}"]
-        keys += ["classifier_auc", *(key for key in figures if key.startswith("swd"))]
-        figures = {key: figures[key] for key in keys}
+        figures = {key: figures[key] for key in FIGURES}
         return {"name": name, "images_seen": seen, "images": images, **figures}
 
 
 def print_rows(rows: list[dict[str, Any]], seconds: float) -> None:
-    keys = [key for key in rows[0] if key not in ("name", "images_seen")]
-    print(f"\n{seconds:.0f} s each\n\n| | images seen | {' | '.join(keys)} |")
-    print("|---" * (2 + len(keys)) + "|")
+    print(f"\n{seconds:.0f} s each\n\n| | images seen | {' | '.join(FIGURES)} |")
+    print("|---" * (2 + len(FIGURES)) + "|")
     for row in rows:
-        cells = [f"{row[k]['value']:.4f} ({row[k]['low']:.4f}–{row[k]['high']:.4f})" for k in keys]
+        cells = [
+            f"{row[key]['value']:.4f} ({row[key]['low']:.4f}–{row[key]['high']:.4f})"
+            for key in FIGURES
+        ]
         print(f"| {row['name']} | {row['images_seen']:,} | {' | '.join(cells)} |")
-    floors = [f"{rows[-1][k]['floor']:.4f}" for k in keys]
+    floors = [f"{rows[-1][key]['floor']:.4f}" for key in FIGURES]
     print(f"| real training images | – | {' | '.join(floors)} |\n")
     ours = rows[-1]
     for peer in rows[:-1]:
-        ratios = [f"{key} {peer[key]['value'] / ours[key]['value']:.1f}" for key in keys[:2]]
+        ratios = [f"{key} {peer[key]['value'] / ours[key]['value']:.1f}" for key in FIGURES[:2]]
         print(f"{peer['name']} ÷ xraygan: {', '.join(ratios)}", flush=True)
 
 

@@ -149,6 +149,12 @@ def _generator_rate(ratio: float) -> None:
 
 
 @_variant
+def generator_rate_half() -> None:
+    """The generator learns half as fast as the discriminator."""
+    _generator_rate(0.5)
+
+
+@_variant
 def generator_rate_2() -> None:
     """The generator learns twice as fast as the discriminator."""
     _generator_rate(2.0)

@@ -20,6 +20,8 @@ QUICK = {
     "batch of one": (["run", ".", "--batch", "1"], "greater than or equal to 2"),
     "absent config": (["run", ".", "--config", "no-such.yaml"], "no-such.yaml"),
     "no such file to plan": (["run", "no-such-folder", "--dry-run"], "no-such-folder"),
+    "empty data": (["run", ""], "an argument is empty"),
+    "empty value": (["run", "--data="], "--data is empty"),
     "too many": (["generate", "--model", ".", "--out", "o", "--num", "0"], "--num 0"),
     "negative seed to generate": (
         ["generate", "--model", ".", "--out", "o", "--seed", "-1"],

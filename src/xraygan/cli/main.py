@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import sys
 from types import FrameType
@@ -67,7 +68,9 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stopped)
-        code = program()(arguments or sys.argv[1:] or ["--help"], standalone_mode=False) or 0
+        given = arguments or sys.argv[1:] or ["--help"]
+        _refuse_empty(given)
+        code = program()(given, standalone_mode=False) or 0
         sys.stdout.flush()
     except (XrayganError, StoppedError) as error:
         _complain(str(error), error.exit_code)
@@ -80,6 +83,20 @@ def main(arguments: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         code = 0
     raise SystemExit(code)
+
+
+def _refuse_empty(arguments: list[str]) -> None:
+    """An empty path would be read as this very folder.
+
+    Raises:
+        XrayganError: an argument or the value of an option is empty.
+    """
+    for argument in arguments:
+        if re.fullmatch(r"(--[a-z-]+=)?", argument):
+            raise XrayganError(
+                f"{argument.rstrip('=') or 'an argument'} is empty; is a shell variable in the "
+                "command not set?"
+            )
 
 
 def _stopped(number: int, _frame: FrameType | None) -> None:

@@ -5,16 +5,13 @@ in `refused`.
 """
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from xraygan.config import PixelSettings
-from xraygan.data.entries import IMAGE_ENDINGS, Entry, Tree, nfc, printable, sort_key
+from xraygan.data.entries import IMAGE_ENDINGS, Entry, Tree, nfc
 from xraygan.data.listing import SINGLE_CLASS, SPLIT_NAMES, ImageFile, Listing
-from xraygan.data.walk import walk_folder
 from xraygan.errors import XrayganError
-
-__all__ = ["ImageFile", "Listing", "interpret", "list_images", "not_an_image", "printable"]
 
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
 # More class folders than this are not classes.
@@ -32,28 +29,6 @@ _KNOWN_UNREAD = {
     ".tiff": "TIFF",
     ".webp": "WebP",
 }
-
-
-def list_images(source: Path, skip: Collection[Path] = ()) -> Listing:
-    """Walk a folder of class folders and give every image file its split and class.
-
-    Args:
-        source: `train/ val/ test/` with class folders, class folders alone, or images alone.
-        skip: folders to leave out (the cache, if someone put it inside the source).
-
-    Raises:
-        XrayganError: the source is no folder, is empty, or cannot be read.
-    """
-    if not source.exists():
-        raise XrayganError(f"data folder {source} does not exist; check the path")
-    if not source.is_dir():
-        raise XrayganError(
-            f"{source} is a file, not a folder; give the folder that holds train/ val/ test/ "
-            "or the class folders"
-        )
-    tree = walk_folder(source, skip)
-    check_not_empty(source, tree)
-    return interpret(tree)
 
 
 def check_not_empty(source: Path, tree: Tree) -> None:
@@ -121,8 +96,6 @@ def interpret(tree: Tree) -> Listing:
     ]
     _check_classes(files)
     notes += _class_notes(tree, files, root, class_depth, split_layout)
-    files.sort(key=lambda file: sort_key(file.name))
-    refused.sort(key=lambda item: sort_key(item[0]))
     return Listing(tuple(files), tuple(refused), tuple(notes))
 
 
@@ -171,7 +144,6 @@ def list_dicom(tree: Tree) -> Listing:
         raise XrayganError("--format dicom: no file is called .dcm or .dicom, or has no ending")
     files = [ImageFile(entry.name, entry.place, None, SINGLE_CLASS) for entry in named]
     note = f"All films form one class, '{SINGLE_CLASS}': the folders of DICOM are not classes."
-    files.sort(key=lambda file: sort_key(file.name))
     return Listing(tuple(files), tuple(tree.refused), (note,), "dicom")
 
 

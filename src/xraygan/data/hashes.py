@@ -60,13 +60,14 @@ def hash_files(
                 else:
                     refused.append((name, reason))
     finally:  # whoever stops it keeps what is done
-        settled = {
-            file.name: [*file.place.identity, hashes[file.name]]
-            for file in files
-            if file.name in hashes and file.name not in unsettled
-        }
-        if (unknown or len(index) != len(hashes)) and settled != index:
-            _save_index(index_path, settled)
+        if unknown or len(index) != len(hashes):
+            settled = {
+                file.name: [*file.place.identity, hashes[file.name]]
+                for file in files
+                if file.name in hashes and file.name not in unsettled
+            }
+            if settled != index:
+                _save_index(index_path, settled)
     return hashes, refused
 
 

@@ -24,6 +24,7 @@ from xraygan.data.simulation.film import detect, develop, draw_film, finish
 from xraygan.data.simulation.projection import Plane
 from xraygan.data.simulation.stance import Stance
 from xraygan.errors import XrayganError
+from xraygan.runs import write_json
 from xraygan.version import __version__
 
 CLASSES = ("NORMAL", "PNEUMONIA")
@@ -215,7 +216,7 @@ def _claim(out: Path, settings: dict[str, str | int]) -> None:
         for label in CLASSES:
             (out / split / label).mkdir(parents=True, exist_ok=True)
     if not note.is_file():
-        _write_whole(note, (json.dumps(settings, indent=2) + "\n").encode())
+        write_json(note, settings)
 
 
 def _write_film(out: Path, film: _Film, resolution: int, seed: int) -> None:
@@ -229,13 +230,6 @@ def _write_film(out: Path, film: _Film, resolution: int, seed: int) -> None:
     text.add_text("Description", _DESCRIPTION.format(label=CLASSES[film.label]))
     partial = path.with_suffix(".part")
     Image.fromarray(image).save(partial, format="PNG", pnginfo=text)
-    partial.replace(path)
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there whole or not at all."""
-    partial = path.with_suffix(".part")
-    partial.write_bytes(content)
     partial.replace(path)
 
 

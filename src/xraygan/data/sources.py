@@ -115,16 +115,21 @@ def _selected(listing: Listing, settings: PixelSettings) -> Listing:
     """Class folders and arrays, with the user's wishes applied."""
     selection = Selection(settings, multi_label=settings.multi_label)
     selection.check_labels({label for file in listing.files for label in _labels(file)})
+    classes: dict[tuple[str, ...], tuple[str, str]] = {}
     files, refused = [], list(listing.refused)
     for file in listing.files:
-        stated = Stated(frozenset(_labels(file)), negative=not file.label)
-        label, reason = selection.class_of(stated)
+        labels = _labels(file)
+        stated = (file.label, *labels)
+        if stated not in classes:
+            said = Stated(frozenset(labels), negative=not file.label)
+            classes[stated] = selection.class_of(said)
+        label, reason = classes[stated]
         if not reason and not may_be_dicom(file.name, settings):
             reason = selection.why_not(file.facts, file.split, label, file.labels, {})
         if reason:
             refused.append((file.name, reason))
         else:
-            files.append(_relabelled(file, label))
+            files.append(file if label == file.label else _relabelled(file, label))
     listing = replace(listing, label_sets=settings.multi_label)
     return _listing(files, refused, listing)
 

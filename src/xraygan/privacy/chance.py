@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 _TAIL_SHARE = 0.1
 _LEAST_IN_TAIL = 8
 _TAIL_CONFIDENCE = 0.95
+_QUANTILES = 200
 _STYLE_LEVELS = (0.9, 0.97)
 
 
@@ -20,13 +21,15 @@ class Tail:
 
     Attributes:
         start: where the tail begins.
-        share: the share of values beyond the start.
-        slope: mean excess over the start, its upper 95 % limit.
+        count: how many values are beyond the start.
+        n: how many values there are.
+        total: sum of the excesses over the start.
     """
 
     start: float
-    share: float
-    slope: float
+    count: int
+    n: int
+    total: float
 
     @classmethod
     def fit(cls, values: NDArray[np.floating]) -> "Tail":
@@ -40,18 +43,32 @@ class Tail:
         """
         if len(values) < 2:
             raise ValueError(f"{len(values)} values: a tail needs at least 2")
-        from scipy.stats import chi2
-
         count = min(max(round(_TAIL_SHARE * len(values)), _LEAST_IN_TAIL), len(values) - 1)
         ordered = np.sort(values)[::-1]
         start = float(ordered[count])
-        total = float((ordered[:count] - start).sum())
-        slope = 2 * total / float(chi2.ppf(1 - _TAIL_CONFIDENCE, 2 * count))
-        return cls(start, count / len(values), slope)
+        return cls(start, count, len(values), float((ordered[:count] - start).sum()))
 
     def level(self, probability: float) -> float:
-        """The value that an honest image passes with this probability, at most `share`."""
-        return self.start + self.slope * max(float(np.log(self.share / probability)), 0.0)
+        """The value that an honest image passes with this probability, at most `count / n`."""
+        from scipy.stats import chi2
+
+        slope = 2 * self.total / float(chi2.ppf(1 - _TAIL_CONFIDENCE, 2 * self.count))
+        share = self.count / self.n
+        return self.start + slope * max(float(np.log(share / probability)), 0.0)
+
+    def chances(self, level: float) -> NDArray[np.float64]:
+        """What the probability of passing a level beyond the start may be, equally likely each.
+
+        The share beyond the start is Beta(count + 1, n - count), and an exponential tail whose
+        excesses have this sum has the slope total / Gamma(count).
+        """
+        from scipy.stats import beta, gamma
+
+        middles = (np.arange(_QUANTILES) + 0.5) / _QUANTILES
+        shares = beta.ppf(middles, self.count + 1, self.n - self.count)
+        slopes = self.total / gamma.ppf(middles, self.count)
+        falls = np.exp(-(level - self.start) / np.maximum(slopes, 1e-12))
+        return np.outer(shares, falls).ravel()
 
 
 def style_factor(synthetic: NDArray[np.floating], real: NDArray[np.floating]) -> float:
@@ -125,3 +142,34 @@ def excess(
     n = len(log_ratio)
     p_value = float(betabinom.sf(found - 1, n, rank, len(null) - rank + 1))
     return Excess(level, rank / len(null), found, n, p_value)
+
+
+def far_excess(
+    log_ratio: NDArray[np.floating],
+    patients: NDArray[np.integer],
+    tail: Tail,
+    chance: float,
+    style: float = 1.0,
+) -> Excess:
+    """The same at a level in the tail that hardly any of the null values reach.
+
+    Copies under strong noise lie there in numbers while not one is certain. The count is
+    binomial, averaged over what its probability may be.
+
+    Args:
+        log_ratio: [N] of synthetic images.
+        patients: int [N], each one's nearest patient.
+        tail: of the null values.
+        chance: the share of real images that pass the level, at most that of the tail.
+        style: the level is raised by this factor.
+
+    Returns:
+        The excess.
+    """
+    from scipy.stats import binom
+
+    level = tail.level(chance)
+    found = len(np.unique(patients[log_ratio > style * level]))
+    n = len(log_ratio)
+    p_value = float(binom.sf(found - 1, n, tail.chances(level)).mean())
+    return Excess(style * level, chance, found, n, p_value)

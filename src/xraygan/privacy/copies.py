@@ -93,7 +93,8 @@ def find_copies(
         ValueError: too few patients, or images of different sizes.
 
     Guarantees: an honest generator, whose images are to the training patients as other films
-    of the same kind are, is called copying with a chance of at most `CERTAIN` + `EXCESS`.
+    of the same kind are, is called copying with a chance of at most `CERTAIN` + `EXCESS`, where
+    log ratios fall off at least as fast as an exponential (`chance.Tail`).
     """
     patients = Patients.of(train, seed)
     others = numbered(holdout.patients)
@@ -145,11 +146,11 @@ def _reasons(seen: Examination, views: int) -> list[str]:
             "training patient than chance would bring a single one."
         )
     if seen.p_value < EXCESS / views and imitated_share(seen).low > LEAST_EXCESS:
-        level = min(seen.excesses, key=lambda e: e.p_value)
+        level = seen.most_surprising
         reasons.append(
             f"By {where}, {level.found:,} training patients are imitated more closely than "
-            f"{1 - level.chance:.0%} of real films come to another patient; chance alone would "
-            f"make it {level.chance * level.n:,.0f} or fewer."
+            f"{100 * (1 - level.chance):.3g}% of real films come to another patient; chance alone "
+            f"would make it {level.chance * level.n:,.0f} or fewer."
         )
     return reasons
 

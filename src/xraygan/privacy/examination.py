@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xraygan.privacy.chance import Excess, Tail, excess, style_factor
+from xraygan.privacy.chance import Excess, Tail, excess, far_excess, style_factor
 from xraygan.privacy.planted import PLANTED, plant
 from xraygan.privacy.ratios import Nearest, References, nearest_patients
 from xraygan.privacy.views import FeatureView, PixelView, View
@@ -26,6 +26,7 @@ MOST_NULL = 2000
 STYLE_PATIENTS = 30
 """Held-out patients below which a generator's style is not told."""
 _CHANCES = (0.05, 0.01)
+_FAR_CHANCE = 0.002
 _PLANTED_EACH = 50
 
 
@@ -84,7 +85,8 @@ class Examination:
         null_unseen: of the same training images.
         style: factor by which levels are raised for the generator's style.
         bound: the log ratio beyond which a single image is certainly a copy.
-        excesses: at each level of chance, the strictest last.
+        excesses: at each level of chance that real images reach, the strictest last.
+        far: at a level that hardly any real image reaches.
         planted: kind of planted copy to how many were certain, and how many there were; empty
             for features.
     """
@@ -98,6 +100,7 @@ class Examination:
     style: float
     bound: float
     excesses: tuple[Excess, ...]
+    far: Excess
     planted: Mapping[str, tuple[int, int]]
 
     @property
@@ -111,9 +114,14 @@ class Examination:
         return self.synthetic.log_ratio > self.excesses[-1].level
 
     @property
+    def most_surprising(self) -> Excess:
+        """The excess with the smallest p-value."""
+        return min((*self.excesses, self.far), key=lambda level: level.p_value)
+
+    @property
     def p_value(self) -> float:
-        """Of the more surprising excess, with the number of levels accounted for."""
-        return min(1.0, len(self.excesses) * min(level.p_value for level in self.excesses))
+        """Of the most surprising excess, with the number of levels accounted for."""
+        return min(1.0, (len(self.excesses) + 1) * self.most_surprising.p_value)
 
 
 def examine(
@@ -174,6 +182,7 @@ def examine(
             excess(synthetic.log_ratio, synthetic.patient, null.log_ratio, chance, style)
             for chance in _CHANCES
         ),
+        far=far_excess(synthetic.log_ratio, synthetic.patient, tail, _FAR_CHANCE, style),
         planted=planted,
     )
 

@@ -20,7 +20,7 @@ SIDE = 64
 """Larger images are compared at this size, px."""
 COMPONENTS = 200
 # Shares of the grey range (pixels) and of the mean variance (features) that are taken for noise.
-_PIXEL_NOISE = 0.1
+_PIXEL_NOISE = 0.2
 _FEATURE_NOISE = 0.1
 _SHIFT_SHARE = 16  # shifts go up to side / 16: 4 px of 64
 _MOST_FITTED = 5000

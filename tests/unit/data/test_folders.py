@@ -5,8 +5,15 @@ from pathlib import Path
 import pytest
 from data_pictures import encoded, film, write
 
-from xraygan.data.folders import Listing, list_images, printable
+from xraygan.config import PixelSettings
+from xraygan.data.entries import printable
+from xraygan.data.listing import Listing
+from xraygan.data.sources import list_source
 from xraygan.errors import XrayganError
+
+
+def list_images(source: Path) -> Listing:
+    return list_source(source, PixelSettings.model_validate({}))
 
 
 def place(listing: Listing) -> dict[str, tuple[str | None, str]]:
@@ -152,7 +159,7 @@ def test_undecodable_names_can_be_printed(tmp_path: Path) -> None:
 def test_faulty_sources(tmp_path: Path) -> None:
     with pytest.raises(XrayganError, match="does not exist"):
         list_images(tmp_path / "nowhere")
-    with pytest.raises(XrayganError, match="is a file"):
+    with pytest.raises(XrayganError, match="is no source"):
         list_images(write(tmp_path / "x" / "a.png", 0))
     (tmp_path / "empty" / "A").mkdir(parents=True)
     with pytest.raises(XrayganError, match="holds no files"):

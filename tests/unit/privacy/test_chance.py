@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from xraygan.privacy.chance import Tail, excess, style_factor
+from xraygan.privacy.chance import Tail, excess, far_excess, style_factor
 
 
 def test_an_exponential_tail_is_extrapolated_on_the_safe_side() -> None:
@@ -26,7 +26,7 @@ def test_levels_within_the_sample_are_its_quantiles() -> None:
     values = np.arange(1000.0)
     tail = Tail.fit(values)
     assert tail.start == 899
-    assert tail.level(tail.share) == tail.start
+    assert tail.level(tail.count / tail.n) == tail.start
     assert tail.level(0.5) == tail.start, "no level below the tail is asked for"
 
 
@@ -68,6 +68,23 @@ def test_excess_is_uniform_under_chance_and_small_for_copies() -> None:
     random = np.random.default_rng(0)
     values = np.r_[random.normal(4, 1, 20), random.normal(size=380)]
     assert excess(values, np.arange(400), random.normal(size=300), 0.01).p_value < 1e-3
+
+
+@pytest.mark.parametrize("draw", ["exponential", "normal"])
+def test_far_excess_keeps_its_false_alarms_and_sees_what_no_rank_can(draw: str) -> None:
+    p_values = []
+    for seed in range(400):
+        random = np.random.default_rng(seed)
+        null, made = (getattr(random, draw)(size=size) for size in (400, 500))
+        p_values.append(far_excess(made, np.arange(500), Tail.fit(null), 0.002).p_value)
+    assert np.mean(np.array(p_values) < 0.05) < 0.08
+    assert np.mean(np.array(p_values) < 0.01) < 0.025
+    random = np.random.default_rng(1)
+    null, made = random.exponential(size=400), random.exponential(size=500)
+    made[:12] += 8
+    people = np.arange(500)
+    assert far_excess(made, people, Tail.fit(null), 0.002).p_value < 1e-4
+    assert excess(made, people, null, 0.01).p_value > 1e-4
 
 
 def test_one_lucky_image_a_hundred_times_is_one() -> None:

@@ -44,7 +44,7 @@ def test_descriptions_are_those_of_the_covariance(films) -> None:
     spread = np.mean(
         [image[2:30, 2:30].reshape(14, 2, 14, 2).mean((1, 3)).std() for image in images]
     )
-    noise = (0.1 * 255 / 2 / spread) ** 2 / size
+    noise = (0.2 * 255 / 2 / spread) ** 2 / size
     rows = waves @ axes * np.sqrt(variances) / (variances + noise)
     expected = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     described = view.describe(images)
@@ -58,7 +58,8 @@ def test_copies_stand_out_where_plain_correlation_does_not(films) -> None:
     cosines = view.similarity(films.fresh.images[:20], references)
     pixels = films.train.images.reshape(len(films.train), -1)
     plain = np.corrcoef(films.fresh.images[:20].reshape(20, -1), pixels)[:20, 20:]
-    assert np.median(cosines.max(axis=1)) < 0.75 < np.median(plain.max(axis=1))
+    fresh, plain_fresh = np.median(cosines.max(axis=1)), np.median(plain.max(axis=1))
+    assert fresh < 0.85 < plain_fresh
 
 
 def test_contrast_and_brightness_do_not_matter(films) -> None:
