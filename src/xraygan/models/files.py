@@ -24,7 +24,8 @@ from xraygan.runs import refusing_disk_faults, sha256_of, write_json, write_whol
 
 WEIGHTS = "generator.safetensors"
 DESCRIPTION = "generator.json"
-FORMAT = 1
+FORMAT = 2
+"""1 had no displacement in its base."""
 MAX_DESCRIPTION_BYTES = 1 << 20
 
 
@@ -40,7 +41,7 @@ ClassName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_
 class ModelFile(Settings):
     """What `generator.json` says."""
 
-    format: int = Field(FORMAT, ge=1, le=FORMAT)
+    format: int = Field(FORMAT, ge=FORMAT, le=FORMAT)
     network: ModelSettings
     classes: tuple[ClassName, ...] = Field(min_length=1, max_length=4096)
     class_counts: tuple[Annotated[int, Field(ge=0, le=10**12)], ...]

@@ -8,64 +8,14 @@ that starts as the identity, is what the adversarial game trains.
 # Keras and TensorFlow type neither symbolic tensors nor static shapes:
 # pyright: reportArgumentType=false, reportReturnType=false, reportOptionalOperand=false
 
-from typing import Any
-
 import keras
-from keras import layers, ops
+from keras import layers
 
 from xraygan.config import ModelSettings
 from xraygan.models import blocks
+from xraygan.models.base import Displaced, LinearGaussian, row_length
 
 RESIDUAL_GAIN = 0.03
-
-
-@keras.saving.register_keras_serializable("xraygan")
-class LinearGaussian(layers.Layer):
-    """z ~ N(0, I) to an image with a label's mean and covariance; nothing here is trained.
-
-    image = (z · L_c + m_c) · W + m, with W the shared principal components, and m_c and L_c
-    the label's mean and transposed Cholesky factor in them. A condition of several labels
-    mixes their means and factors by its weights, as shares of their sum.
-
-    Args:
-        resolution: side of the image.
-        latent: number of components.
-        num_labels: K.
-    """
-
-    def __init__(self, resolution: int, latent: int, num_labels: int, **kwargs: object) -> None:
-        super().__init__(**kwargs, trainable=False)
-        self.resolution = resolution
-        self.latent = latent
-        self.num_labels = num_labels
-        pixels = resolution * resolution
-        zeros = {"initializer": "zeros", "trainable": False, "dtype": "float32"}
-        self.mean = self.add_weight(shape=(pixels,), name="mean", **zeros)
-        self.components = self.add_weight(shape=(latent, pixels), name="components", **zeros)
-        self.class_means = self.add_weight(shape=(num_labels, latent), name="class_means", **zeros)
-        self.class_factors = self.add_weight(
-            shape=(num_labels, latent, latent), name="class_factors", **zeros
-        )
-
-    def call(self, z: keras.KerasTensor, condition: keras.KerasTensor) -> keras.KerasTensor:
-        """[B, latent] and [B, K] to [B, resolution, resolution, 1] in about [-1, 1]."""
-        shares: Any = condition / ops.sum(condition, axis=1, keepdims=True)
-        coordinates = ops.matmul(shares, self.class_means)
-        for number in range(self.num_labels):
-            weight = shares[:, number : number + 1]
-            coordinates = coordinates + weight * ops.matmul(z, self.class_factors[number])
-        image = ops.matmul(coordinates, self.components) + self.mean
-        return ops.reshape(image, (-1, self.resolution, self.resolution, 1))
-
-    def get_config(self) -> dict:
-        """Arguments to build the layer again."""
-        config = super().get_config()
-        config.pop("trainable", None)
-        return config | {
-            "resolution": self.resolution,
-            "latent": self.latent,
-            "num_labels": self.num_labels,
-        }
 
 
 def build_generator(settings: ModelSettings, seed: int = 0) -> keras.Model:
@@ -87,9 +37,10 @@ def build_generator(settings: ModelSettings, seed: int = 0) -> keras.Model:
     z = keras.Input((settings.latent,), name="z")
     noise = keras.Input((settings.resolution, settings.resolution, 1), name="noise")
     condition = keras.Input((settings.num_labels,), name="condition")
-    base = LinearGaussian(
-        base_side, settings.latent, settings.num_labels, name="base", dtype="float32"
-    )(z, condition)
+    gaussian = LinearGaussian(
+        row_length(base_side), settings.latent, settings.num_labels, name="base", dtype="float32"
+    )
+    base = Displaced(base_side, dtype="float32")(gaussian(z, condition))
     initialisers = blocks.Initialisers(seed, num_blocks=7)
 
     drawn = _rescaled_noise(noise, settings.resolution // base_side, settings.noise_scale)

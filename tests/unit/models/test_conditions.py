@@ -51,7 +51,7 @@ def test_the_base_of_a_set_lies_between_those_of_its_labels(tiny: ModelSettings)
     generator = build_generator(settings)
     base = generator.get_layer("base")
     base.class_means.assign([[0.2] * 8, [-0.6] * 8])
-    base.components.assign(np.full((8, 32 * 32), 0.1, np.float32))
+    base.components.assign(np.full(base.components.shape, 0.1, np.float32))
     one, both, other = sample(generator, settings, 0, [0, 0, 0], [0, 1, 2], psi=0.0).astype(int)
     assert np.abs(both - (one + other) / 2).mean() < 3
     assert np.abs(one - other).mean() > 20

@@ -1,12 +1,14 @@
 """The contract that both networks keep at every size and in both types."""
 
+import cv2
 import keras
 import numpy as np
 import pytest
 
 from xraygan.config import ModelSettings
 from xraygan.models.discriminator import build_discriminator
-from xraygan.models.generator import RESIDUAL_GAIN, LinearGaussian, build_generator
+from xraygan.models.base import GRID, Displaced, LinearGaussian, row_length, splines
+from xraygan.models.generator import RESIDUAL_GAIN, build_generator
 from xraygan.models.sample import latents
 from xraygan.presets import DISCRIMINATOR_STAGES
 
@@ -62,7 +64,7 @@ def test_weights_follow_the_seed(build: object, tiny: ModelSettings) -> None:
 def test_an_image_does_not_depend_on_its_neighbours(tiny: ModelSettings) -> None:
     generator = build_generator(tiny)
     inputs = inputs_of(tiny, batch=4)
-    changed = [np.concatenate([part[:1], part[1:] * 0]) for part in inputs]
+    changed = [np.concatenate([part[:1], np.ones_like(part[1:])]) for part in inputs]
     assert np.array_equal(generator(inputs)[0], generator(changed)[0])
 
 
@@ -88,8 +90,8 @@ def test_a_new_generator_draws_its_base(resolution: int) -> None:
     generator = build_generator(settings)
     base = fitted(generator)
     inputs = inputs_of(settings, batch=4)
-    image = base(inputs[0], inputs[2])
     side = settings.base_resolution
+    image = Displaced(side)(base(inputs[0], inputs[2]))
     while side < resolution:
         side *= 2
         image = keras.layers.UpSampling2D(2, interpolation="bicubic")(image)
@@ -99,7 +101,7 @@ def test_a_new_generator_draws_its_base(resolution: int) -> None:
 
 
 def test_linear_gaussian_is_its_formula() -> None:
-    layer = LinearGaussian(resolution=4, latent=3, num_labels=2)
+    layer = LinearGaussian(length=16, latent=3, num_labels=2)
     random = np.random.default_rng(0)
     for weight in layer.weights:
         weight.assign(random.normal(size=weight.shape))
@@ -114,7 +116,7 @@ def test_linear_gaussian_is_its_formula() -> None:
 
 
 def test_linear_gaussian_has_the_classes_mean_and_covariance() -> None:
-    layer = LinearGaussian(resolution=4, latent=3, num_labels=2)
+    layer = LinearGaussian(length=16, latent=3, num_labels=2)
     random = np.random.default_rng(1)
     for weight in layer.weights:
         weight.assign(random.normal(size=weight.shape))
@@ -133,8 +135,33 @@ def test_linear_gaussian_has_the_classes_mean_and_covariance() -> None:
 
 
 def test_linear_gaussian_learns_nothing_and_builds_again() -> None:
-    layer = LinearGaussian(resolution=4, latent=3, num_labels=2)
+    layer = LinearGaussian(length=16, latent=3, num_labels=2)
     assert layer.trainable_weights == []
     again = LinearGaussian.from_config(layer.get_config())
     assert [w.shape for w in again.weights] == [w.shape for w in layer.weights]
     assert again.trainable_weights == []
+
+
+def test_a_displaced_film_is_sampled_where_its_displacement_leads() -> None:
+    random, side = np.random.default_rng(2), 16
+    rows = random.normal(size=(3, row_length(side))).astype(np.float32)
+    made = np.asarray(Displaced(side)(rows))[..., 0]
+    y, x = np.mgrid[:side, :side].astype(np.float32)
+    for row, film in zip(rows, made, strict=True):
+        right, down = splines(side) @ row[side * side :].reshape(2, GRID, GRID) @ splines(side).T
+        expected = cv2.remap(
+            row[: side * side].reshape(side, side),
+            x + right,
+            y + down,
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REFLECT_101,
+        )
+        assert np.abs(film - expected).mean() < 0.05  # OpenCV's weights have five bits
+
+
+def test_an_even_displacement_moves_everything_alike() -> None:
+    side = 16
+    film = np.random.default_rng(3).normal(size=(side, side)).astype(np.float32)
+    shift = np.repeat([2.0, -1.0], GRID * GRID).astype(np.float32)
+    made = np.asarray(Displaced(side)(np.hstack([film.ravel(), shift])[None]))[0, ..., 0]
+    assert np.allclose(made[1:, :-2], film[:-1, 2:], atol=1e-4)
