@@ -79,7 +79,7 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     network = variants.reshape(network)
     state = TrainState(network, training)
     data = TrainingData(images, labels, class_conditions(network))
-    state.set_base(fit_base(images, data.conditions, network.latent, network.base_resolution))
+    state.set_base(fit_base(images, data.conditions, network))
     trainer = Trainer(state, training, data)
     trainer.compile()
     total = whole_steps(round(arguments.kimg * 1000), trainer.batch)

@@ -68,7 +68,7 @@ def made_trainer(arguments):
     network = variants.reshape(model_settings(training, side, [["A"], ["B"]], 10**5, 10**5, dtype))
     state = TrainState(network, training)
     data = TrainingData(images, labels, class_conditions(network))
-    state.set_base(fit_base(images, data.conditions, network.latent, network.base_resolution))
+    state.set_base(fit_base(images, data.conditions, network))
     return Trainer(state, training, data)
 
 

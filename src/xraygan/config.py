@@ -1,6 +1,7 @@
 """Every setting, validated where it is made; flags and YAML keys come from these fields."""
 
 import difflib
+import math
 import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -276,8 +277,13 @@ class ModelSettings(Settings):
 
     @property
     def base_resolution(self) -> int:
-        """Side of the linear base: the image's own up to 64, and 64 above."""
+        """Side of the base: the image's own up to 64, and 64 above."""
         return min(self.resolution, 64)
+
+    @property
+    def num_bands(self) -> int:
+        """Octaves of detail whose strength a film has of its own: down to 16 pixels."""
+        return int(math.log2(self.resolution)) - 3
 
     @property
     def stem(self) -> int:

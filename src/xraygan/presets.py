@@ -61,7 +61,7 @@ def label_sets(labels_of_classes: Sequence[Sequence[str]]) -> tuple[tuple[int, .
 
 
 def num_components(num_images: int, num_patients: int) -> int:
-    """How many principal components the linear base may have, 1 to 512.
+    """How many principal components the base may have, 1 to 512.
 
     Components are functions of the training images, and with few patients a component can
     carry one of them: no more than one for four patients.

@@ -1,9 +1,10 @@
 """Where a film begins: an active appearance model, drawn without any training.
 
-A film is an appearance in the common anatomy and a displacement that puts each point of it
-where this patient has it (Cootes, Edwards, Taylor 2001, "Active appearance models", IEEE TPAMI
-23(6)). Both together are drawn from one Gaussian a class. Without the displacement, averages
-and mixtures of films are ghosts: two outlines, ten pairs of ribs that cross.
+A film is an appearance in the common anatomy, a displacement that puts each point of it where
+this patient has it (Cootes, Edwards, Taylor 2001, "Active appearance models", IEEE TPAMI
+23(6)), and the strength of its bands of detail: how sharp it is. All three are drawn from one
+Gaussian a class. Without displacement, mixtures of films are ghosts with two outlines; without
+strengths, all are equally sharp.
 """
 
 # Keras types no symbolic tensors:
@@ -19,10 +20,13 @@ from keras import layers, ops
 GRID = 8
 """Displacements are given on GRID × GRID points and interpolated between them."""
 
+MOST_GAIN = 1.5
+"""Logarithms of gains are held within ± this."""
 
-def row_length(side: int) -> int:
-    """Length of a film's row: its appearance's pixels, then its displacements."""
-    return side * side + 2 * GRID * GRID
+
+def row_length(side: int, num_bands: int) -> int:
+    """Length of a film's row: its appearance's pixels, its displacements, its bands' strengths."""
+    return side * side + 2 * GRID * GRID + num_bands
 
 
 def splines(side: int) -> np.ndarray:
@@ -91,31 +95,83 @@ class Displaced(layers.Layer):
         self.side = side
 
     def call(self, rows: Any) -> Any:
-        """[B, side² + 2 GRID²] to [B, side, side, 1]: bilinear, mirrored at the edges."""
+        """Rows [B, side² + 2 GRID² + …] to [B, side, side, 1]: bicubic, mirrored at edges."""
         side, pixels, points = self.side, self.side**2, GRID**2
         spread = np.kron(splines(side), splines(side)).T
         right = ops.matmul(rows[:, pixels : pixels + points], spread)
-        down = ops.matmul(rows[:, pixels + points :], spread)
+        down = ops.matmul(rows[:, pixels + points : pixels + 2 * points], spread)
         y, x = np.divmod(np.arange(pixels), side)
-        source_x = self._mirrored(right + x.astype(np.float32))
-        source_y = self._mirrored(down + y.astype(np.float32))
-        left = ops.clip(ops.floor(source_x), 0.0, side - 2.0)
-        top = ops.clip(ops.floor(source_y), 0.0, side - 2.0)
-        weight_x, weight_y = source_x - left, source_y - top
-        corner = ops.cast(top * side + left, "int32")
-
-        def appearance(offset: int) -> Any:
-            return ops.take_along_axis(rows, corner + offset, axis=1)
-
-        upper = appearance(0) * (1 - weight_x) + appearance(1) * weight_x
-        lower = appearance(side) * (1 - weight_x) + appearance(side + 1) * weight_x
-        film = upper * (1 - weight_y) + lower * weight_y
+        columns, column_weights = self._taps(right + x.astype(np.float32))
+        lines, line_weights = self._taps(down + y.astype(np.float32))
+        film = 0.0
+        for line, line_weight in zip(lines, line_weights, strict=True):
+            for column, column_weight in zip(columns, column_weights, strict=True):
+                places = ops.cast(line * side + column, "int32")
+                film += line_weight * column_weight * ops.take_along_axis(rows, places, axis=1)
         return ops.reshape(film, (-1, side, side, 1))
 
-    def _mirrored(self, place: Any) -> Any:
+    def _taps(self, places: Any) -> tuple[list[Any], list[Any]]:
+        """Four pixels around each place along one axis, and their weights (Keys 1981)."""
         last = self.side - 1.0
-        return ops.clip(last - ops.abs(last - ops.abs(place)), 0.0, last)
+        first = ops.floor(places)
+        t = places - first
+        weights = [
+            ((2 - t) * t - 1) * t / 2,
+            ((3 * t - 5) * t * t + 2) / 2,
+            ((4 - 3 * t) * t + 1) * t / 2,
+            (t - 1) * t * t / 2,
+        ]
+        mirrored = [last - ops.abs(last - ops.abs(first + step)) for step in (-1, 0, 1, 2)]
+        return [ops.clip(place, 0.0, last) for place in mirrored], weights
 
     def get_config(self) -> dict:
         """Arguments to build the layer again."""
         return {**super().get_config(), "side": self.side}
+
+
+def bands(films: Any, count: int) -> tuple[list[Any], Any]:
+    """A Laplacian pyramid (Burt & Adelson 1983): bands of detail, finest first, and the rest.
+
+    Args:
+        films: [B, S, S, 1] float32.
+        count: of bands; S must be divisible by 2^count.
+
+    Returns:
+        The bands [B, S / 2^n, S / 2^n, 1], and what is coarser than all of them.
+    """
+    parts = []
+    for _ in range(count):
+        coarser = ops.average_pool(films, 2)
+        parts.append(films - _doubled(coarser))
+        films = coarser
+    return parts, films
+
+
+@keras.saving.register_keras_serializable("xraygan")
+class BandGains(layers.Layer):
+    """Films whose bands of detail are made stronger or weaker.
+
+    Args:
+        count: of bands.
+    """
+
+    def __init__(self, count: int, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.count = count
+
+    def call(self, films: Any, strengths: Any) -> Any:
+        """[B, S, S, 1] and [B, count] (logarithms of gains, finest first) to [B, S, S, 1]."""
+        parts, film = bands(films, self.count)
+        gains = ops.exp(ops.clip(strengths, -MOST_GAIN, MOST_GAIN))[:, None, None, :]
+        for number in reversed(range(self.count)):
+            film = _doubled(film) + gains[..., number : number + 1] * parts[number]
+        return film
+
+    def get_config(self) -> dict:
+        """Arguments to build the layer again."""
+        return {**super().get_config(), "count": self.count}
+
+
+def _doubled(films: Any) -> Any:
+    side = films.shape[1] * 2
+    return ops.image.resize(films, (side, side), interpolation="bilinear")

@@ -1,8 +1,8 @@
-"""The generator: linear statistics of the training images first, a convolutional refiner after.
+"""The generator: statistics of the training images first, a convolutional refiner after.
 
-The base draws an image from a class's Gaussian in the leading principal components: it is
-varied from the first second, but soft and ghosted. The refiner, a small U-shaped network
-that starts as the identity, is what the adversarial game trains.
+The base draws an image's appearance, displacement and sharpness from a class's Gaussian in the
+leading principal components: it is varied from the first second, but soft. The refiner, a small
+U-shaped network that starts as the identity, is what the adversarial game trains.
 """
 
 # Keras and TensorFlow type neither symbolic tensors nor static shapes:
@@ -13,7 +13,7 @@ from keras import layers
 
 from xraygan.config import ModelSettings
 from xraygan.models import blocks
-from xraygan.models.base import Displaced, LinearGaussian, row_length
+from xraygan.models.base import BandGains, Displaced, LinearGaussian, row_length
 
 RESIDUAL_GAIN = 0.03
 
@@ -37,16 +37,19 @@ def build_generator(settings: ModelSettings, seed: int = 0) -> keras.Model:
     z = keras.Input((settings.latent,), name="z")
     noise = keras.Input((settings.resolution, settings.resolution, 1), name="noise")
     condition = keras.Input((settings.num_labels,), name="condition")
-    gaussian = LinearGaussian(
-        row_length(base_side), settings.latent, settings.num_labels, name="base", dtype="float32"
-    )
-    base = Displaced(base_side, dtype="float32")(gaussian(z, condition))
+    length = row_length(base_side, settings.num_bands)
+    row = LinearGaussian(
+        length, settings.latent, settings.num_labels, name="base", dtype="float32"
+    )(z, condition)
+    base = Displaced(base_side, dtype="float32")(row)
+    strengths = row[:, -settings.num_bands :]
     initialisers = blocks.Initialisers(seed, num_blocks=7)
 
     drawn = _rescaled_noise(noise, settings.resolution // base_side, settings.noise_scale)
     entry = layers.Concatenate(dtype="float32")([base, drawn])
     entry = blocks.cast(entry, settings.compute_dtype)
-    trunk = _refiner(entry, condition, widths, initialisers)
+    known = layers.Concatenate(dtype="float32")([condition, strengths])
+    trunk = _refiner(entry, known, widths, initialisers)
 
     full = blocks.upsample(blocks.conv(trunk, widths[-1], 1, initialisers.normal()))
     full = layers.Add(dtype=full.dtype)(
@@ -60,12 +63,13 @@ def build_generator(settings: ModelSettings, seed: int = 0) -> keras.Model:
         side *= 2
         width = max(width * 3 // 4, 8)
         image, full = _finer(image, full, noise, side, width, settings, initialisers)
+    image = BandGains(settings.num_bands, dtype="float32")(image, strengths)
     return keras.Model([z, noise, condition], image, name="generator")
 
 
 def _refiner(
     entry: keras.KerasTensor,
-    condition: keras.KerasTensor,
+    known: keras.KerasTensor,
     widths: tuple[int, ...],
     initialisers: blocks.Initialisers,
 ) -> keras.KerasTensor:
@@ -78,7 +82,7 @@ def _refiner(
     skip_middle = blocks.residual_block(trunk, initialisers)
     trunk = blocks.conv(blocks.downsample(skip_middle), coarse, 1, initialisers.normal())
     shift = layers.Dense(coarse, kernel_initializer=initialisers.normal(), dtype="float32")
-    shift_value = blocks.cast(shift(condition), trunk.dtype)
+    shift_value = blocks.cast(shift(known), trunk.dtype)
     trunk = blocks.residual_block(trunk, initialisers, shift_value)
     trunk = blocks.residual_block(trunk, initialisers, shift_value)
     trunk = blocks.upsample(blocks.conv(trunk, middle, 1, initialisers.normal()))

@@ -1,44 +1,95 @@
 """Fits where films begin: class means and covariances in principal components."""
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 from scipy import linalg
 from sklearn.utils.extmath import randomized_svd
 
+from xraygan.config import ModelSettings
+from xraygan.models.base import MOST_GAIN, BandGains, bands
 from xraygan.training.registration import register
 
 MAX_IMAGES = 20_000
 """More images than this do not change 512 components; the rest are passed over."""
+BATCH = 64
+LEVELLING_ROUNDS = 3
+QUIETEST = 0.2
+"""Grey levels of detail that count as none at all."""
 
 
 def fit_base(
-    images: np.ndarray, conditions: np.ndarray, latent: int, resolution: int
+    images: np.ndarray, conditions: np.ndarray, network: ModelSettings
 ) -> dict[str, np.ndarray]:
     """The weights of `LinearGaussian` for these training images.
 
     Args:
         images: uint8 [N, R, R].
         conditions: float32 [N, K], 1 for each label that an image has and 0 elsewhere.
-        latent: number of components, at most N - 1 (1 where N is 1).
-        resolution: side of the base; larger images are averaged down to it.
+        network: for its resolutions, bands and components (at most N - 1, or 1 where N is 1).
 
     Returns:
-        As `fit_gaussian`, of rows that `Displaced` makes films of.
+        As `fit_gaussian`, of rows that `Displaced` and `BandGains` make films of.
     """
     chosen = np.linspace(0, len(images) - 1, min(len(images), MAX_IMAGES)).astype(np.int64)
-    films = np.stack([_at_side(images[number], resolution) for number in chosen])
+    side = network.base_resolution
+    films, strengths = _levelled(images, chosen, side, network.num_bands)
     appearance, displacement = register(films)
-    pixels = appearance.reshape(len(films), -1) / 127.5 - 1
-    rows = np.hstack([pixels, displacement.reshape(len(films), -1)])
-    # A displacement counts by what it changes: the appearance's slope, on a grid point's share.
+    parts = [appearance.reshape(len(films), -1), displacement.reshape(len(films), -1), strengths]
+    parts[0] = parts[0] / 127.5 - 1
+    # Displacements and strengths count by what they change: slopes, and detail itself.
     slope = np.abs(np.diff(appearance, axis=2)).mean() / 127.5
-    scales = np.ones(rows.shape[1], np.float32)
-    scales[pixels.shape[1] :] = max(slope, 1e-3) * resolution / displacement.shape[-1]
-    fitted = fit_gaussian(rows * scales, conditions[chosen], latent)
-    return fitted | {
-        "mean": fitted["mean"] / scales,
-        "components": fitted["components"] / scales,
-    }
+    weights = [1.0, slope * side / displacement.shape[-1], slope * side]
+    scales = np.repeat(np.maximum(weights, 1e-3), [part.shape[1] for part in parts])
+    rows = (np.hstack(parts) * scales).astype(np.float32)
+    fitted = fit_gaussian(rows, conditions[chosen], network.latent)
+    divided = {name: fitted[name] / scales for name in ("mean", "components")}
+    return fitted | {name: value.astype(np.float32) for name, value in divided.items()}
+
+
+def _levelled(
+    images: np.ndarray, chosen: np.ndarray, side: int, num_bands: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Films at the base's side as if all were equally sharp, and how sharp each is.
+
+    Args:
+        images: uint8 [N, R, R].
+        chosen: which of them.
+        side: of the base.
+        num_bands: of the images.
+
+    Returns:
+        float32 [n, side, side] in 0 to 255, and the logarithms of the gains [n, num_bands] that
+        make the films from them.
+    """
+    parts = [chosen[start : start + BATCH] for start in range(0, len(chosen), BATCH)]
+    level = BandGains(num_bands)
+
+    def levelled() -> Iterator[np.ndarray]:
+        for part, own in zip(parts, strengths, strict=True):
+            yield np.asarray(level(images[part][..., None].astype(np.float32), -own))
+
+    strengths = [np.zeros((len(part), num_bands), np.float32) for part in parts]
+    for _ in range(LEVELLING_ROUNDS):  # bands overlap: one round does not level them
+        energies = [_log_energies(films, num_bands) for films in levelled()]
+        middle = np.concatenate(energies).mean(axis=0)
+        strengths = [
+            np.clip(own + found - middle, -MOST_GAIN, MOST_GAIN)
+            for own, found in zip(strengths, energies, strict=True)
+        ]
+    films = [
+        cv2.resize(film, (side, side), interpolation=cv2.INTER_AREA)
+        for batch in levelled()
+        for film in batch[..., 0]
+    ]
+    return np.stack(films), np.concatenate(strengths)
+
+
+def _log_energies(films: np.ndarray, num_bands: int) -> np.ndarray:
+    """Logarithm of the mean amplitude of each band, [B, R, R, 1] to [B, num_bands]."""
+    parts, _ = bands(films, num_bands)
+    return np.stack([np.log(np.abs(part).mean(axis=(1, 2, 3)) + QUIETEST) for part in parts], 1)
 
 
 def fit_gaussian(rows: np.ndarray, conditions: np.ndarray, latent: int) -> dict[str, np.ndarray]:
@@ -86,11 +137,3 @@ def _factor(coordinates: np.ndarray, within: np.ndarray, latent: int) -> np.ndar
     covariance = (1 - weight) * own + weight * within
     ridge = 1e-6 * max(np.trace(covariance) / latent, 1e-6)
     return linalg.cholesky(covariance + ridge * np.eye(latent), lower=False)
-
-
-def _at_side(image: np.ndarray, side: int) -> np.ndarray:
-    """One image at the base's side, float32 [S, S] in 0 to 255."""
-    image = image.astype(np.float32)
-    if len(image) != side:
-        image = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
-    return image

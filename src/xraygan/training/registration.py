@@ -13,7 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from xraygan.models.base import GRID, splines
+from xraygan.models.base import splines
 
 ROUNDS = (12, 8, 5)
 """How smooth displacements are while the mean film sharpens: σ in 64ths of the side."""

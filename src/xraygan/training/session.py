@@ -109,7 +109,7 @@ def train_run(
     state = TrainState(network, settings.training)
     newest = load_newest(run.path / "checkpoints", reporter.note)
     if newest is None:
-        state.set_base(fit_base(images, data.conditions, network.latent, network.base_resolution))
+        state.set_base(fit_base(images, data.conditions, network))
         facts: dict[str, Any] = {}
     else:
         state.from_arrays(newest.arrays)

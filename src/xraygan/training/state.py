@@ -56,7 +56,7 @@ class TrainState:
             average.assign(weight + ema_decay * (average - weight))
 
     def set_base(self, base: dict[str, np.ndarray]) -> None:
-        """Give the fitted linear base to the generator and to its average."""
+        """Give the fitted base to the generator and to its average."""
         for network in (self.generator, self.average):
             layer = network.get_layer("base")
             for name, value in base.items():

@@ -1,13 +1,19 @@
 """The contract that both networks keep at every size and in both types."""
 
-import cv2
 import keras
 import numpy as np
 import pytest
 
 from xraygan.config import ModelSettings
+from xraygan.models.base import (
+    GRID,
+    BandGains,
+    Displaced,
+    LinearGaussian,
+    bands,
+    splines,
+)
 from xraygan.models.discriminator import build_discriminator
-from xraygan.models.base import GRID, Displaced, LinearGaussian, row_length, splines
 from xraygan.models.generator import RESIDUAL_GAIN, build_generator
 from xraygan.models.sample import latents
 from xraygan.presets import DISCRIMINATOR_STAGES
@@ -91,10 +97,12 @@ def test_a_new_generator_draws_its_base(resolution: int) -> None:
     base = fitted(generator)
     inputs = inputs_of(settings, batch=4)
     side = settings.base_resolution
-    image = Displaced(side)(base(inputs[0], inputs[2]))
+    rows = base(inputs[0], inputs[2])
+    image = Displaced(side)(rows)
     while side < resolution:
         side *= 2
         image = keras.layers.UpSampling2D(2, interpolation="bicubic")(image)
+    image = BandGains(settings.num_bands)(image, rows[:, -settings.num_bands :])
     difference = np.asarray(generator(inputs)) - np.asarray(image)
     assert 0 < difference.std() < 5 * RESIDUAL_GAIN
     assert difference.std() < np.asarray(image).std() / 3
@@ -143,20 +151,19 @@ def test_linear_gaussian_learns_nothing_and_builds_again() -> None:
 
 
 def test_a_displaced_film_is_sampled_where_its_displacement_leads() -> None:
-    random, side = np.random.default_rng(2), 16
-    rows = random.normal(size=(3, row_length(side))).astype(np.float32)
-    made = np.asarray(Displaced(side)(rows))[..., 0]
+    """Keys' cubic gives a parabola exactly, between the pixels too."""
+    side = 16
+
+    def parabola(y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        return 0.02 * x**2 - 0.03 * x * y + 0.01 * y**2 + 0.1 * x - 0.5
+
     y, x = np.mgrid[:side, :side].astype(np.float32)
-    for row, film in zip(rows, made, strict=True):
-        right, down = splines(side) @ row[side * side :].reshape(2, GRID, GRID) @ splines(side).T
-        expected = cv2.remap(
-            row[: side * side].reshape(side, side),
-            x + right,
-            y + down,
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REFLECT_101,
-        )
-        assert np.abs(film - expected).mean() < 0.05  # OpenCV's weights have five bits
+    shifts = np.random.default_rng(2).uniform(-1.5, 1.5, (2, GRID, GRID)).astype(np.float32)
+    row = np.concatenate([parabola(y, x).ravel(), shifts.ravel()])[None]
+    made = np.asarray(Displaced(side)(row))[0, ..., 0]
+    right, down = splines(side) @ shifts @ splines(side).T
+    inside = np.s_[4:-4, 4:-4]
+    assert np.allclose(made[inside], parabola(y + down, x + right)[inside], atol=1e-4)
 
 
 def test_an_even_displacement_moves_everything_alike() -> None:
@@ -165,3 +172,19 @@ def test_an_even_displacement_moves_everything_alike() -> None:
     shift = np.repeat([2.0, -1.0], GRID * GRID).astype(np.float32)
     made = np.asarray(Displaced(side)(np.hstack([film.ravel(), shift])[None]))[0, ..., 0]
     assert np.allclose(made[1:, :-2], film[:-1, 2:], atol=1e-4)
+
+
+def test_bands_of_detail_add_up_and_follow_their_gains() -> None:
+    films = np.random.default_rng(4).normal(size=(3, 32, 32, 1)).astype(np.float32)
+    same = BandGains(2)(films, np.zeros((3, 2), np.float32))
+    assert np.allclose(same, films, atol=1e-5)
+    plain, rest = bands(films, 2)
+    assert rest.shape == (3, 8, 8, 1)
+    for number, band in enumerate(plain):
+        strengths = np.zeros((3, 2), np.float32)
+        strengths[:, number] = np.log([0.5, 1, 2])
+        made = bands(BandGains(2)(films, strengths), 2)[0][number]
+        ratios = np.std(made, axis=(1, 2, 3)) / np.std(band, axis=(1, 2, 3))
+        assert ratios[0] < 0.8  # bands overlap: half of noise's second is in its first
+        assert np.isclose(ratios[1], 1)
+        assert ratios[2] > 1.4

@@ -57,7 +57,7 @@ def test_the_average_keeps_the_generators_base(
 
 def test_set_base_reaches_both_generators(tiny: ModelSettings, state: TrainState) -> None:
     images = np.random.default_rng(0).integers(0, 255, (20, 32, 32), np.uint8)
-    base = fit_base(images, np.eye(2, dtype=np.float32)[np.arange(20) % 2], tiny.latent, 32)
+    base = fit_base(images, np.eye(2, dtype=np.float32)[np.arange(20) % 2], tiny)
     state.set_base(base)
     for network in (state.generator, state.average):
         layer = network.get_layer("base")

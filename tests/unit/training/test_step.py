@@ -38,7 +38,7 @@ def shared(tiny: ModelSettings) -> tuple[TrainState, dict[str, np.ndarray]]:
     """A state that is not at its start: no weight is zero, the base is fitted."""
     state = TrainState(tiny, SETTINGS)
     films = data()
-    state.set_base(fit_base(films.images, films.conditions, tiny.latent, 32))
+    state.set_base(fit_base(films.images, films.conditions, tiny))
     random = np.random.default_rng(1)
     for network in (state.generator, state.discriminator, state.average):
         for weight in network.trainable_variables:
