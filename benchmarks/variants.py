@@ -189,3 +189,64 @@ def penalty_every_2() -> None:
 def penalty_every_8() -> None:
     """R1 and R2 at every eighth step, eight times as heavy."""
     _penalty_every(8)
+
+
+@_variant
+def muon() -> None:
+    """Full convolutions' steps are orthogonal (Jordan 2024): Newton and Schulz' iteration."""
+    import keras
+    import tensorflow as tf
+
+    from xraygan.training import state
+
+    momentum, size = 0.5, 0.2
+
+    class Muon(keras.optimizers.Adam):
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            shape = variable.shape
+            if len(shape) != 4 or min(shape[2:]) <= 8:
+                super().update_step(gradient, variable, learning_rate)
+                return
+            kept = self._momentums[self._get_variable_index(variable)]
+            kept.assign(momentum * kept + gradient)
+            step = tf.reshape(gradient + momentum * kept, [-1, shape[3]])
+            wide = step.shape[0] < step.shape[1]
+            step = tf.transpose(step) if wide else step
+            step /= tf.norm(step) + 1e-12
+            for _ in range(5):
+                square = tf.matmul(step, step, transpose_a=True)
+                step = 3.4445 * step + tf.matmul(
+                    step, -4.7750 * square + 2.0315 * tf.matmul(square, square)
+                )
+            step = size * max(step.shape) ** 0.5 * (tf.transpose(step) if wide else step)
+            variable.assign_sub(learning_rate * tf.reshape(step, shape))
+
+    state._adam = lambda training: Muon(
+        learning_rate=training.learning_rate, beta_1=0.0, beta_2=training.beta_2, epsilon=1e-8
+    )
+
+
+@_variant
+def deeper_generator() -> None:
+    """Five blocks at an eighth of the base's side, and twice as many on the way up."""
+    from xraygan.models import blocks, generator
+
+    plain, refiner = blocks.residual_block, generator._refiner
+
+    def refined(entry: Any, known: Any, widths: Any, initialisers: Any) -> Any:
+        built = []
+
+        def block(features: Any, initialisers: Any, shift: Any = None) -> Any:
+            built.append(features.shape[1])
+            times = {2: 2, 3: 3, 4: 2, 5: 2}.get(len(built) - 1, 1)
+            for _ in range(times):
+                features = plain(features, initialisers, shift)
+            return features
+
+        blocks.residual_block = block
+        deeper = blocks.Initialisers(initialisers._seed, num_blocks=12)
+        made = refiner(entry, known, widths, deeper)
+        blocks.residual_block = plain
+        return made
+
+    generator._refiner = refined

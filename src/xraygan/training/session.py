@@ -109,6 +109,7 @@ def train_run(
     state = TrainState(network, settings.training)
     newest = load_newest(run.path / "checkpoints", reporter.note)
     if newest is None:
+        reporter.note(f"registering {len(images):,} images to their common anatomy …")
         state.set_base(fit_base(images, data.conditions, network))
         facts: dict[str, Any] = {}
     else:
