@@ -122,7 +122,11 @@ def read_bytes(path: str) -> bytes:
                 raise Refusal("not a plain file (a pipe or a device)")
             if status.st_size > MAX_FILE_BYTES:
                 raise Refusal(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB")
-            return stream.read(MAX_FILE_BYTES)
+            # Asked for much more, it would fetch fresh memory for each file.
+            data = stream.read(status.st_size + 1)
+        if len(data) > status.st_size:
+            raise Refusal("the file grew while it was being read")
+        return data
     except OSError as error:
         raise Refusal(f"the file cannot be read: {error.strerror or error}") from None
 
