@@ -5,7 +5,7 @@ import stat
 import unicodedata
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from xraygan.data.headers import JPEG_SUFFIXES, MAX_FILE_BYTES, PNG_SUFFIXES, Refusal
 
@@ -46,8 +46,7 @@ class Place(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class DiskFile:
+class DiskFile(NamedTuple):
     """A plain file on disk; `status` is that of a link's target."""
 
     path: str
@@ -64,8 +63,7 @@ class DiskFile:
         return read_bytes(self.path)
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A file of a source: `parts` lead to it from the source's root."""
 
     parts: tuple[str, ...]
@@ -139,7 +137,7 @@ def printable(name: str) -> str:
 
 def nfc(text: str) -> str:
     """Unicode-normalised, so that names written by any system compare."""
-    return unicodedata.normalize("NFC", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def sort_key(name: str) -> tuple[str, str]:
