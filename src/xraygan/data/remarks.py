@@ -9,7 +9,7 @@ import pandas as pd
 from xraygan.data.duplicates import is_duplicate, without_name
 from xraygan.data.entries import printable
 from xraygan.data.listing import is_left_out
-from xraygan.data.manifest import column
+from xraygan.data.manifest import column, plural
 from xraygan.errors import XrayganError
 
 _FEW_TRAINING_IMAGES = 100
@@ -53,7 +53,8 @@ def refusal_notes(refused: list[tuple[str, str]]) -> list[str]:
     if not reasons:
         return []
     reason, count = reasons.most_common(1)[0]
-    return [f"{reasons.total()} files refused, most often ({count}): {printable(reason)}."]
+    files = plural(reasons.total(), "file")
+    return [f"{reasons.total()} {files} refused, most often ({count}): {printable(reason)}."]
 
 
 def size_notes(manifest: pd.DataFrame, resolution: int) -> list[str]:
