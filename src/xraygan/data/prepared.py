@@ -57,7 +57,7 @@ def write_dataset(
     Raises:
         XrayganError: a folder that holds something else, or that cannot be written.
     """
-    _check_target(out)
+    check_target(out)
     with refusing_disk_faults(out):
         out.mkdir(parents=True, exist_ok=True)
         with _locked(out):
@@ -108,7 +108,12 @@ def _locked(out: Path) -> Iterator[None]:
         lock.release()
 
 
-def _check_target(out: Path) -> None:
+def check_target(out: Path) -> None:
+    """See that a data set may be written there, before any film is read.
+
+    Raises:
+        XrayganError: a file, or a folder that holds something else.
+    """
     if out.exists() and not out.is_dir():
         raise XrayganError(f"--out {out}: is a file; name a folder")
     if not out.exists() or all(path.name == ".lock" for path in out.iterdir()):
