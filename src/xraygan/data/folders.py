@@ -19,7 +19,10 @@ DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
 _MANY_CLASSES, _FEW_FILMS = 20, 10
 _SAY_FOLDERS = "say --format folders if classes they are: their names are published"
 # What a prepared data set holds beside its images.
-_OUR_TABLES = frozenset({"dataset.json", "metadata.csv", "refused.csv"})
+_OUR_TABLES = frozenset(
+    {"dataset.json", "metadata.csv", "refused.csv"}
+    | {f"{split}/metadata.csv" for split in ("train", "val", "test")}
+)
 # Formats people do keep X-rays in: the reason should name them.
 _KNOWN_UNREAD = {
     ".bmp": "BMP",
