@@ -2,18 +2,21 @@
 
     python benchmarks/read_speed.py --data ../shared/data/chest_xray_fullres
 
-The loop is `cv2.imread` and `cv2.resize` over the files into a list, then `np.array`. Ours is
-what `prepare` does to a file before anything is written: hash of the bytes, strict check,
-decoding, hash of the picture, antialiased resize, in threads. Both in turn, several times; a
-made set of large JPEGs beside the given one. Then the difference that reduced decoding makes
-against full decoding, both followed by an area mean.
+The loop is `cv2.imread` and `cv2.resize` over the files into a list, then `np.array`. Our reading
+is what is done to each file: hash of the bytes, strict check, decoding, hash of the picture,
+antialiased resize, in threads. `prepare` is the whole first start: the files listed and hashed,
+then read as before, compared with each other, split, and written into an empty cache. The three
+take turns, each time in a new process, as one who starts it finds it (what a process did before
+decides how its memory is got), on the given set and on a made one of large JPEGs. Then the
+difference that reduced decoding makes against full decoding, both followed by an area mean.
 """
 
 import argparse
 import hashlib
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -22,6 +25,7 @@ import cv2
 import numpy as np
 
 from xraygan.config import DataSettings
+from xraygan.data.cache import prepare
 from xraygan.data.ingest import ingest
 from xraygan.data.phantom import phantom_images
 from xraygan.data.pixels import decode, decode_reduced, fit
@@ -36,9 +40,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of large JPEGs")
     parser.add_argument("--resolution", type=int, default=64)
     parser.add_argument("--made", type=int, default=2000, help="files of the made set")
+    parser.add_argument("--time", choices=WAYS, help="only this, once: prints seconds")
     arguments = parser.parse_args()
-    print("| films | files | ours, files/s | the loop, files/s | ratio (median of rounds) |")
-    print("|---|---|---|---|---|")
+    if arguments.time:
+        print(WAYS[arguments.time](arguments.data, arguments.resolution))
+        return
+    print(
+        "| films | files | loop, files/s | reading, files/s | ratio | `prepare`, files/s | ratio |"
+    )
+    print("|---|---|---|---|---|---|---|")
     compare("given", arguments.data, arguments.resolution)
     with tempfile.TemporaryDirectory() as folder:
         make_films(Path(folder), arguments.made)
@@ -47,25 +57,55 @@ def main() -> None:
 
 
 def compare(name: str, folder: Path, resolution: int) -> None:
-    settings = DataSettings.parse({"resolution": resolution}, "options")
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    listed = list_source(folder, settings).files
-    hashes = {file.name: hashlib.sha256(file.place.read()).hexdigest() for file in listed}
-
-    def ours() -> None:
-        with tempfile.TemporaryFile() as stream:
-            ingest(listed, hashes, settings, stream, None)
-
-    seconds = [(timed(ours), timed(lambda: loop(files, resolution))) for _ in range(ROUNDS)]
-    ratio = median(theirs / own for own, theirs in seconds)
-    own, theirs = (len(files) / median(column) for column in zip(*seconds, strict=True))
-    print(f"| {name} | {len(files)} | {own:.0f} | {theirs:.0f} | {ratio:.1f} |", flush=True)
+    """One row; ratios are medians of rounds."""
+    rounds = [[in_new_process(way, folder, resolution) for way in WAYS] for _ in range(ROUNDS)]
+    count = len(paths(folder))
+    loop_s, reading_s, prepare_s = (median(column) for column in zip(*rounds, strict=True))
+    reading, whole = (median(r[0] / r[way] for r in rounds) for way in (1, 2))
+    print(
+        f"| {name} | {count} | {count / loop_s:.0f} | {count / reading_s:.0f} | {reading:.1f} | "
+        f"{count / prepare_s:.0f} | {whole:.1f} |",
+        flush=True,
+    )
 
 
-def timed(work: Callable[[], object]) -> float:
+def in_new_process(way: str, folder: Path, resolution: int) -> float:
+    command = [sys.executable, __file__, "--time", way, "--data", str(folder)]
+    command += ["--resolution", str(resolution)]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(ended.stdout)
+
+
+def paths(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def time_loop(folder: Path, resolution: int) -> float:
+    files = paths(folder)
     start = time.perf_counter()
-    work()
+    loop(files, resolution)
     return time.perf_counter() - start
+
+
+def time_reading(folder: Path, resolution: int) -> float:
+    settings = DataSettings.parse({"resolution": resolution}, "options")
+    files = list_source(folder, settings).files
+    hashes = {file.name: hashlib.sha256(file.place.read()).hexdigest() for file in files}
+    with tempfile.TemporaryFile() as stream:
+        start = time.perf_counter()
+        ingest(files, hashes, settings, stream, None)
+        return time.perf_counter() - start
+
+
+def time_prepare(folder: Path, resolution: int) -> float:
+    settings = DataSettings.parse({"resolution": resolution}, "options")
+    with tempfile.TemporaryDirectory() as cache:
+        start = time.perf_counter()
+        prepare(folder, settings, Path(cache))
+        return time.perf_counter() - start
+
+
+WAYS = {"loop": time_loop, "reading": time_reading, "prepare": time_prepare}
 
 
 def loop(files: list[Path], resolution: int) -> np.ndarray:
@@ -95,7 +135,7 @@ def make_films(folder: Path, count: int) -> None:
 
 def print_difference(folder: Path, resolution: int) -> None:
     differences = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in paths(folder):
         data = path.read_bytes()
         full = fit(decode(data, path.name), resolution, "squash")
         reduced, _ = decode_reduced(data, path.name, 2 * resolution)

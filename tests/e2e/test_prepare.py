@@ -87,6 +87,7 @@ def test_refusals(flat: Path, tmp_path: Path) -> None:
         ["prepare", flat],
         ["prepare", flat, "--out", flat],
         ["prepare", flat, "--column", COLUMNS, "--out", flat.parent],
+        ["prepare", tmp_path / "nowhere", "--out", flat.parent],
         ["prepare", bad, *out],
         ["prepare", tmp_path / "nowhere", *out],
     )
@@ -96,6 +97,7 @@ def test_refusals(flat: Path, tmp_path: Path) -> None:
         "--format nih",
         "--out is missing",
         "is the source itself",
+        "holds something else",
         "holds something else",
         "leads out of it",
         "does not exist",

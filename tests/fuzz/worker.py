@@ -5,6 +5,7 @@ import re
 import resource
 import shutil
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -21,9 +22,11 @@ def main() -> None:
     for line in sys.stdin:
         job = json.loads(line)
         cache = Path(job["cache"])
+        start = time.process_time()
         outcome, said, images = read(Path(job["source"]), cache, job["settings"])
+        seconds = time.process_time() - start
         shutil.rmtree(cache, ignore_errors=True)
-        print(json.dumps([outcome, said, images, peak_mib()]), flush=True)
+        print(json.dumps([outcome, said, images, peak_mib(), seconds]), flush=True)
 
 
 def read(source: Path, cache: Path, values: dict) -> tuple[str, str, list[str]]:

@@ -81,11 +81,12 @@ def write_prepared(
 def _written(
     data: str | Path | None, out: Path, settings: DataSettings, reporter: Reporter
 ) -> tuple[Any, dict[str, Any]]:
-    from xraygan.data.prepared import write_dataset
+    from xraygan.data.prepared import check_target, write_dataset
     from xraygan.report.datasets import pages_of, write_pages
 
     if data is not None and out.resolve() == Path(data).resolve():
         raise XrayganError(f"--out {out} is the source itself: name another folder")
+    check_target(out)
     dataset = _read(data, settings, reporter, skip=[out])
     for note in dataset.notes:
         reporter.note(note)

@@ -73,7 +73,7 @@ class _ZipMember:
         try:
             return self.archive.read(self.info)
         except _ZIP_FAULTS as error:
-            raise Refusal(f"damaged in the archive: {' '.join(str(error).split())}") from None
+            raise _damaged(error) from None
 
 
 class _Zip:
@@ -135,7 +135,7 @@ class _TarMember:
         try:
             return self.archive.read(self.info)
         except _UNREADABLE as error:
-            raise Refusal(f"damaged in the archive: {' '.join(str(error).split())}") from None
+            raise _damaged(error) from None
 
 
 @dataclass(eq=False)
@@ -204,6 +204,14 @@ def _check_name(path: Path, name: str) -> None:
             f"archive {path}: holds a path that leads out of it ('..' or from the root); it is "
             "not read: make it again from the folder of the images"
         )
+
+
+def _damaged(error: Exception) -> Refusal:
+    """In words of our own: the library's hold the member's name, which may be a patient's."""
+    if isinstance(error, NotImplementedError):
+        return Refusal("packed in the archive by a method that is not read")
+    sums = isinstance(error, zipfile.BadZipFile)
+    return Refusal(f"damaged in the archive{': wrong checksum or header' if sums else ''}")
 
 
 def _too_large() -> str:

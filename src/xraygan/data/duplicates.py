@@ -175,8 +175,8 @@ def merge_near(table: pd.DataFrame, near: NearPairs, notes: list[str]) -> list[s
     told = [f"{strangers} of different patients, who count as one"] if strangers else []
     told += [f"{across} across splits"] if across else []
     told += [f"{differing} under different classes"] if differing else []
-    count = f"{len(linked)} {plural(len(linked), 'pair')} of films"
-    notes.append(f"{count} are nearly the same picture{': ' if told else ''}{', '.join(told)}.")
+    count = "1 pair of films is" if len(linked) == 1 else f"{len(linked)} pairs of films are"
+    notes.append(f"{count} nearly the same picture{': ' if told else ''}{', '.join(told)}.")
     owners = [patient for a, b in linked for patient in (patients[a], patients[b])]
     merged = merge_patients(owners, [str(pair // 2) for pair in range(len(owners))])
     key = dict(zip(owners, merged, strict=True))

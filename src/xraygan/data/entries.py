@@ -5,7 +5,7 @@ import stat
 import unicodedata
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from xraygan.data.headers import JPEG_SUFFIXES, MAX_FILE_BYTES, PNG_SUFFIXES, Refusal
 
@@ -46,8 +46,7 @@ class Place(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class DiskFile:
+class DiskFile(NamedTuple):
     """A plain file on disk; `status` is that of a link's target."""
 
     path: str
@@ -64,8 +63,7 @@ class DiskFile:
         return read_bytes(self.path)
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A file of a source: `parts` lead to it from the source's root."""
 
     parts: tuple[str, ...]
@@ -122,7 +120,11 @@ def read_bytes(path: str) -> bytes:
                 raise Refusal("not a plain file (a pipe or a device)")
             if status.st_size > MAX_FILE_BYTES:
                 raise Refusal(f"the file is larger than {MAX_FILE_BYTES // 2**20} MiB")
-            return stream.read(MAX_FILE_BYTES)
+            # Asked for much more, it would fetch fresh memory for each file.
+            data = stream.read(status.st_size + 1)
+        if len(data) > status.st_size:
+            raise Refusal("the file grew while it was being read")
+        return data
     except OSError as error:
         raise Refusal(f"the file cannot be read: {error.strerror or error}") from None
 
@@ -135,7 +137,7 @@ def printable(name: str) -> str:
 
 def nfc(text: str) -> str:
     """Unicode-normalised, so that names written by any system compare."""
-    return unicodedata.normalize("NFC", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def sort_key(name: str) -> tuple[str, str]:

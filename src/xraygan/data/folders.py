@@ -11,13 +11,18 @@ from pathlib import Path
 from xraygan.config import PixelSettings
 from xraygan.data.entries import IMAGE_ENDINGS, Entry, Tree, nfc
 from xraygan.data.listing import SINGLE_CLASS, SPLIT_NAMES, ImageFile, Listing
+from xraygan.data.splits import is_synthetic
 from xraygan.errors import XrayganError
 
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
-# More class folders than this are not classes.
-_MANY_CLASSES = 20
+# More class folders than this are not classes, with DICOM or few films in them.
+_MANY_CLASSES, _FEW_FILMS = 20, 10
+_SAY_FOLDERS = "say --format folders if classes they are: their names are published"
 # What a prepared data set holds beside its images.
-_OUR_TABLES = frozenset({"dataset.json", "metadata.csv", "refused.csv"})
+_OUR_TABLES = frozenset(
+    {"dataset.json", "metadata.csv", "refused.csv"}
+    | {f"{split}/metadata.csv" for split in ("train", "val", "test")}
+)
 # Formats people do keep X-rays in: the reason should name them.
 _KNOWN_UNREAD = {
     ".bmp": "BMP",
@@ -45,11 +50,15 @@ def check_not_empty(source: Path, tree: Tree) -> None:
         )
 
 
-def interpret(tree: Tree) -> Listing:
+def interpret(tree: Tree, sure: bool = False) -> Listing:
     """Give the files their splits and classes from the folder names.
 
+    Args:
+        tree: of the source.
+        sure: the user says that images lie in folders by class.
+
     Raises:
-        XrayganError: DICOM files lie in folders that are patients', not classes'.
+        XrayganError: the folders are patients', not classes'.
     """
     notes: list[str] = []
     refused = list(tree.refused)
@@ -94,21 +103,23 @@ def interpret(tree: Tree) -> Listing:
         )
         for entry in images
     ]
-    _check_classes(files)
+    _check_classes(files, sure)
     notes += _class_notes(tree, files, root, class_depth, split_layout)
     return Listing(tuple(files), tuple(refused), tuple(notes))
 
 
-def _check_classes(files: list[ImageFile]) -> None:
-    """DICOM exports come in a folder a patient: no classes, and no names to publish."""
+def _check_classes(files: list[ImageFile], sure: bool) -> None:
+    """Exports come in a folder a patient: no classes, and no names to publish."""
     labels = {file.label for file in files}
     if len(labels) <= _MANY_CLASSES:
         return
-    if 2 * sum(is_dicom_name(file.name) for file in files) > len(files):
+    dicom = 2 * sum(is_dicom_name(file.name) for file in files) > len(files)
+    few = not sure and len(files) < _FEW_FILMS * len(labels)
+    if dicom or (few and not all(is_synthetic(file.name) for file in files)):
+        other = "take all as one class with --format dicom" if dicom else _SAY_FOLDERS
         raise XrayganError(
-            f"the DICOM files lie in {len(labels)} folders: these look like patients, not classes; "
-            "give their classes in a table (--format csv), or take all as one class with "
-            "--format dicom"
+            f"the {'DICOM files' if dicom else 'images'} lie in {len(labels)} folders: these look "
+            f"like patients, not classes; give their classes in a table (--format csv), or {other}"
         )
 
 

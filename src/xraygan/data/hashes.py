@@ -101,10 +101,9 @@ def _load_index(path: Path) -> dict[str, list]:
         content = json.loads(path.read_bytes())
         if content["version"] != _INDEX_VERSION:
             return {}
-        return {
-            name: [*identity, str(digest)] for name, (*identity, digest) in content["files"].items()
-        }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        files = content["files"]
+        return files if all(isinstance(entry[-1], str) for entry in files.values()) else {}
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
         return {}
 
 

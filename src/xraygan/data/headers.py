@@ -4,12 +4,12 @@ Read from the bytes alone, before any decoder allocates a picture, so that a 60,
 PNG costs nothing to refuse.
 """
 
+import re
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-
-import numpy as np
 
 MAX_FILE_BYTES = 512 * 2**20
 MAX_PIXELS = 100_000_000
@@ -38,6 +38,15 @@ _PNG_KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _PNG_ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
 _ORIENTATION_TAG = 0x0112
 
+_START_OF_IMAGE, _END_OF_IMAGE, _SCAN = b"\xff\xd8", 0xD9, 0xDA
+# What may stand after 0xFF and makes a marker of it: restarts within a scan do not count.
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+# Files of nothing but empty segments or chunks would take minutes.
+_MOST_SEGMENTS = 10_000
+_MOST_CHUNKS = 200_000
+# Progressive pictures have about ten; each is a pass over the whole picture, even if it is empty.
+_MOST_SCANS = 64
+
 
 class Refusal(Exception):  # noqa: N818 - a verdict on one file, not a fault of the program
     """One file cannot become a right picture; the message is the reason, for the user."""
@@ -57,8 +66,8 @@ class Header:
         palette: the samples are palette entries.
         orientation: EXIF orientation, 1 to 8; 1 where there is none.
         payload: the bytes to decode.
-        end_of_image: JPEG: where the end-of-image marker of the picture is; PNG: 0.
         progressive: JPEG in several passes over the picture.
+        single_scan: JPEG whose first scan is the whole picture.
         album: JPEG that says it is the first of several pictures (MPF).
     """
 
@@ -71,8 +80,8 @@ class Header:
     palette: bool
     orientation: int
     payload: bytes
-    end_of_image: int = 0
     progressive: bool = False
+    single_scan: bool = False
     album: bool = False
 
 
@@ -129,8 +138,11 @@ def _read_png(data: bytes) -> Header:
     width, height, bit_depth, colour_type = struct.unpack(">IIBB", data[16:26])
     _check_size(width, height)
     kept, exif, transparent = [_PNG_SIGNATURE], b"", False
-    position, kind = len(_PNG_SIGNATURE), b""
+    position, kind, count = len(_PNG_SIGNATURE), b"", 0
     while kind != b"IEND":
+        count += 1
+        if count > _MOST_CHUNKS:
+            raise Refusal("the PNG is damaged: it has more chunks than any picture needs")
         if position + 12 > len(data):
             raise Refusal("the PNG is cut short: its end is missing")
         length = int.from_bytes(data[position : position + 4], "big")
@@ -171,26 +183,13 @@ def _printable(kind: bytes) -> str:
 
 
 def _read_jpeg(data: bytes) -> Header:
-    """Walk the marker segments to the end-of-image marker."""
+    """What stands before the first scan; `end_of_jpeg` walks the rest."""
     frame: tuple[int, int, int, int] | None = None
-    orientation, position, scans, progressive, album = 1, 2, 0, False, False
-    places = _marker_places(data)
-    while True:
-        # Within a scan the next marker is searched; entropy-coded 0xFF bytes are stuffed.
-        place = int(np.searchsorted(places, position))
-        if place == len(places):
-            raise Refusal("the JPEG is cut short: its end-of-image marker is missing")
-        end_of_image = int(places[place])
-        marker, position = data[end_of_image + 1], end_of_image + 2
-        if marker == 0xD9:
+    orientation, progressive, album, in_scan = 1, False, False, 0
+    for _, marker, body in _segments(data):
+        if marker == _SCAN:
+            in_scan = int.from_bytes(body[:1])
             break
-        if marker in (0x01, 0xD8):
-            continue
-        length = int.from_bytes(data[position : position + 2], "big")
-        if length < 2 or position + length > len(data):
-            raise Refusal("the JPEG is cut short or damaged: a segment runs over the end")
-        body = data[position + 2 : position + length]
-        position += length
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             if len(body) < 6:
                 raise Refusal("the JPEG is damaged: its frame header is too short")
@@ -198,11 +197,10 @@ def _read_jpeg(data: bytes) -> Header:
             frame = (bits, height, width, channels)
             progressive = marker in (0xC2, 0xC6, 0xCA, 0xCE)
             _check_size(width, height)
-        elif marker == 0xE1 and body.startswith(b"Exif\x00\x00") and scans == 0:
+        elif marker == 0xE1 and body.startswith(b"Exif\x00\x00"):
             orientation = _orientation(body[6:])
         album |= marker == 0xE2 and body.startswith(b"MPF\x00")
-        scans += marker == 0xDA
-    if frame is None or scans == 0:
+    if frame is None or not in_scan:
         raise Refusal("the JPEG is damaged: it holds no picture")
     bits, height, width, channels = frame
     if bits != 8:
@@ -217,18 +215,49 @@ def _read_jpeg(data: bytes) -> Header:
         palette=False,
         orientation=orientation,
         payload=data,
-        end_of_image=end_of_image,
         progressive=progressive,
+        single_scan=in_scan == channels and not progressive,
         album=album,
     )
 
 
-def _marker_places(data: bytes) -> np.ndarray:
-    """Where a 0xFF stands before a marker's code, that of restarts excepted."""
-    values = np.frombuffer(data, np.uint8)
-    places = np.flatnonzero(values[:-1] == 0xFF)
-    codes = values[places + 1]
-    return places[(codes > 0) & (codes < 0xFF) & ((codes < 0xD0) | (codes > 0xD7))]
+def end_of_jpeg(data: bytes) -> int:
+    """Where the end-of-image marker of a JPEG's first picture is.
+
+    Raises:
+        Refusal: nowhere: the file is cut short. Or it has too many scans.
+    """
+    return max(place for place, _, _ in _segments(data))
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Place, marker and body of each segment, to the end-of-image marker.
+
+    Within a scan the next marker is searched; entropy-coded 0xFF bytes are stuffed.
+
+    Raises:
+        Refusal: no end-of-image marker, a segment that runs over the end, too many of them.
+    """
+    position, scans = len(_START_OF_IMAGE), 0
+    for _ in range(_MOST_SEGMENTS):
+        found = _MARKER.search(data, position)
+        if found is None:
+            raise Refusal("the JPEG is cut short: its end-of-image marker is missing")
+        marker, position = data[found.end() - 1], found.end()
+        if marker == _END_OF_IMAGE:
+            yield found.start(), marker, b""
+            return
+        if marker in (0x01, 0xD8):
+            continue
+        length = int.from_bytes(data[position : position + 2], "big")
+        if length < 2 or position + length > len(data):
+            raise Refusal("the JPEG is cut short or damaged: a segment runs over the end")
+        scans += marker == _SCAN
+        if scans > _MOST_SCANS:
+            raise Refusal(f"the JPEG is damaged: it has more than {_MOST_SCANS} scans")
+        yield found.start(), marker, data[position + 2 : position + length]
+        position += length
+    raise Refusal("the JPEG is damaged: it has more segments than any picture needs")
 
 
 def _orientation(exif: bytes) -> int:

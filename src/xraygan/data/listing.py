@@ -1,7 +1,9 @@
 """What a source offers before any image is opened: files with their classes and facts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 from xraygan.data.entries import Place
 
@@ -58,8 +60,7 @@ class Facts:
         )
 
 
-@dataclass(frozen=True)
-class ImageFile:
+class ImageFile(NamedTuple):
     """An image file by its name: not opened yet.
 
     Attributes:
@@ -79,7 +80,7 @@ class ImageFile:
     label: str
     labels: tuple[str, ...] = ()
     facts: Facts = Facts()
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from xraygan.data.headers import Header, Refusal, read_header
+from xraygan.data.headers import Header, Refusal, end_of_jpeg, read_header
 
 __all__ = ["Refusal", "decode", "decode_reduced", "fit"]
 
@@ -142,7 +142,7 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
 
 def _decode(header: Header, least: int | None) -> np.ndarray:
     """The stored picture (not yet rotated) as [H, W] uint8 or float32."""
-    plain = header.channels != 4 and not header.progressive and not header.album
+    plain = header.single_scan and header.channels != 4 and not header.album
     if header.format == "JPEG" and plain:
         reduced = _whole_jpeg(header, least)
         if reduced is not None:
@@ -178,6 +178,7 @@ def _whole_jpeg(header: Header, least: int | None) -> np.ndarray | None:
 
 
 def _decode_jpeg(header: Header, image: Image.Image) -> np.ndarray:
+    end = end_of_jpeg(header.payload)
     if header.channels == 4:
         # OpenCV takes every CMYK file for Adobe's inverted kind; Pillow reads the flag.
         image.load()
@@ -188,7 +189,7 @@ def _decode_jpeg(header: Header, image: Image.Image) -> np.ndarray:
         # A decoder fills what is missing before a proper end-of-image marker with the last
         # block's grey, without a word. So where the last blocks are flat, more data are put
         # before the marker: a complete picture ignores them.
-        probed = header.payload[: header.end_of_image] + _PROBE + b"\xff\xd9"
+        probed = header.payload[:end] + _PROBE + b"\xff\xd9"
         if not np.array_equal(_strict_check(probed, header.progressive), small):
             raise Refusal("the JPEG is cut short: its picture data stop early")
     return _opencv(header, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)

@@ -20,7 +20,7 @@ from xraygan.data.cache import Dataset
 from xraygan.data.duplicates import without_name
 from xraygan.data.entries import sort_key
 from xraygan.data.formats.plain import PREPARED
-from xraygan.data.manifest import SPLITS, column
+from xraygan.data.manifest import SPLITS, column, set_column
 from xraygan.data.pseudonyms import pseudonym, read_salt
 from xraygan.errors import XrayganError
 from xraygan.runs import read_json, refusing_disk_faults, sha256_of, write_json, write_whole
@@ -38,7 +38,7 @@ def write_dataset(
     settings: DataSettings,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Write `{split}/{class}/*.png`, metadata.csv, refused.csv and dataset.json.
+    """Write `{split}/{class}/*.png`, metadata.csv (a split's too), refused.csv and dataset.json.
 
     Nothing in it names a patient or a source file: images are called by a hash of their pixels,
     patients and refused files by keyed hashes whose salt stays in the cache. An interrupted call
@@ -57,7 +57,7 @@ def write_dataset(
     Raises:
         XrayganError: a folder that holds something else, or that cannot be written.
     """
-    _check_target(out)
+    check_target(out)
     with refusing_disk_faults(out):
         out.mkdir(parents=True, exist_ok=True)
         with _locked(out):
@@ -72,11 +72,11 @@ def _write(
 ) -> dict[str, Any]:
     salt = read_salt(dataset.folder.parent)
     metadata = _metadata(dataset, salt)
-    metadata_bytes, refused_bytes = _csv(metadata), _csv(_refused(dataset, salt))
+    tables = {METADATA: _csv(metadata), **_split_tables(metadata)}
+    tables[REFUSED] = _csv(_refused(dataset, salt))
     description = _description(dataset, settings, metadata)
     description["files"] = {
-        METADATA: hashlib.sha256(metadata_bytes).hexdigest(),
-        REFUSED: hashlib.sha256(refused_bytes).hexdigest(),
+        name: hashlib.sha256(table).hexdigest() for name, table in tables.items()
     }
     if _is_whole(out, description):
         return {**description, "unchanged": True}
@@ -86,9 +86,9 @@ def _write(
         _write_image(out / name, image)
         if progress:
             progress(done, len(names))
-    _remove_others(out, set(names))
-    write_whole(out / METADATA, metadata_bytes)
-    write_whole(out / REFUSED, refused_bytes)
+    _remove_others(out, {*names, *tables})
+    for name, table in tables.items():
+        write_whole(out / name, table)
     write_json(out / DESCRIPTION, description)
     return {**description, "unchanged": False}
 
@@ -108,7 +108,12 @@ def _locked(out: Path) -> Iterator[None]:
         lock.release()
 
 
-def _check_target(out: Path) -> None:
+def check_target(out: Path) -> None:
+    """See that a data set may be written there, before any film is read.
+
+    Raises:
+        XrayganError: a file, or a folder that holds something else.
+    """
     if out.exists() and not out.is_dir():
         raise XrayganError(f"--out {out}: is a file; name a folder")
     if not out.exists() or all(path.name == ".lock" for path in out.iterdir()):
@@ -138,6 +143,18 @@ def _metadata(dataset: Dataset, salt: bytes) -> pd.DataFrame:
     given = {name: column(manifest, name) for name in ("view", "age", "sex", "labels", "burned_in")}
     table = {"file_name": names, "label": labels, "split": splits, "patient": keys, **given}
     return pd.DataFrame(table, columns=list(_COLUMNS), dtype=object)
+
+
+def _split_tables(metadata: pd.DataFrame) -> dict[str, bytes]:
+    """The rows of each split, for its own folder: where there are splits `datasets` looks there."""
+    found = {}
+    for split in SPLITS:
+        rows = metadata[metadata["split"] == split].copy()
+        names = [name.removeprefix(f"{split}/") for name in column(rows, "file_name")]
+        if names:
+            set_column(rows, "file_name", names)
+            found[f"{split}/{METADATA}"] = _csv(rows)
+    return found
 
 
 def _folder_names(classes: tuple[str, ...]) -> dict[str, str]:
@@ -218,10 +235,10 @@ def _write_image(path: Path, image: np.ndarray) -> None:
 
 
 def _remove_others(out: Path, names: set[str]) -> None:
-    """Remove images of an earlier state, and folders that they leave empty."""
-    for path in list(_images(out)):
+    """Remove images and tables of an earlier state, and folders that they leave empty."""
+    for path in [*_images(out), *(out / split / METADATA for split in SPLITS)]:
         if path.relative_to(out).as_posix() not in names:
-            path.unlink()
+            path.unlink(missing_ok=True)
     for split in SPLITS:
         for folder in (out / split).glob("*"):
             with contextlib.suppress(OSError):

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xraygan.data.duplicates import is_duplicate
+from xraygan.data.duplicates import is_duplicate, without_name
 from xraygan.data.entries import printable
 from xraygan.data.listing import is_left_out
-from xraygan.data.manifest import column
+from xraygan.data.manifest import column, plural
 from xraygan.errors import XrayganError
 
 _FEW_TRAINING_IMAGES = 100
@@ -36,7 +36,8 @@ def check_enough(source: Path, table: pd.DataFrame, refused: list[tuple[str, str
     if training >= 2:
         return
     others = f", {len(table) - training} for validation and test" if len(table) > training else ""
-    cause = f" ({len(refused)} files refused, such as: {refused[0][1]})" if refused else ""
+    why = without_name(refused[0][1]) if refused else ""
+    cause = f" ({len(refused)} files refused, such as: {why})" if refused else ""
     raise XrayganError(
         f"{source} holds {training} usable training {'image' if training == 1 else 'images'}"
         f"{others}{cause}; training needs at least 2 different ones: add images to train/ or "
@@ -52,7 +53,8 @@ def refusal_notes(refused: list[tuple[str, str]]) -> list[str]:
     if not reasons:
         return []
     reason, count = reasons.most_common(1)[0]
-    return [f"{reasons.total()} files refused, most often ({count}): {printable(reason)}."]
+    files = plural(reasons.total(), "file")
+    return [f"{reasons.total()} {files} refused, most often ({count}): {printable(reason)}."]
 
 
 def size_notes(manifest: pd.DataFrame, resolution: int) -> list[str]:

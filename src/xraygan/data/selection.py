@@ -17,7 +17,7 @@ NAMES = ("label", "labels", "split", "view", "age", "sex")
 _ALL_VIEWS = frozenset({"all"})
 # Taken where the user does not say: chest films from the front, or of no stated view.
 _NOT_FRONTAL = frozenset(
-    {"LATERAL", "OBLIQUE", "COSTAL", "LAO", "RAO", "LPO", "RPO", "LORDOTIC", "OTHER"}
+    {"LATERAL", "OBLIQUE", "COSTAL", "LAO", "RAO", "LPO", "RPO", "LORDOTIC", "EXCLUDE", "OTHER"}
 )
 
 

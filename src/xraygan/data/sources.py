@@ -68,8 +68,9 @@ def list_source(source: Path, settings: PixelSettings, skip: Collection[Path] = 
     check_not_empty(source, tree)
     table = _recognised(source, tree, settings)
     if table is None:
-        named = list_dicom(tree) if settings.format == "dicom" else interpret(tree)
-        return _selected(named, settings)
+        if settings.format == "dicom":
+            return _selected(list_dicom(tree), settings)
+        return _selected(interpret(tree, sure=settings.format == "folders"), settings)
     return _matched(tree, table, settings)
 
 

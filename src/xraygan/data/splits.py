@@ -65,6 +65,11 @@ def patient_of(name: str, pattern: re.Pattern[str] | None) -> str | None:
     return "_".join(found) or None
 
 
+def is_synthetic(name: str) -> bool:
+    """Whether a file is called as `xraygan generate` calls its images, which are nobody's."""
+    return _SYNTHETIC_NAME.search(name) is not None
+
+
 def assign(
     records: pd.DataFrame, settings: DataSettings, near: NearPairs = ()
 ) -> tuple[pd.DataFrame, list[tuple[str, str]], list[str]]:
@@ -148,7 +153,7 @@ def _patients(table: pd.DataFrame, settings: PixelSettings, notes: list[str]) ->
     for name, told in zip(column(table, "name"), given, strict=True):
         # A pattern that the user wrote is a wish; one of ours is a guess.
         patient = (patient_of(name, pattern) if pattern or not told else None) or told or None
-        unknown += patient is None and not _SYNTHETIC_NAME.search(name)
+        unknown += patient is None and not is_synthetic(name)
         patients.append(patient or name)
     if unknown:
         notes.append(

@@ -63,6 +63,21 @@ class Model:
         """Hash of the weights: the model's identity in manifests."""
         return self.description.weights_sha256
 
+    def class_number(self, name: str) -> int:
+        """The number of a class; a set of labels in any order.
+
+        Raises:
+            XrayganError: the model has no such class.
+        """
+        classes = self.description.classes
+        if name in classes:
+            return classes.index(name)
+        if self.description.network.label_sets:
+            sets = [sorted(known.split("+")) for known in classes]
+            if (asked := sorted(name.split("+"))) in sets:
+                return sets.index(asked)
+        raise XrayganError(f"--class {name}: the model knows {', '.join(classes)}")
+
 
 def save_model(folder: Path, generator: keras.Model, facts: dict[str, Any]) -> str:
     """Write the generator's weights and description.

@@ -127,11 +127,7 @@ def _check(steps: int, pictures: int) -> None:
 
 def _label(model: Model, class_name: str | None) -> int:
     """The class's number; the first one's where none is named."""
-    classes = model.description.classes
-    name = classes[0] if class_name is None else class_name
-    if name not in classes:
-        raise XrayganError(f"--class {name}: the model knows {', '.join(classes)}")
-    return classes.index(name)
+    return 0 if class_name is None else model.class_number(class_name)
 
 
 def _walked(model: Model, start: End, end: End, steps: int, psi: float) -> np.ndarray:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from xraygan.errors import XrayganError
 from xraygan.models.files import Model
 from xraygan.models.sample import CHUNK, sample
 from xraygan.sampling.request import Request
@@ -15,15 +14,10 @@ CHUNKS_AT_ONCE = 8
 
 def label_of(model: Model, request: Request, index: int) -> int:
     """The class number of image `index`: depends on the model, the request and the index."""
-    classes = model.description.classes
     if request.class_name is not None:
-        if request.class_name not in classes:
-            raise XrayganError(
-                f"--class {request.class_name}: the model knows {', '.join(classes)}"
-            )
-        return classes.index(request.class_name)
+        return model.class_number(request.class_name)
     if not request.like_train:
-        return index % len(classes)
+        return index % len(model.description.classes)
     counts = np.cumsum(model.description.class_counts)
     stream = np.random.Generator(np.random.Philox(key=[request.seed, index], counter=[0, 0, 0, 1]))
     return int(np.searchsorted(counts, stream.random() * counts[-1], side="right"))

@@ -238,8 +238,8 @@ def test_mimic_without_findings(mimic: Path) -> None:
 
 
 def test_padchest(tmp_path: Path) -> None:
-    names = [f"21684011136696401_0{i}.png" for i in range(8)]
-    films(tmp_path / "0", *names[:7])
+    names = [f"21684011136696401_0{i}.png" for i in range(9)]
+    films(tmp_path / "0", *names[:7], names[8])
     zipped_table(
         tmp_path / "PADCHEST_chest_x_ray_images_labels_160K_01.02.19.csv.gz",
         ",ImageID,ImageDir,StudyDate_DICOM,StudyID,PatientID,PatientBirth,PatientSex_DICOM,"
@@ -252,6 +252,7 @@ def test_padchest(tmp_path: Path) -> None:
         f"5,{names[5]},0,20140915,s5,p5,1950.0,F,,PA,Physician,\"['unchanged', 'hernia']\"",
         f"6,{names[6]},0,20140915,s6,p6,1950.0,F,,PA,Physician,__import__('os').getcwd()",
         f"7,{names[7]},0,20140915,s7,p7,1950.0,F,,PA,Physician,['normal']",
+        f"8,{names[8]},0,20140915,s8,p8,1950.0,F,,EXCLUDE,Physician,['normal']",
     )
     listing = listed(tmp_path)
     assert listing.format == "padchest"
@@ -262,6 +263,7 @@ def test_padchest(tmp_path: Path) -> None:
     assert {names[3], names[4], names[6]} == {n for n, why in reasons.items() if why == NO_LABEL}
     assert reasons[names[2]] == "left out: its view is LATERAL: not from the front"
     assert reasons[names[7]] == "named by the table, and not there"
+    assert reasons[names[8]] == "left out: its view is EXCLUDE: not from the front"
 
 
 def test_rsna(tmp_path: Path) -> None:

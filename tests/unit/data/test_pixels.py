@@ -152,6 +152,11 @@ def test_truncated(kind: str, part: float) -> None:
     refusal(data[: int(len(data) * part)], "a." + kind.lower())
 
 
+def test_a_jpeg_that_lacks_nothing_but_its_end_marker() -> None:
+    reason = refusal(encoded(GREY, "JPEG")[:-2], "a.jpg")
+    assert "end-of-image marker is missing" in reason
+
+
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
 def test_truncated_jpeg_with_its_end_marker_put_back(progressive: bool, part: float) -> None:
@@ -197,6 +202,15 @@ def test_bomb_is_refused_from_the_header(side: int) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 5_000_000
+
+
+def test_files_of_many_empty_parts_are_refused_before_they_are_decoded() -> None:
+    jpeg, png = encoded(GREY, "JPEG"), encoded(GREY)
+    assert "segments" in refusal(jpeg[:2] + b"\xff\xfe\0\2" * 10_000 + jpeg[2:], "a.jpg")
+    assert "chunks" in refusal(png[:33] + chunk(b"IDAT", b"") * 200_000 + png[33:])
+    progressive = encoded(GREY, "JPEG", progressive=True)
+    last_scan = progressive[progressive.rindex(b"\xff\xda") : -2]
+    assert "scans" in refusal(progressive[:-2] + last_scan * 64 + progressive[-2:], "a.jpg")
 
 
 def test_text_chunk_bomb_is_never_inflated() -> None:

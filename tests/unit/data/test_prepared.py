@@ -136,6 +136,27 @@ def test_the_tables(source: Path, cached: Path, tmp_path: Path) -> None:
     assert {path.parent.name for path in out.rglob("*.png")} == {"A_B_ _c_", "Röntgen"}
 
 
+def test_hugging_face_datasets_reads_it(
+    source: Path, cached: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    datasets = pytest.importorskip("datasets")
+    datasets.disable_progress_bars()
+    dataset = written(source, tmp_path / "out", cached)
+    loaded = datasets.load_dataset(
+        "imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "hf")
+    )
+    pictures = {}
+    for split, ours in (("train", "train"), ("validation", "val"), ("test", "test")):
+        for row in loaded.get(split, ()):
+            assert row["split"] == ours
+            assert row["view"] == "PA"
+            pictures[np.asarray(row["image"]).tobytes()] = (ours, row["label"], float(row["age"]))
+    columns = (dataset.manifest[name] for name in ("split", "label", "age"))
+    expected = zip(dataset.images, *columns, strict=True)
+    assert pictures == {i.tobytes(): (s, label, float(age)) for i, s, label, age in expected}
+
+
 def test_the_second_call_writes_nothing(source: Path, cached: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     dataset = written(source, out, cached)
@@ -191,7 +212,7 @@ def test_images_of_an_earlier_state_are_removed(source: Path, cached: Path, tmp_
     dataset = written(source, out, cached, only)
     assert len(list(out.rglob("*.png"))) == len(dataset.images)
     assert {path.parent.name for path in out.rglob("*.png")} == {"Röntgen"}
-    assert {path.name for path in (out / "train").iterdir()} == {"Röntgen"}
+    assert {path.name for path in (out / "train").iterdir()} == {"Röntgen", "metadata.csv"}
 
 
 def test_other_folders_are_left_alone(source: Path, cached: Path, tmp_path: Path) -> None:

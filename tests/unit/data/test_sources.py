@@ -161,6 +161,24 @@ def test_patients_folders_are_no_classes(tmp_path: Path) -> None:
     assert {file.label for file in listed(tmp_path, format="dicom").files} == {"images"}
 
 
+def test_folders_of_few_images_are_patients_unless_the_user_is_sure(tmp_path: Path) -> None:
+    exported = films(tmp_path / "jpeg", *(f"DOE^JANE{n}/IM1.png" for n in range(21)))
+    with pytest.raises(XrayganError, match="21 folders: these look like patients") as caught:
+        listed(exported)
+    assert "DOE" not in str(caught.value)
+    assert len(listed(exported, format="folders").files) == 21
+    made = films(tmp_path / "made", *(f"A+{n}/seed0000000{n}_00001.png" for n in range(21)))
+    assert len({file.label for file in listed(made).files}) == 21
+
+
+def test_too_few_films_are_told_without_names(tmp_path: Path) -> None:
+    for number in range(3):
+        write(tmp_path / "ward" / f"Doe_Jane_{number}.png", 1)
+    with pytest.raises(XrayganError, match="same picture as another file") as caught:
+        prepare(tmp_path / "ward", DataSettings(resolution=32), tmp_path / "cache")
+    assert "Doe" not in str(caught.value)
+
+
 def test_faulty_sources(tmp_path: Path) -> None:
     with pytest.raises(XrayganError, match="does not exist"):
         listed(tmp_path / "nowhere")

@@ -69,6 +69,16 @@ def test_labels_of_one_class(model: Model) -> None:
         label_of(model, Request(5, class_name="COVID"), 0)
 
 
+def test_a_class_that_is_a_set_of_labels_is_named_in_any_order(model: Model) -> None:
+    plain = renamed(model, classes=("A", "B+A"))
+    network = plain.description.network.model_copy(update={"label_sets": ((0,), (0, 1))})
+    sets = renamed(plain, network=network)
+    assert sets.class_number("B+A") == sets.class_number("A+B") == 1
+    for unknown, asked in ((sets, "A+C"), (sets, "B"), (plain, "A+B")):
+        with pytest.raises(XrayganError, match="the model knows"):
+            unknown.class_number(asked)
+
+
 def test_labels_in_the_training_datas_proportions(model: Model) -> None:
     request = Request(1, seed=3, like_train=True)
     count = 4000

@@ -84,6 +84,9 @@ def imagefolder(tree: Tree, settings: PixelSettings) -> Table | None:
     if not tables:
         return None
     prepared = _prepared(tree)
+    if prepared is not None:
+        # Those of its splits repeat it.
+        tables = [entry for entry in tables if len(entry.parts) == 1] or tables
     sets = prepared is not None and prepared.get("label_sets") is True
     table = _understood("imagefolder", tables, _renamed(settings.column), settings, sets)
     return replace(table, final=prepared is not None, label_sets=sets)
