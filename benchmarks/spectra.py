@@ -1,6 +1,6 @@
 """How sharp films are, and how much they differ in it, by radial frequency.
 
-    python benchmarks/spectra.py --data ../shared/data/chest_xray --images experiments/NAME/images.npz
+    python benchmarks/spectra.py --data chest_xray --images experiments/NAME/images.npz
 
 A row a set of images, each figure as a multiple of the real training films': the mean energy in a
 band of frequencies (4 cycles a film wide, from the one named), and the standard deviation of its
