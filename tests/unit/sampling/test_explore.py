@@ -52,6 +52,11 @@ def test_from_class_to_class(model: Model) -> None:
         assert not np.array_equal(row[1], row[0])
 
 
+def test_only_the_class_changes_from_class_to_class(model: Model) -> None:
+    [row] = between_classes(model, [3], 4, "A", "A")
+    assert all(np.array_equal(picture, row[0]) for picture in row)
+
+
 def test_along_the_strongest_directions(model: Model) -> None:
     rows = along_directions(model, 1, 4, 6, "A").astype(int)
     assert rows.shape == (4, 7, 32, 32)
