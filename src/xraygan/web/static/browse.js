@@ -58,6 +58,8 @@ async function choose(place) {
   at("chosen").hidden = false;
   at("walk-panel").hidden = true;
   if (at("closest-panel")) at("closest-panel").hidden = true;
+  // On a phone it lies below the images.
+  if (at("chosen").getBoundingClientRect().top > innerHeight) at("chosen").scrollIntoView({ block: "start" });
   const address = `${model}/image?${query(chosen)}`;
   at("large").src = address;
   at("large").alt = films[place].firstElementChild.alt;
