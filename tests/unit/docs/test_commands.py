@@ -75,7 +75,7 @@ def test_every_command_answers_machines(tmp_path: Path, capsys: pytest.CaptureFi
     assert len(found) > 10
     assert [name for name, command in found.items() if "--json" not in options(command)] == []
     with pytest.raises(SystemExit, match="0"):
-        main(["phantom", "--out", str(tmp_path / "p"), *["--num", "4", "--resolution", "32", "--json"]])
+        main(["phantom", "--out", str(tmp_path / "p"), "--num", "4", "--resolution=32", "--json"])
     assert json.loads(capsys.readouterr().out)["images"] == 4
 
 
