@@ -129,10 +129,10 @@ def test_every_control_has_a_name(page, addresses):
 def test_images_are_browsed_by_keyboard(page, addresses):
     page.open(addresses["browse"])
     ready(page)
-    first = page.evaluate("document.querySelector('.film img').src")
     tab_to(page, "#psi")
     page.press("ArrowLeft", 4)
-    page.wait_for(f"document.querySelector('.film img').src !== {first!r} && {DRAWN}")
+    turned = "[...document.querySelectorAll('.film img')].every(i => i.src.includes('psi=0.8'))"
+    page.wait_for(f"{turned} && {DRAWN}")
     assert page.evaluate("document.getElementById('psi-value').textContent") == "0.80"
     tab_to(page, ".film")
     page.press("ArrowRight", 2)
