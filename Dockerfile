@@ -6,9 +6,10 @@ ARG EXTRA=cpu
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
-RUN python -m pip install --no-cache-dir ".[${EXTRA},dicom,onnx,track]"
+RUN python -m pip install --no-cache-dir ".[${EXTRA},dicom,onnx,track,web]"
 RUN xraygan --version
 WORKDIR /work
-ENV XRAYGAN_CACHE=/work/.xraygan-cache
+# Any user may run it: what libraries want to keep at home is of no use later.
+ENV HOME=/tmp XRAYGAN_CACHE=/work/.xraygan-cache
 ENTRYPOINT ["xraygan"]
 CMD ["--help"]

@@ -21,11 +21,12 @@ from browser import Page, browser
 
 IMAGES = Path(__file__).parent / "images"
 CASES = 20
+RUN = "document.querySelector('.run h2 a')"
 DRAWN = "[...document.querySelectorAll('.films img')].every(i => i.complete && i.naturalWidth)"
 
 
 def main() -> None:
-    """Open the studio on a folder whose newest run is a phantom's, and write three pictures."""
+    """Open the studio on a folder whose newest run is a phantom's, and write four pictures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("runs", help="folder of runs; the newest one on the phantom")
     command = [sys.executable, "-m", "xraygan", "studio", parser.parse_args().runs, "--port", "0"]
@@ -35,9 +36,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as profile, browser(Path(profile)) as page:
             page.size(1280, 860)
             page.open(home)
-            name = page.evaluate("document.querySelector('.run h2 a').textContent")
+            name = page.evaluate(f"{RUN}.textContent")
             if "phantom" not in name:
                 raise SystemExit(f"{name} is not a run on the phantom: no picture of it is made")
+            page.open(home + page.evaluate(f"{RUN}.getAttribute('href')"))
+            save(page, "run")
             samples(page, home)
             study(page, home)
     finally:
@@ -47,7 +50,8 @@ def main() -> None:
 
 def samples(page: Page, home: str) -> None:
     """The sample browser with one image chosen."""
-    address = page.evaluate("document.querySelector('.run h2 a').getAttribute('href')")
+    page.open(home)
+    address = page.evaluate(f"{RUN}.getAttribute('href')")
     page.open(home + address.replace("/runs/", "/models/"))
     page.wait_for(DRAWN)
     page.evaluate("document.querySelectorAll('.film')[6].click()")

@@ -1,13 +1,12 @@
 """What the documentation site makes of the program itself: the command reference.
 
-MkDocs calls `on_config` and `on_files` when it builds (mkdocs.yml, `hooks`).
+MkDocs calls `on_files` when it builds (mkdocs.yml, `hooks`).
 Source of the interface: https://www.mkdocs.org/user-guide/configuration/#hooks
 """
 
 import inspect
 from collections.abc import Iterator
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -17,12 +16,6 @@ from mkdocs.structure.files import File, Files
 from xraygan.cli.main import program
 
 COMMANDS = "commands.md"
-
-
-def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Leave out of the navigation what is not written yet."""
-    config.nav = _existing(config.nav or [], Path(config.docs_dir))
-    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -43,7 +36,7 @@ def command_reference() -> str:
     for name, command in _leaves(root, "xraygan"):
         lines += ["", f"## {name}", "", inspect.cleandoc(command.help or ""), ""]
         lines += ["```text", _usage(name, command), "```", ""]
-        lines += ["| | |", "|---|---|"]
+        lines += ["| option | meaning |", "|---|---|"]
         lines += _options(command)
     return "\n".join(lines) + "\n"
 
@@ -68,16 +61,10 @@ def _options(command: Any) -> Iterator[str]:
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
         if record:
-            flag, text = (part.replace("|", "\\|").replace("\n", " ") for part in record)
-            yield f"| `{flag}` | {escape(text, quote=False)} |"
+            flag, text = (_cell(part) for part in record)
+            yield f"| <code>{flag}</code> | {text} |"
 
 
-def _existing(nav: list[Any], folder: Path) -> list[Any]:
-    kept = []
-    for entry in nav:
-        [(title, target)] = entry.items()
-        if isinstance(target, list):
-            kept.append({title: _existing(target, folder)})
-        elif target == COMMANDS or (folder / target).is_file():
-            kept.append(entry)
-    return kept
+def _cell(text: str) -> str:
+    """Text of a table's cell; a bar would end it."""
+    return escape(" ".join(text.split()), quote=False).replace("|", "&#124;")

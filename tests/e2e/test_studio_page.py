@@ -1,13 +1,17 @@
 """The studio in a real browser: by keyboard alone, at two widths, and nothing leaves."""
 
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from browser import CONTRASTS, PROGRAM, Page, browser
 
 from studio_run import make_run, write_films
+from xraygan.runs import RunFolder
 
 pytestmark = [
     pytest.mark.browser,
@@ -20,12 +24,18 @@ WIDTHS = (1280, 390)
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a studio on two runs, in a process of its own."""
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs."""
     folder = tmp_path_factory.mktemp("studio")
     make_run(folder / "runs", "00000-ward", write_films(folder / "films"))
     make_run(folder / "runs", "00001-other", None, seed=1)
-    command = [sys.executable, "-m", "xraygan", "studio", str(folder / "runs")]
+    return folder / "runs"
+
+
+@pytest.fixture(scope="module")
+def home(runs: Path) -> Iterator[str]:
+    """The address of a studio on them, in a process of its own."""
+    command = [sys.executable, "-m", "xraygan", "studio", str(runs)]
     process = subprocess.Popen(
         [*command, "--port", "0", "--device", "cpu"], stdout=subprocess.PIPE, text=True
     )
@@ -119,10 +129,10 @@ def test_every_control_has_a_name(page, addresses):
 def test_images_are_browsed_by_keyboard(page, addresses):
     page.open(addresses["browse"])
     ready(page)
-    first = page.evaluate("document.querySelector('.film img').src")
     tab_to(page, "#psi")
     page.press("ArrowLeft", 4)
-    page.wait_for(f"document.querySelector('.film img').src !== {first!r} && {DRAWN}")
+    turned = "[...document.querySelectorAll('.film img')].every(i => i.src.includes('psi=0.8'))"
+    page.wait_for(f"{turned} && {DRAWN}")
     assert page.evaluate("document.getElementById('psi-value').textContent") == "0.80"
     tab_to(page, ".film")
     page.press("ArrowRight", 2)
@@ -140,10 +150,42 @@ def test_images_are_browsed_by_keyboard(page, addresses):
     page.press("ArrowRight")
     page.wait_for(f"document.getElementById('between').src !== {before!r}")
     page.evaluate("document.getElementById('chosen-title').focus()")
+    tab_to(page, "#towards button:not([disabled])")
+    page.press("Enter")
+    page.wait_for("document.getElementById('walk-to').textContent === '2 (NORMAL, seed 0)'")
+    before = page.evaluate("document.getElementById('between').src")
+    assert "to_label=1" in before
+    page.press("ArrowRight")
+    page.wait_for(f"document.getElementById('between').src !== {before!r}")
+    page.evaluate("document.getElementById('chosen-title').focus()")
     tab_to(page, "#closest")
     page.press("Enter")
     page.wait_for("document.querySelectorAll('#closest-films img').length === 4")
     assert "INTERNAL" in page.evaluate("document.getElementById('closest-panel').innerText")
+    assert page.complaints == []
+
+
+def test_a_run_is_followed_while_it_trains(page, addresses, home, runs):
+    """Curves and sample grids come by themselves, and a run that nobody told the page of."""
+    page.open(addresses["run"])
+    assert page.evaluate("document.getElementById('moment').max") == "1"
+    with RunFolder(runs / "00000-ward").locked():
+        page.open(addresses["run"])
+        assert page.evaluate("document.querySelector('.status .pill').textContent") == "training"
+        row = {"images_seen": 3000, "d_loss": 0.6, "g_loss": 0.9, "seconds": 9}
+        with (runs / "00000-ward" / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        shutil.copy(runs / "00000-ward" / "fakes000002.png", runs / "00000-ward/fakes000003.png")
+        page.wait_for("document.querySelector('.status').textContent.includes('3,000')", 20)
+        page.wait_for("document.getElementById('moment').max === '2'", 20)
+        tab_to(page, "#moment")
+        page.press("ArrowLeft")
+        assert page.evaluate("document.getElementById('grid').src").endswith("/grids/2.png")
+    page.open(home)
+    assert page.evaluate("document.querySelectorAll('.run').length") == 2
+    shutil.copytree(runs / "00001-other", runs / "00002-new")
+    page.wait_for("document.querySelectorAll('.run').length === 3", 30)
+    shutil.rmtree(runs / "00002-new")
     assert page.complaints == []
 
 

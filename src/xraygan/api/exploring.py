@@ -122,7 +122,7 @@ def _write_mp4(path: Path, rows: np.ndarray) -> None:
     side = rows.shape[-1]
     partial = path.with_name(f".{path.stem}.partial.mp4")
     film = cv2.VideoWriter(
-        str(partial), cv2.VideoWriter.fourcc(*"mp4v"), PICTURES_PER_SECOND, (side, side), False
+        str(partial), cv2.VideoWriter.fourcc(*"vp09"), PICTURES_PER_SECOND, (side, side), False
     )
     if not film.isOpened():
         raise XrayganError(f"{path}: this OpenCV writes no MP4 here; give a .gif")

@@ -29,7 +29,7 @@ def export_model(
         model: a run folder, or its model folder (then there is no card).
         out: made where it does not exist.
         forms: some of "safetensors", "onnx" and "keras".
-        licence: of the training data, for the card.
+        licence: of the model, as its owner gives it, for the card.
         attribution: of the training data, for the card.
         reporter: where notes go; stderr by default.
 
@@ -71,7 +71,7 @@ def export_model(
         write_json(folder / CHECKS, {"seeds": writer.CHECKED, **checks})
         files.append(folder / CHECKS)
     if (source / CONFIG).is_file():
-        files.append(_write_card(folder, _report_of(source, licence, attribution), "model-card.md"))
+        files.append(_write_card(folder, "model-card.md", _report_of(source, attribution), licence))
     else:
         reporter.note(f"no model card: {source} is no run folder, which knows the evidence")
     return {"files": [str(path) for path in files], "checks": checks}
@@ -108,7 +108,7 @@ def export_data(
     """
     from typing import cast, get_args
 
-    from xraygan.export.dataset import Kind, export_dataset
+    from xraygan.export.dataset import FILES, Kind, export_dataset
     from xraygan.export.source import Synthetic
 
     if form not in get_args(Kind):
@@ -117,11 +117,12 @@ def export_data(
     source, folder = Synthetic.open(Path(synth)), Path(out)
     above = Path(synth).resolve().parent
     home = Path(run) if run else above if (above / CONFIG).is_file() else None
-    card = _report_on(home, source, licence, attribution) if home else None
+    card = _report_on(home, source, attribution) if home else None
+    kind = cast("Kind", form)
     with reporter.bar("exporting", len(source), "images") as bar:
-        export_dataset(source, folder, cast("Kind", form), licence, bar.count)
+        export_dataset(source, folder, kind, licence, bar.count)
     if card:
-        _write_card(folder, card, "data-card.md")
+        _write_card(folder, "data-card.md", card, licence, files=FILES[kind])
     else:
         reporter.note("no data card: the run that made these images is not known; give --run")
     return {
@@ -132,17 +133,16 @@ def export_data(
     }
 
 
-def _report_of(run: Path, licence: str | None, attribution: str | None) -> Any:
+def _report_of(run: Path, attribution: str | None) -> Any:
     from xraygan.report.collect import collect
 
     data = collect(run)
-    stated = {"licence": licence, "attribution": attribution}
-    return dataclasses.replace(data, **{key: value for key, value in stated.items() if value})
+    return dataclasses.replace(data, attribution=attribution) if attribution else data
 
 
-def _report_on(run: Path, source: Any, licence: str | None, attribution: str | None) -> Any:
+def _report_on(run: Path, source: Any, attribution: str | None) -> Any:
     """What is known of a run, with the counts of the images that are exported."""
-    data = _report_of(run, licence, attribution)
+    data = _report_of(run, attribution)
     if data.hashes.get("generator weights") != source.model_sha256:
         raise XrayganError(f"run {run}: its model did not make the images in {source.folder}")
     classes = tuple(
@@ -152,8 +152,8 @@ def _report_on(run: Path, source: Any, licence: str | None, attribution: str | N
     return dataclasses.replace(data, classes=classes)
 
 
-def _write_card(folder: Path, data: Any, name: str) -> Path:
+def _write_card(folder: Path, name: str, data: Any, licence: str | None, **options: str) -> Path:
     from xraygan.report.cards import cards
 
-    write_whole(folder / CARD, cards(data)[name].encode())
+    write_whole(folder / CARD, cards(data, licence, **options)[name].encode())
     return folder / CARD

@@ -121,8 +121,8 @@ def generate(
         first: index of the first image.
         psi: truncation: below 1 nearer to the class's mean, less varied.
         bits: of a grey level, 8 or 16.
-        out: write files and `out/manifest.csv` there. What is there already and whole is not
-            made again.
+        out: write files and `out/manifest.csv` there. The same call again makes only what is
+            missing.
         format: of the files: "png", "npz", "webdataset" or "dicom".
         shard: one worker's share of `num`, such as `Shard(3, 16)`; only with `out`.
         not_near: the real data that the model was trained on: images that come nearer to a

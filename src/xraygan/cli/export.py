@@ -15,7 +15,11 @@ app.add_typer(export_app, name="export")
 
 Licence = Annotated[
     str | None,
-    typer.Option("--licence", help="As its owner gives it: 'CC BY 4.0'.", show_default=False),
+    typer.Option(
+        "--licence",
+        help="Of what is exported, as its owner gives it: 'CC BY 4.0'.",
+        show_default=False,
+    ),
 ]
 Attribution = Annotated[
     str | None,

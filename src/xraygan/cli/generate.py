@@ -61,7 +61,7 @@ def generate_command(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Write labelled synthetic images; what is there already and whole is not made again."""
+    """Write labelled synthetic images; the same call again makes only what is missing."""
     if (filter_by is None) != (data is None):
         raise XrayganError("--filter copies and --data DIR (the real images) go together")
     from xraygan import api

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from xraygan.cli.main import app
-from xraygan.cli.options import Device
+from xraygan.cli.main import app, print_json
+from xraygan.cli.options import Device, Json
 from xraygan.errors import XrayganError
 
 
@@ -43,6 +43,7 @@ def studio_command(
         ),
     ] = None,
     device: Device = "auto",
+    as_json: Json = False,
 ) -> None:
     """Open the studio: a page on this machine, until Ctrl-C."""
     try:
@@ -51,7 +52,11 @@ def studio_command(
         if error.name not in ("starlette", "uvicorn"):
             raise
         raise XrayganError("the studio needs an extra: pip install 'xraygan[web]'") from None
-    serve(folder, host, port, token, data or (), device, _announce)
+    serve(folder, host, port, token, data or (), device, _announce_json if as_json else _announce)
+
+
+def _announce_json(address: str) -> None:
+    print_json({"address": address})
 
 
 def _announce(address: str) -> None:

@@ -8,10 +8,20 @@ import threading
 import zipfile
 import zlib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from xraygan.data.entries import Entry, Identity, Place, Tree, nfc, sort_key, stamp
+from xraygan.data.entries import (
+    IMAGE_ENDINGS,
+    Entry,
+    Identity,
+    Place,
+    Tree,
+    nfc,
+    sort_key,
+    stamp,
+)
 from xraygan.data.headers import MAX_FILE_BYTES, Refusal
 from xraygan.data.walk import is_ignored
 from xraygan.errors import XrayganError
@@ -23,6 +33,7 @@ ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _MOST_RATIO = 200
 _RATIO_COUNTS_FROM = 64 * 2**20
 _MOST_MEMBERS = 5_000_000
+_SIDECARS = ("cls", "json")
 # What the standard library lets out when it meets damaged bytes; a name that is not UTF-8 is a
 # ValueError.
 _UNREADABLE = (
@@ -52,6 +63,26 @@ def archive_tree(path: Path) -> Tree:
             f"archive {path}: cannot be read ({line}); copy or download it again"
         ) from None
     return _as_tree(members, refused)
+
+
+def joined(trees: Iterable[Tree]) -> Tree:
+    """Several archives as one: a name that occurs in two of them is refused in the later one."""
+    whole = Tree()
+    folders: set[tuple[str, ...]] = set()
+    names: set[str] = set()
+    for tree in trees:
+        for entry in tree.files:
+            if entry.name in names:
+                whole.refused.append((entry.name, "several archives hold a file of this name"))
+            else:
+                names.add(entry.name)
+                whole.files.append(entry)
+        whole.refused += tree.refused
+        folders.update(tree.folders)
+    whole.files.sort(key=lambda entry: sort_key(entry.name))
+    whole.folders = sorted(folders)
+    whole.refused = sorted(set(whole.refused))
+    return whole
 
 
 @dataclass(frozen=True)
@@ -230,8 +261,9 @@ def _as_tree(members: list[tuple[str, Place]], refused: list[tuple[str, str]]) -
     folders: set[tuple[str, ...]] = set()
     entries = [(_parts(name), place) for name, place in members]
     times = Counter(nfc("/".join(parts)) for parts, _ in entries)
+    images = {(*parts[:-1], stem) for parts, _ in entries if (stem := _image_stem(parts))}
     for parts, place in entries:
-        if not parts or any(map(is_ignored, parts)):
+        if not parts or any(map(is_ignored, parts)) or _is_sidecar(parts, images):
             continue
         if times[nfc("/".join(parts))] > 1:
             tree.refused.append(("/".join(parts), "the archive holds several files of this name"))
@@ -242,6 +274,17 @@ def _as_tree(members: list[tuple[str, Place]], refused: list[tuple[str, str]]) -
     tree.folders = sorted(folders)
     tree.refused = sorted(set(tree.refused))
     return tree
+
+
+def _image_stem(parts: tuple[str, ...]) -> str:
+    stem, _, ending = parts[-1].rpartition(".") if parts else ("", "", "")
+    return stem if f".{ending.lower()}" in IMAGE_ENDINGS else ""
+
+
+def _is_sidecar(parts: tuple[str, ...], images: set[tuple[str, ...]]) -> bool:
+    """Whether a file says something of the image of its name, as in a WebDataset."""
+    stem, _, ending = parts[-1].rpartition(".")
+    return ending in _SIDECARS and (*parts[:-1], stem) in images
 
 
 def _parts(name: str) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ import threading
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -61,6 +61,20 @@ def list_medmnist(path: Path) -> Listing:
         raise XrayganError(f"{path}: cannot be read as MedMNIST's .npz ({line})") from None
     if not files:
         raise XrayganError(f"{path}: holds no train_images, val_images or test_images")
+    return Listing(tuple(files), (), (), "medmnist")
+
+
+def list_parts(paths: Sequence[Path]) -> Listing:
+    """Several such files as one, as `xraygan generate --format npz` writes them.
+
+    Raises:
+        XrayganError: as `list_medmnist`.
+    """
+    files = [
+        replace(file, name=f"{path.name}/{file.name}")
+        for path in paths
+        for file in list_medmnist(path).files
+    ]
     return Listing(tuple(files), (), (), "medmnist")
 
 

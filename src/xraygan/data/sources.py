@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from xraygan.config import PixelSettings
-from xraygan.data.archives import ARCHIVE_SUFFIXES, archive_tree
+from xraygan.data.archives import ARCHIVE_SUFFIXES, archive_tree, joined
 from xraygan.data.entries import Entry, Tree, nfc, sort_key
 from xraygan.data.folders import (
     check_not_empty,
@@ -23,7 +23,7 @@ from xraygan.data.folders import (
 from xraygan.data.formats import chexpert, dicom_sets, nih, padchest, plain, stylegan, tuberculosis
 from xraygan.data.formats.base import Row, Table
 from xraygan.data.listing import ImageFile, Listing, is_left_out, left_out
-from xraygan.data.medmnist import list_medmnist
+from xraygan.data.medmnist import list_medmnist, list_parts
 from xraygan.data.query import as_name
 from xraygan.data.selection import Selection, Stated, several_note
 from xraygan.data.tables import values
@@ -66,6 +66,8 @@ def list_source(source: Path, settings: PixelSettings, skip: Collection[Path] = 
         return _selected(list_medmnist(source), settings)
     tree, settings = _open(source, settings, skip)
     check_not_empty(source, tree)
+    if arrays := _parts(source, tree, (".npz",)):
+        return _selected(list_parts(arrays), settings)
     table = _recognised(source, tree, settings)
     if table is None:
         if settings.format == "dicom":
@@ -79,7 +81,9 @@ def _open(
 ) -> tuple[Tree, PixelSettings]:
     """The tree of a source; a table stands for its folder."""
     if source.is_dir():
-        return walk_folder(source, skip), settings
+        tree = walk_folder(source, skip)
+        archives = _parts(source, tree, ARCHIVE_SUFFIXES)
+        return joined(map(archive_tree, archives)) if archives else tree, settings
     name = source.name.lower()
     if name.endswith(ARCHIVE_SUFFIXES):
         return archive_tree(source), settings
@@ -96,6 +100,14 @@ def _open(
         f"{source} is a file that is no source; give a folder, a table (.csv, .jsonl), an archive "
         f"({', '.join(ARCHIVE_SUFFIXES)}) or a MedMNIST .npz"
     )
+
+
+def _parts(source: Path, tree: Tree, endings: tuple[str, ...]) -> list[Path]:
+    """The files of these endings in a folder that holds them in the place of images."""
+    if not source.is_dir() or any(not_an_image(entry.name) is None for entry in tree.files):
+        return []
+    names = [entry.name for entry in tree.files if len(entry.parts) == 1]
+    return [source / name for name in names if name.lower().endswith(endings)]
 
 
 def _recognised(source: Path, tree: Tree, settings: PixelSettings) -> Table | None:

@@ -28,7 +28,7 @@ _PATIENTS_FOR_ONE = 5
 _KNOWN_NAMES = re.compile(
     r"(?:^|/)(?:(person\d+_(?:bacteria|virus))_\d|((?:NORMAL\d*-)?IM-\d+)-\d|(phantom\d+)_\d)[^/]*$"
 )
-_SYNTHETIC_NAME = re.compile(r"(?:^|/)seed\d+_\d+\.[^/.]+$")
+_SYNTHETIC_NAME = re.compile(r"(?:^|/)seed\d+(?:_psi[\d-]+)?_\d+\.[^/.]+$")
 
 
 def compile_pattern(patient_pattern: str | None) -> re.Pattern[str] | None:

@@ -22,6 +22,23 @@ PROVENANCE = "provenance.json"
 METADATA = "metadata.csv"
 COLUMNS = ("file_name", "label", "seed", "index", "psi", "model_sha256")
 PER_TAR = 4096
+FILES: dict[Kind, str] = {
+    "imagefolder": (
+        "`train/<CLASS>/*.png`, and `train/metadata.csv` with file, class, seed, index and the "
+        "hash of the model; `croissant.json` describes them to machines. Every PNG says in its "
+        "metadata that it is synthetic, and by which model, seed and index."
+    ),
+    "webdataset": (
+        f"`train-00000.tar`, … of at most {PER_TAR:,} images, and of each image `.png`, `.cls` "
+        "(the class's place in the alphabet of classes, from 0) and `.json` (class, model, seed, "
+        "index)."
+    ),
+    "dicom": (
+        "`<CLASS>/*.dcm`: Secondary Capture, Synthetic Data (0008,001C) = YES, of no patient. The "
+        "derivation description has the hash of the model, class, seed and index."
+    ),
+}
+"""What a data card says of each form."""
 _TOGETHER = 256
 
 

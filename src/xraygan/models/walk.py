@@ -31,7 +31,8 @@ def walk(
     """Images on the way from one image to another.
 
     With share t, latents and noise are ((1 - t) · a + t · b) / √((1 - t)² + t²), which keeps the
-    variance that the generator was trained with; the condition is mixed linearly.
+    variance that the generator was trained with, or a where both ends are one image of two
+    classes; the condition is mixed linearly.
 
     Args:
         generator: as built by `build_generator` from `settings`.
@@ -52,7 +53,8 @@ def walk(
     # Whole chunks, so that the ends are the very images that `sample` makes.
     t = np.zeros(-(-len(shares) // CHUNK) * CHUNK, np.float32)
     t[: len(shares)] = shares
-    length = np.sqrt((1 - t) ** 2 + t**2)
+    same = (start.seed, start.index) == (end.seed, end.index)
+    length = np.ones_like(t) if same else np.sqrt((1 - t) ** 2 + t**2)
     ends = [latents(settings, one.seed, one.index) for one in (start, end)]
     conditions = class_conditions(settings)
     z = _mixed(ends[0][0], ends[1][0], t, length)

@@ -16,6 +16,12 @@ from xraygan.version import __version__
 
 MODEL_CARD, DATA_CARD = "model-card.md", "data-card.md"
 COMMANDS = {"evaluate": Markup(EVALUATE), "audit": Markup(AUDIT)}  # noqa: S704  (constants)
+FILES = (
+    "One folder a class with PNG files, and `manifest.csv` with file, class, seed, index and the "
+    "hash of the model. Every PNG says in its metadata that it is synthetic, and by which model, "
+    "seed and index."
+)
+"""What `xraygan generate` writes."""
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$]|^[#+=-])")
 _NUMBERED = re.compile(r"^(\d{1,9})([.)])")
 # Identifiers of the Hugging Face Hub: hub-docs, "Licenses".
@@ -49,30 +55,38 @@ _SIZES = (
 )
 
 
-def cards(data: ReportData) -> dict[str, str]:
-    """Both cards by file name; nothing in them comes from `data.house`."""
+def cards(data: ReportData, licence: str | None = None, files: str = FILES) -> dict[str, str]:
+    """Both cards by file name; nothing in them comes from `data.house`.
+
+    Args:
+        data: what is known of the run.
+        licence: of the model or the data set that the card goes with, as its owner gives it:
+            not that of the training data, which `data` has.
+        files: of the data set, in Markdown.
+    """
     data = data.for_sharing()
     return {
-        MODEL_CARD: _render(MODEL_CARD, model_front_matter(), data),
-        DATA_CARD: _render(DATA_CARD, data_front_matter(data), data),
+        MODEL_CARD: _render(MODEL_CARD, model_front_matter(licence), data, licence, files),
+        DATA_CARD: _render(DATA_CARD, data_front_matter(data, licence), data, licence, files),
     }
 
 
-def model_front_matter() -> dict[str, Any]:
-    """The model card's metadata. A licence for the weights is for their owner to give."""
+def model_front_matter(licence: str | None = None) -> dict[str, Any]:
+    """The model card's metadata."""
     return {
+        **licence_fields(licence),
         "library_name": "keras",
         "pipeline_tag": "unconditional-image-generation",
         "tags": [*_TAGS, "xraygan"],
     }
 
 
-def data_front_matter(data: ReportData) -> dict[str, Any]:
-    """The data card's metadata; the licence is that stated for the training data."""
+def data_front_matter(data: ReportData, licence: str | None = None) -> dict[str, Any]:
+    """The data card's metadata."""
     size = next((name for most, name in _SIZES if data.synthetic_images < most), "n>1T")
     return {
         "pretty_name": "Synthetic chest X-rays",
-        **licence_fields(data.licence),
+        **licence_fields(licence),
         "task_categories": ["image-classification"],
         "size_categories": [size],
         "annotations_creators": ["machine-generated"],
@@ -98,7 +112,9 @@ def escape_markdown(value: object) -> object:
     return safe.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _render(name: str, front_matter: dict[str, Any], data: ReportData) -> str:
+def _render(
+    name: str, front_matter: dict[str, Any], data: ReportData, licence: str | None, files: str
+) -> str:
     matter = yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True)
     return (
         _environment()
@@ -106,6 +122,8 @@ def _render(name: str, front_matter: dict[str, Any], data: ReportData) -> str:
         .render(
             front_matter=Markup(matter),  # noqa: S704  (YAML, not Markdown)
             data=data,
+            licence=licence,
+            files=Markup(files),  # noqa: S704  (a constant)
             verdicts=verdicts(data),
             statements=STATEMENTS,
             limits=limits(data),

@@ -84,8 +84,8 @@ def write_images(
     | png, dicom | `<CLASS>/seedSSSSSSSSSS_NNNNNNNN.png` or `.dcm` |
     | npz, webdataset | `seedSSSSSSSSSS_CLASSES_FIRST-LAST.npz` or `.tar`, each of some thousands |
 
-    A second call into the same folder adds to it, and makes nothing twice that is whole;
-    several workers may write their shards into one folder at the same time.
+    Another call into the same folder adds to it; the same call again makes only what is not
+    whole; several workers may write their shards into one folder at the same time.
 
     Args:
         model: as loaded.

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from xraygan.config import TrainingSettings
 from xraygan.data.batches import BatchOrder
+from xraygan.errors import XrayganError
 from xraygan.training.state import TrainState
 from xraygan.training.step import PENALTY_EVERY, compiled_steps
 
@@ -77,15 +78,25 @@ class Trainer:
         self._steps.get_concrete_function()
 
     def run(self, steps: int, total_images: int) -> dict[str, float]:
-        """Train some steps in one graph call; each metric's mean over them."""
+        """Train some steps in one graph call; each metric's mean over them.
+
+        Raises:
+            XrayganError: there is not enough memory.
+        """
         order = self._order.indices(self.images_seen, steps * self.batch)
-        images, conditions, order = self._rows(order)
-        metrics = self._steps(
-            images,
-            conditions,
-            tf.constant(order.reshape(steps, self.batch)),
-            tf.constant(total_images, tf.float32),
-        )
+        try:
+            images, conditions, order = self._rows(order)
+            metrics = self._steps(
+                images,
+                conditions,
+                tf.constant(order.reshape(steps, self.batch)),
+                tf.constant(total_images, tf.float32),
+            )
+        except tf.errors.ResourceExhaustedError:
+            raise XrayganError(
+                f"out of memory with --batch {self.batch}: begin a new run with a smaller one, "
+                "with --preset small, or with a lower --resolution"
+            ) from None
         return {name: float(value) for name, value in metrics.items()}
 
     def _rows(self, order: np.ndarray) -> tuple[tf.Tensor, tf.Tensor, np.ndarray]:

@@ -3,7 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from xraygan.config import RESOLUTIONS
+from xraygan.config import RESOLUTIONS, TrainingSettings
 from xraygan.web.catalogue import Missing
 from xraygan.web.pages import page
 from xraygan.web.studio import studio_of
@@ -15,7 +15,15 @@ def list_jobs(request: Request) -> Response:
     runs = {run.path.resolve(): run for run in studio.catalogue.runs().values()}
     jobs = [(job, runs.get(job.run.resolve()) if job.run else None) for job in studio.jobs.all()]
     template = "jobs_part" if "part" in request.query_params else "jobs"
-    return page(request, template, jobs=jobs, sources=studio.jobs.sources, resolutions=RESOLUTIONS)
+    defaults = {name: field.default for name, field in TrainingSettings.model_fields.items()}
+    return page(
+        request,
+        template,
+        jobs=jobs,
+        sources=studio.jobs.sources,
+        resolutions=RESOLUTIONS,
+        defaults=defaults,
+    )
 
 
 def start(request: Request) -> Response:

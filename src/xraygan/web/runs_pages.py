@@ -23,10 +23,11 @@ def list_runs(request: Request) -> Response:
 
 
 def show_run(request: Request) -> Response:
-    """One run; `?part=1` is what changes while it trains."""
+    """One run; `?part=1` and `?part=grids` are what changes while it trains."""
     studio = studio_of(request)
     run = studio.catalogue.run(request.path_params["run"])
-    template = "run_part" if "part" in request.query_params else "run"
+    parts = {"1": "run_part", "grids": "grids_part"}
+    template = parts.get(request.query_params.get("part", ""), "run")
     job = studio.jobs.of_run(run.path)
     known = {
         (group, name): field.description

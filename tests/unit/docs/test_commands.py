@@ -1,5 +1,6 @@
 """Every command line and option that the documentation names is one that the program has."""
 
+import json
 import re
 import shlex
 import tomllib
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 import typer
 
-from xraygan.cli.main import program
+from xraygan.cli.main import main, program
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
@@ -60,6 +61,22 @@ def test_every_command_line_parses(page: Path) -> None:
             parse(arguments)
         except typer.exceptions.TyperException as error:
             pytest.fail(f"xraygan {shlex.join(arguments)}: {error.format_message()}")
+
+
+def leaves(command: Any, name: str) -> dict[str, Any]:
+    children = getattr(command, "commands", None)
+    if children is None:
+        return {name: command}
+    return {k: v for child in children for k, v in leaves(children[child], child).items()}
+
+
+def test_every_command_answers_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = leaves(typer.main.get_command(program()), "xraygan")
+    assert len(found) > 10
+    assert [name for name, command in found.items() if "--json" not in options(command)] == []
+    with pytest.raises(SystemExit, match="0"):
+        main(["phantom", "--out", str(tmp_path / "p"), "--num", "4", "--resolution=32", "--json"])
+    assert json.loads(capsys.readouterr().out)["images"] == 4
 
 
 def test_there_are_command_lines() -> None:

@@ -26,6 +26,13 @@ def test_every_command_is_in_the_reference(site: Path) -> None:
         assert f'id="xraygan-{name.replace(" ", "-")}"' in page
     assert "<code>--final-rate &lt;float&gt;</code>" in page
     assert "Adam's rate at the start." in page
+    assert "<code>--fit &lt;crop&#124;pad-edge&#124;squash&gt;</code>" in page
+
+
+def test_no_table_is_cut_in_two(site: Path) -> None:
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 15
+    assert [page.name for page in pages if "<p>|" in page.read_text(encoding="utf-8")] == []
 
 
 def test_nothing_is_fetched(site: Path) -> None:

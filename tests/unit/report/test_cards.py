@@ -36,17 +36,20 @@ def tags(html: str) -> list[str]:
 
 
 def test_front_matter(data):
-    stated = dataclasses.replace(data, licence="CC BY 4.0")
-    model, _ = split(cards(stated)[MODEL_CARD])
+    stated = dataclasses.replace(data, licence="CC BY-NC 4.0")
+    model, _ = split(cards(stated, "CC BY 4.0")[MODEL_CARD])
     assert model["library_name"] == "keras"
     assert model["pipeline_tag"] == "unconditional-image-generation"
-    assert "license" not in model  # the weights' licence is not the data's
-    dataset, _ = split(cards(stated)[DATA_CARD])
+    assert model["license"] == "cc-by-4.0"
+    dataset, body = split(cards(stated, "CC BY 4.0")[DATA_CARD])
     assert dataset["license"] == "cc-by-4.0"
+    assert "This data set: CC BY 4.0." in body
+    assert "derived: licence CC BY-NC 4.0;" in body
+    # The training data's licence is not that of the weights or the images made of them.
+    assert all("license" not in split(card)[0] for card in cards(stated).values())
     assert dataset["size_categories"] == ["n<1K"]
     assert dataset["task_categories"] == ["image-classification"]
     assert dataset["annotations_creators"] == ["machine-generated"]
-    assert "license" not in split(cards(data)[DATA_CARD])[0]
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,11 @@ def test_from_class_to_class(model: Model) -> None:
         assert not np.array_equal(row[1], row[0])
 
 
+def test_only_the_class_changes_from_class_to_class(model: Model) -> None:
+    [row] = between_classes(model, [3], 4, "A", "A")
+    assert all(np.array_equal(picture, row[0]) for picture in row)
+
+
 def test_along_the_strongest_directions(model: Model) -> None:
     rows = along_directions(model, 1, 4, 6, "A").astype(int)
     assert rows.shape == (4, 7, 32, 32)
@@ -70,6 +75,8 @@ def test_files(tmp_path: Path, suffix: str) -> None:
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
     if suffix == ".mp4":
         film = cv2.VideoCapture(str(path))
+        # Browsers play VP9; what OpenCV writes by default (MPEG-4 part 2) they do not.
+        assert int(film.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little") in (b"vp09", b"VP90")
         frames = 0
         while film.read()[0]:
             frames += 1

@@ -13,7 +13,8 @@ import pydicom
 import pytest
 from PIL import Image
 
-from xraygan.config import ModelSettings
+from xraygan.config import DataSettings, ModelSettings
+from xraygan.data.sources import list_source
 from xraygan.errors import XrayganError
 from xraygan.models.files import Model, ModelFile
 from xraygan.models.generator import build_generator
@@ -255,6 +256,12 @@ def test_shards_add_up_to_the_whole(
         rows = rows_of(tmp_path / out / "manifest.csv")
         assert sorted(int(row["index"]) for row in rows) == list(range(7, 157))
         assert all((tmp_path / out / row["file"]).is_file() for row in rows)
+        listing = list_source(tmp_path / out, DataSettings(strict=True))
+        assert Counter(file.label for file in listing.files) == Counter(
+            CLASSES[label] for label in labels
+        )
+        assert {name for name, _ in listing.refused} <= {"manifest.csv"}
+        assert all(file.place.read() for file in listing.files)
 
 
 def read_back(out: Path, format: Format) -> dict[int, tuple[np.ndarray, str]]:

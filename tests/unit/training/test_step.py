@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from xraygan.config import ModelSettings, TrainingSettings
-from xraygan.errors import TrainingFailedError
+from xraygan.errors import TrainingFailedError, XrayganError
 from xraygan.runs import RunFolder
 from xraygan.training import losses
 from xraygan.training import step as step_module
@@ -250,6 +250,16 @@ def test_rows_on_the_device_are_the_rows_copied(
     assert np.array_equal(chosen[0][0], films.images[order])
     assert np.array_equal(chosen[1][0], films.images[order])
     assert np.array_equal(chosen[0][1], chosen[1][1])
+
+
+def test_a_lack_of_memory_is_one_clear_line(state: TrainState, monkeypatch) -> None:
+    def greedy(*_: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"d_loss": tf.reduce_sum(tf.random.stateless_normal([2**23, 2**23], [1, 2]))}
+
+    trainer = Trainer(state, SETTINGS, data())
+    monkeypatch.setattr(trainer, "_steps", greedy)
+    with pytest.raises(XrayganError, match="out of memory with --batch"):
+        trainer.run(1, 100)
 
 
 def test_measuring_the_rate_changes_nothing(state: TrainState) -> None:

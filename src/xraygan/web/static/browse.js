@@ -1,8 +1,9 @@
-// The sample browser: images, the chosen one, ways between two, closest training films.
+// The sample browser: images, the chosen one, ways to another or to another class, closest films.
 "use strict";
 
 const bench = at("bench");
 const model = bench.dataset.model;
+const towards = [...document.querySelectorAll("#towards button")];
 const films = [...document.querySelectorAll("#tiles .film")];
 const className = (label) =>
   document.querySelector(`input[name="label"][value="${label}"]`).parentElement.textContent.trim();
@@ -39,18 +40,26 @@ function stopPicking() {
   bench.classList.remove("picking");
 }
 
+function stopPlaying() {
+  playing = null;
+  at("play").textContent = "Play";
+}
+
 async function choose(place) {
+  stopPlaying();
   if (picking) {
     stopPicking();
-    target = asked(place);
-    showWalk();
+    walkTo(asked(place));
     return;
   }
-  chosen = asked(place);
+  const mine = (chosen = asked(place));
   mark();
+  for (const button of towards) button.disabled = Number(button.dataset.label) === chosen.label;
   at("chosen").hidden = false;
   at("walk-panel").hidden = true;
   if (at("closest-panel")) at("closest-panel").hidden = true;
+  // On a phone it lies below the images.
+  if (at("chosen").getBoundingClientRect().top > innerHeight) at("chosen").scrollIntoView({ block: "start" });
   const address = `${model}/image?${query(chosen)}`;
   at("large").src = address;
   at("large").alt = films[place].firstElementChild.alt;
@@ -58,6 +67,7 @@ async function choose(place) {
   const answer = await fetch(`${model}/facts?${query(chosen)}`, { headers: { Accept: "application/json" } });
   if (!answer.ok) return;
   const { facts } = await answer.json();
+  if (chosen !== mine) return;
   const rows = ["Class", "Seed", "Index", "Psi", "Model-SHA256"].flatMap((name) => {
     const [term, value] = [document.createElement("dt"), document.createElement("dd")];
     term.textContent = name === "Psi" ? "ψ" : name === "Model-SHA256" ? "Model" : name;
@@ -67,7 +77,8 @@ async function choose(place) {
   at("facts").replaceChildren(...rows);
 }
 
-function showWalk() {
+function walkTo(end) {
+  target = end;
   at("walk-panel").hidden = false;
   at("walk-to").textContent = `${target.index} (${className(target.label)}, seed ${target.seed})`;
   at("said").textContent = "";
@@ -85,8 +96,7 @@ function showStep() {
 async function play() {
   const [step, most] = [at("step"), Number(at("step").max)];
   if (playing) {
-    playing = null;
-    at("play").textContent = "Play";
+    stopPlaying();
     return;
   }
   const mine = (playing = {});
@@ -100,8 +110,10 @@ async function play() {
 }
 
 async function showClosest() {
+  const mine = chosen;
   const answer = await fetch(`${model}/closest?${query(chosen)}`, { headers: { Accept: "application/json" } });
   const found = await answer.json();
+  if (chosen !== mine) return;
   if (!answer.ok) {
     at("said").textContent = found.error;
     return;
@@ -140,6 +152,9 @@ at("walk").addEventListener("click", () => {
   at("said").textContent = "Choose the image to end at; class, seed and ψ may be turned first. Escape leaves it.";
   films[0].focus();
 });
+for (const button of towards) {
+  button.addEventListener("click", () => walkTo({ ...chosen, label: Number(button.dataset.label) }));
+}
 at("step").addEventListener("input", showStep);
 at("play").addEventListener("click", play);
 if (at("closest")) at("closest").addEventListener("click", showClosest);

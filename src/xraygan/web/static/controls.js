@@ -3,6 +3,7 @@
 
 const at = (id) => document.getElementById(id);
 const MOST_SEED = 2147483647;
+const SLOW_MS = 800;
 const wanted = { label: 0, seed: 0, first: 0, psi: 1 };
 
 // Loads a picture; answers whether it came.
@@ -26,7 +27,11 @@ function drawWith(draw, count) {
     drawing = true;
     do {
       again = false;
+      const slow = setTimeout(() => {
+        at("said").textContent = "Drawing. The first images of a model take some seconds.";
+      }, SLOW_MS);
       const came = await draw({ ...wanted });
+      clearTimeout(slow);
       at("said").textContent = came ? "" : "Not drawn: is the studio still running?";
     } while (again);
     drawing = false;

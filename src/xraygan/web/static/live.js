@@ -2,6 +2,7 @@
 "use strict";
 
 const EVERY_MS = 3000;
+const IDLE_TICKS = 5; // where nothing trains, somebody may begin to
 
 async function renew(part) {
   const answer = await fetch(part.dataset.live, { headers: { Accept: "text/html" } });
@@ -14,13 +15,12 @@ async function renew(part) {
   part.replaceChildren(...fresh.body.childNodes);
 }
 
-function busy(part) {
-  return "always" in part.dataset || part.querySelector(".pill.training, .pill.running, .pill.stopping");
-}
+let ticks = 0;
 
 setInterval(() => {
   if (document.hidden) return;
-  for (const part of document.querySelectorAll("[data-live]")) {
-    if (busy(part)) renew(part).catch(() => {});
-  }
+  ticks += 1;
+  const busy = document.querySelector(".pill.training, .pill.running, .pill.stopping");
+  if (!busy && ticks % IDLE_TICKS) return;
+  for (const part of document.querySelectorAll("[data-live]")) renew(part).catch(() => {});
 }, EVERY_MS);
