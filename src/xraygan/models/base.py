@@ -8,7 +8,8 @@ strengths, all are equally sharp.
 """
 
 # Keras types no symbolic tensors:
-# pyright: reportArgumentType=false, reportReturnType=false
+# pyright: reportArgumentType=false, reportReturnType=false, reportOptionalOperand=false
+# pyright: reportOperatorIssue=false, reportOptionalSubscript=false
 
 from typing import Any
 
