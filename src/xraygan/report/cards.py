@@ -17,7 +17,7 @@ from xraygan.version import __version__
 MODEL_CARD, DATA_CARD = "model-card.md", "data-card.md"
 COMMANDS = {"evaluate": Markup(EVALUATE), "audit": Markup(AUDIT)}  # noqa: S704  (constants)
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$]|^[#+=-])")
-_NUMBERED = re.compile(r"^(\d{1,9})([.)])")
+_NUMBERED = re.compile(r"^(\d{1,9})([.)])(?!\d)")  # the start of a list, not 0.117
 # Identifiers of the Hugging Face Hub: hub-docs, "Licenses".
 _HUB_LICENCES = {
     "apache-2.0",
