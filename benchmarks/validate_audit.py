@@ -207,13 +207,14 @@ class Trial:
 
 def show(name: str, found: Audit) -> None:
     share = found.copies.figures["copied_share"]
-    attack, success = max(
-        found.membership.attacks.items(), key=lambda pair: pair[1].auc.value, default=("–", None)
-    )
-    auc = f"{attack} {success.auc.value:.2f} ({success.auc.low:.2f} to {success.auc.high:.2f})"
+    strongest = "–"
+    if attacks := found.membership.attacks:
+        attack = max(attacks, key=lambda each: attacks[each].auc.value)
+        auc = attacks[attack].auc
+        strongest = f"{attack} {auc.value:.2f} ({auc.low:.2f} to {auc.high:.2f})"
     print(
         f"| {name} | **{found.verdict}** | {share.value:.3f} ({share.low:.3f} to "
-        f"{share.high:.3f}) | {auc if success else '–'} |",
+        f"{share.high:.3f}) | {strongest} |",
         flush=True,
     )
 
