@@ -4,18 +4,22 @@
 
 Real films of three groups of patients: trained on, held out, and fresh, the last in place of
 an honest generator's images. Then a share of the fresh films is replaced by disguised copies
-of training films. Prints a Markdown table of verdicts, and how often the honest generator is
-called a leak over repeated splits of the patients.
+of training films, by images that only lean on training films, and once more with few films
+trained on. Prints Markdown tables of verdicts, and how often the honest generator is called a
+leak over repeated splits of the patients.
 """
 
 import argparse
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from xraygan.config import DataSettings
 from xraygan.data.cache import prepare
@@ -27,6 +31,8 @@ from xraygan.privacy.planted import PLANTED, plant
 from xraygan.sets import ImageSet
 
 SHARES = (0.01, 0.05, 0.2, 1.0)
+HARD_SHARE = 0.05
+HEADER = "| images | verdict | copied share (95 %) | strongest attack (95 %) |\n|---|---|---|---|"
 
 
 def main() -> None:
@@ -35,32 +41,131 @@ def main() -> None:
     parser.add_argument("--resolution", type=int, default=64)
     parser.add_argument("--train", type=int, default=1000, help="films trained on")
     parser.add_argument("--synthetic", type=int, default=500)
+    parser.add_argument("--few", type=int, default=100, help="films of a small training set")
     parser.add_argument("--repeats", type=int, default=20, help="splits for the false alarms")
     arguments = parser.parse_args()
     settings = DataSettings.parse({"resolution": arguments.resolution}, "options")
     films = prepare(arguments.data, settings).image_set("train", "val", "test")
-    print("| images | verdict | copied share (95 %) | strongest attack (95 %) |\n|---|---|---|---|")
     train, holdout, fresh = split(films, arguments.train, arguments.synthetic, seed=0)
     trial = Trial(train, holdout)
     drawn, classes = phantom_images(arguments.synthetic, arguments.resolution, seed=0)
     phantoms = ImageSet(drawn, classes.astype(np.int32), names(len(drawn)), films.classes[:2])
+    print(HEADER)
     show("fresh patients (honest)", trial.audit(fresh))
     show("fresh phantoms (honest)", trial.audit(phantoms))
     for share in SHARES:
-        for kind, disguise in PLANTED.items():
-            copies = plant(train.images, disguise, round(share * len(fresh)))
-            images = np.concatenate([copies, fresh.images[len(copies) :]])
-            made = ImageSet(images, fresh.labels, fresh.patients, fresh.classes)
-            show(f"{share:.0%} copies, {PLANTED[kind].words}", trial.audit(made))
-    alarms = 0
-    for seed in range(1, arguments.repeats + 1):
-        train, holdout, fresh = split(films, arguments.train, arguments.synthetic, seed)
-        alarms += Trial(train, holdout).audit(fresh).verdict != NOTHING
-    rate = proportion(alarms, arguments.repeats)
-    print(
-        f"\nHonest generator called a leak: {alarms} of {arguments.repeats} splits "
-        f"(95 %: {rate.low:.3f} to {rate.high:.3f})"
-    )
+        show_planted(trial, fresh, share)
+    print(f"\n{HARD_SHARE:.0%} of the images lean on training films:\n\n{HEADER}")
+    count = round(HARD_SHARE * len(fresh))
+    for name, make in HARD.items():
+        show(name, trial.audit(mixed(make(train, fresh, count), fresh)))
+    print(f"\n{arguments.few} films trained on:\n\n{HEADER}")
+    train, holdout, fresh = split(films, arguments.few, arguments.synthetic, seed=0)
+    trial = Trial(train, holdout)
+    show("fresh patients (honest)", trial.audit(fresh))
+    show_planted(trial, fresh, HARD_SHARE)
+    print("\nHonest generator called a leak:")
+    for trained in (arguments.train, arguments.few):
+        alarms = 0
+        for seed in range(1, arguments.repeats + 1):
+            train, holdout, fresh = split(films, trained, arguments.synthetic, seed)
+            alarms += Trial(train, holdout).audit(fresh).verdict != NOTHING
+        rate = proportion(alarms, arguments.repeats)
+        print(
+            f"- {trained} films trained on: {alarms} of {arguments.repeats} splits "
+            f"(95 %: {rate.low:.3f} to {rate.high:.3f})",
+            flush=True,
+        )
+
+
+def show_planted(trial: "Trial", fresh: ImageSet, share: float) -> None:
+    """A line for every kind of planted copy."""
+    for kind, disguise in PLANTED.items():
+        copies = plant(trial.train.images, disguise, round(share * len(fresh)))
+        show(f"{share:.0%} copies, {PLANTED[kind].words}", trial.audit(mixed(copies, fresh)))
+
+
+def mixed(copies: NDArray[np.uint8], fresh: ImageSet) -> ImageSet:
+    """Fresh films with the first ones replaced."""
+    images = np.concatenate([copies, fresh.images[len(copies) :]])
+    return ImageSet(images, fresh.labels, fresh.patients, fresh.classes)
+
+
+Maker = Callable[[ImageSet, ImageSet, int], NDArray[np.uint8]]
+
+
+def drawn_from(train: ImageSet, count: int) -> NDArray[np.uint8]:
+    """The same films at every call."""
+    return train.images[np.random.default_rng(1).permutation(len(train))[:count]]
+
+
+def grey(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def blend_of_two(share: float) -> Maker:
+    def make(train: ImageSet, _: ImageSet, count: int) -> NDArray[np.uint8]:
+        films = drawn_from(train, count).astype(np.float64)
+        return grey(share * films + (1 - share) * np.roll(films, 1, axis=0))
+
+    return make
+
+
+def blend_with_fresh(share: float) -> Maker:
+    def make(train: ImageSet, fresh: ImageSet, count: int) -> NDArray[np.uint8]:
+        return grey(share * drawn_from(train, count) + (1 - share) * fresh.images[:count])
+
+    return make
+
+
+def exposed(train: ImageSet, _: ImageSet, count: int) -> NDArray[np.uint8]:
+    return grey(178 * (drawn_from(train, count) / 255) ** 0.6 + 25)
+
+
+def mean_of_patient(train: ImageSet, _: ImageSet, count: int) -> NDArray[np.uint8]:
+    keys, films = np.unique(train.patients.astype(str), return_counts=True)
+    several = np.random.default_rng(1).permutation(keys[films > 1])[:count]
+    return np.stack([grey(train.images[train.patients == key].mean(axis=0)) for key in several])
+
+
+def upper_half(train: ImageSet, fresh: ImageSet, count: int) -> NDArray[np.uint8]:
+    images, half = fresh.images[:count].copy(), train.images.shape[1] // 2
+    images[:, :half] = drawn_from(train, count)[:, :half]
+    return images
+
+
+def turned(degrees: float, scale: float = 1.0) -> Maker:
+    def make(train: ImageSet, _: ImageSet, count: int) -> NDArray[np.uint8]:
+        side = train.images.shape[1]
+        middle = (side / 2 - 0.5, side / 2 - 0.5)
+        matrix = cv2.getRotationMatrix2D(middle, degrees, scale)
+        moved = [
+            cv2.warpAffine(film, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
+            for film in drawn_from(train, count)
+        ]
+        return np.stack(moved).astype(np.uint8)
+
+    return make
+
+
+def blurred(train: ImageSet, _: ImageSet, count: int) -> NDArray[np.uint8]:
+    soft = [cv2.GaussianBlur(film, (0, 0), 1.5) for film in drawn_from(train, count)]
+    return np.stack(soft).astype(np.uint8)
+
+
+HARD: dict[str, Maker] = {
+    "seven tenths one training film, three another": blend_of_two(0.7),
+    "halves of two training films, laid over each other": blend_of_two(0.5),
+    "seven tenths a training film, three a fresh one": blend_with_fresh(0.7),
+    "half a training film, half a fresh one, laid over each other": blend_with_fresh(0.5),
+    "other exposure (gamma 0.6, contrast 0.7)": exposed,
+    "the mean of one patient's films": mean_of_patient,
+    "the upper half of a training film, the lower of a fresh one": upper_half,
+    "turned by 3°": turned(3),
+    "turned by 6°": turned(6),
+    "enlarged by 6 %": turned(0, 1.06),
+    "blurred by 1.5 px": blurred,
+}
 
 
 def split(films: ImageSet, train: int, made: int, seed: int) -> tuple[ImageSet, ImageSet, ImageSet]:
@@ -102,13 +207,14 @@ class Trial:
 
 def show(name: str, found: Audit) -> None:
     share = found.copies.figures["copied_share"]
-    attack, success = max(
-        found.membership.attacks.items(), key=lambda pair: pair[1].auc.value, default=("–", None)
-    )
-    auc = f"{attack} {success.auc.value:.2f} ({success.auc.low:.2f} to {success.auc.high:.2f})"
+    strongest = "–"
+    if attacks := found.membership.attacks:
+        attack = max(attacks, key=lambda each: attacks[each].auc.value)
+        auc = attacks[attack].auc
+        strongest = f"{attack} {auc.value:.2f} ({auc.low:.2f} to {auc.high:.2f})"
     print(
         f"| {name} | **{found.verdict}** | {share.value:.3f} ({share.low:.3f} to "
-        f"{share.high:.3f}) | {auc if success else '–'} |",
+        f"{share.high:.3f}) | {strongest} |",
         flush=True,
     )
 

@@ -34,7 +34,7 @@ from xraygan.version import __version__
 
 GALLERY_COLUMNS = 10
 # Part of the key of stored evaluations: raise it when equal images give other figures.
-_FORMAT = 1
+_FORMAT = 2
 
 
 class Measures(Settings):

@@ -92,8 +92,8 @@ def comparable_sides(
     """Choose reference and control.
 
     The control is of training images of other patients where they allow at least as many images
-    to be compared as half of the real ones would; otherwise the real images are parted by
-    patient, and one half is the reference.
+    to be compared as half of the real ones would, or as could be compared without a control;
+    otherwise the real images are parted by patient, and one half is the reference.
 
     Args:
         real: images of patients whom the generator was not trained on.
@@ -160,7 +160,7 @@ def _with_control(
         known = np.isin(train.patients.astype(str), real.patients.astype(str))
         shared = len(set(train.patients[known].tolist()))
         others = _against(real, synthetic, train.rows(~known), draw)
-        if _comparable(others) >= max(LEAST, most_parted):
+        if _comparable(others) >= max(LEAST, min(most_parted, _comparable(alone))):
             note = "Floors compare the real images with training images of other patients."
             return others, note + _shared_note(shared)
     if parted and most_parted >= LEAST:

@@ -14,9 +14,9 @@ _STYLE_LEVELS = (0.9, 0.97)
 
 @dataclass(frozen=True)
 class Tail:
-    """The upper tail of log ratios of honest images, extrapolated as an exponential.
+    """The upper tail of log ratios or leads of honest images, extrapolated as an exponential.
 
-    Log ratios of films fall off faster than an exponential far out, so the levels are on the
+    Those of films fall off faster than an exponential far out, so the levels are on the
     safe side; the slope is an upper confidence limit for the same reason.
 
     Attributes:
@@ -72,15 +72,15 @@ class Tail:
 
 
 def style_factor(synthetic: NDArray[np.floating], real: NDArray[np.floating]) -> float:
-    """How much larger log ratios of a generator's images run than those of real ones.
+    """How much larger log ratios or leads of a generator's images run than those of real ones.
 
     Both are measured against held-out patients, whom no generator can have copied: soft or
     noisy images may lie in another proportion to their neighbours than films do, and that is
     style, not copying.
 
     Args:
-        synthetic: log ratios of synthetic images against held-out patients.
-        real: log ratios of training images against the same patients.
+        synthetic: those of synthetic images against held-out patients.
+        real: those of training images against the same patients.
 
     Returns:
         The larger quotient of the two upper quantiles (.9 and .97), at least 1.
@@ -94,7 +94,7 @@ class Excess:
     """Whether more synthetic images pass a level than chance lets pass.
 
     Attributes:
-        level: the log ratio that a share `chance` of real images pass.
+        level: the lead that a share `chance` of real images pass.
         chance: that share.
         found: how many different patients are the nearest of an image that passes.
         n: synthetic images.
@@ -109,7 +109,7 @@ class Excess:
 
 
 def excess(
-    log_ratio: NDArray[np.floating],
+    leads: NDArray[np.floating],
     patients: NDArray[np.integer],
     null: NDArray[np.floating],
     chance: float,
@@ -123,9 +123,9 @@ def excess(
     and the count of different patients no larger.
 
     Args:
-        log_ratio: [N] of synthetic images.
+        leads: [N] of synthetic images.
         patients: int [N], each one's nearest patient.
-        null: [R] independent log ratios of real images.
+        null: [R] independent leads of real images.
         chance: share of null values that pass; r = max(1, round(chance * R)).
         style: the level is raised by this factor.
 
@@ -138,14 +138,14 @@ def excess(
 
     rank = max(1, round(chance * len(null)))
     level = style * float(np.sort(null)[-rank])
-    found = len(np.unique(patients[log_ratio > level]))
-    n = len(log_ratio)
+    found = len(np.unique(patients[leads > level]))
+    n = len(leads)
     p_value = float(betabinom.sf(found - 1, n, rank, len(null) - rank + 1))
     return Excess(level, rank / len(null), found, n, p_value)
 
 
 def far_excess(
-    log_ratio: NDArray[np.floating],
+    leads: NDArray[np.floating],
     patients: NDArray[np.integer],
     tail: Tail,
     chance: float,
@@ -157,7 +157,7 @@ def far_excess(
     binomial, averaged over what its probability may be.
 
     Args:
-        log_ratio: [N] of synthetic images.
+        leads: [N] of synthetic images.
         patients: int [N], each one's nearest patient.
         tail: of the null values.
         chance: the share of real images that pass the level, at most that of the tail.
@@ -169,7 +169,7 @@ def far_excess(
     from scipy.stats import binom
 
     level = tail.level(chance)
-    found = len(np.unique(patients[log_ratio > style * level]))
-    n = len(log_ratio)
+    found = len(np.unique(patients[leads > style * level]))
+    n = len(leads)
     p_value = float(binom.sf(found - 1, n, tail.chances(level)).mean())
     return Excess(style * level, chance, found, n, p_value)

@@ -94,7 +94,7 @@ def find_copies(
 
     Guarantees: an honest generator, whose images are to the training patients as other films
     of the same kind are, is called copying with a chance of at most `CERTAIN` + `EXCESS`, where
-    log ratios fall off at least as fast as an exponential (`chance.Tail`).
+    log ratios and leads fall off at least as fast as an exponential (`chance.Tail`).
     """
     patients = Patients.of(train, seed)
     others = numbered(holdout.patients)

@@ -1,7 +1,8 @@
 """Are synthetic images copies of training images? One view's evidence.
 
-For every synthetic image the *calibrated ratio* to the training patients is compared with three
-things: that of training images to other patients (what honest images come to by chance), that
+For every synthetic image the *calibrated ratio* to the training patients (is this one a copy?) and
+the *lead* of its nearest one (are there more such than chance lets be?) are compared with three
+things: those of training images to other patients (what honest images come to by chance), that
 of both to held-out patients (the generator's style), and that of copies planted on purpose (what
 the view could have seen).
 """
@@ -83,7 +84,7 @@ class Examination:
         holdout: of held-out images.
         synthetic_unseen: nearest held-out patients of synthetic images.
         null_unseen: of the same training images.
-        style: factor by which levels are raised for the generator's style.
+        style: factor by which levels of leads are raised for the generator's style.
         bound: the log ratio beyond which a single image is certainly a copy.
         excesses: at each level of chance that real images reach, the strictest last.
         far: at a level that hardly any real image reaches.
@@ -111,7 +112,7 @@ class Examination:
     @property
     def close(self) -> NDArray[np.bool_]:
         """Which are nearer than all but about one in a hundred real images, [S]."""
-        return self.synthetic.log_ratio > self.excesses[-1].level
+        return self.synthetic.lead > self.excesses[-1].level
 
     @property
     def most_surprising(self) -> Excess:
@@ -163,12 +164,13 @@ def examine(
     synthetic = near(sides.synthetic, seen, CANDIDATES)
     null = nearest_patients(view, real, seen, own=own, progress=progress)
     synthetic_unseen, null_unseen = near(sides.synthetic, unseen), near(real, unseen)
-    style = 1.0
+    ratio_style, style = 1.0, 1.0
     if unseen.count >= STYLE_PATIENTS:
-        style = style_factor(synthetic_unseen.log_ratio, null_unseen.log_ratio)
-    tail = Tail.fit(null.log_ratio)
-    bound = style * tail.level(CERTAIN / views / len(sides.synthetic))
-    planted = _recognised(view, sides.train, seen, bound, seed) if pixels else {}
+        ratio_style = style_factor(synthetic_unseen.log_ratio, null_unseen.log_ratio)
+        style = style_factor(synthetic_unseen.lead, null_unseen.lead)
+    surest = CERTAIN / views / len(sides.synthetic)
+    bound = ratio_style * Tail.fit(null.log_ratio).level(surest)
+    made = synthetic.lead, synthetic.patient
     return Examination(
         name=name,
         synthetic=synthetic,
@@ -178,12 +180,9 @@ def examine(
         null_unseen=null_unseen,
         style=style,
         bound=bound,
-        excesses=tuple(
-            excess(synthetic.log_ratio, synthetic.patient, null.log_ratio, chance, style)
-            for chance in _CHANCES
-        ),
-        far=far_excess(synthetic.log_ratio, synthetic.patient, tail, _FAR_CHANCE, style),
-        planted=planted,
+        excesses=tuple(excess(*made, null.lead, chance, style) for chance in _CHANCES),
+        far=far_excess(*made, Tail.fit(null.lead), _FAR_CHANCE, style),
+        planted=_recognised(view, sides.train, seen, bound, seed) if pixels else {},
     )
 
 

@@ -19,20 +19,25 @@ MOST_IMITATED = 10
 def copied_share(seen: Examination) -> Estimate:
     """The share of synthetic images that are nearer to a patient than chance explains.
 
-    (share beyond the level - chance) / (1 - chance), at least 0, and an interval whose upper end
-    allows that chance had no part in it; the floor is the same of held-out images.
+    (share beyond the level - chance) / (1 - chance), at least 0. Where the level lies among real
+    images is itself known within limits: the lower end takes off the most that chance may be, the
+    upper end nothing. The floor is the same of held-out images.
     """
-    level = seen.excesses[-1]
-    control = seen.holdout.log_ratio > level.level / seen.style
-    return _spaced(_above_chance(int(seen.close.sum()), level.n, level.chance), seen).beside(
-        _above_chance(int(control.sum()), len(control), level.chance)
+    from scipy.stats import beta
+
+    level, real = seen.excesses[-1], len(seen.null.lead)
+    rank = round(level.chance * real)
+    most = float(beta.ppf(0.975, rank, real - rank + 1))
+    control = seen.holdout.lead > level.level / seen.style
+    return _spaced(_above_chance(int(seen.close.sum()), level.n, level.chance, most), seen).beside(
+        _above_chance(int(control.sum()), len(control), level.chance, most)
     )
 
 
 def imitated_share(seen: Examination) -> Estimate:
     """The same with each imitated patient counted once: what the excess rule goes by."""
     level = seen.excesses[-1]
-    return _above_chance(level.found, level.n, level.chance)
+    return _above_chance(level.found, level.n, level.chance, level.chance)
 
 
 def view_figures(seen: Examination, holdout_patients: NDArray[np.intp]) -> dict[str, Estimate]:
@@ -131,14 +136,17 @@ def most_imitated(seen: Examination, patients: Patients) -> tuple[dict[str, int]
     )
 
 
-def _above_chance(passed: int, n: int, chance: float) -> Estimate:
-    """What is left of a share when chance is taken off.
+def _above_chance(passed: int, n: int, chance: float, most: float) -> Estimate:
+    """What is left of a share when chance is taken off; from its lower end, the most it may be.
 
     The upper end takes nothing off: chance may have let fewer pass than it does among real
     images, and then all that passed may be copies.
     """
     share = proportion(passed, n)
-    value, low = (max((end - chance) / (1 - chance), 0.0) for end in (share.value, share.low))
+    value, low = (
+        max((end - taken) / (1 - taken), 0.0)
+        for end, taken in ((share.value, chance), (share.low, most))
+    )
     return Estimate(value, low, share.high, n)
 
 

@@ -1,4 +1,4 @@
-"""The calibrated ratio: how much nearer the nearest patient is than the next ones."""
+"""How much nearer the nearest patient is than the next ones: the calibrated ratio and the lead."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,6 +57,7 @@ class Nearest:
     """
 
     log_ratio: NDArray[np.float64]
+    lead: NDArray[np.float64]
     similarity: NDArray[np.float32]
     index: NDArray[np.intp]
     patient: NDArray[np.intp]
@@ -116,7 +117,7 @@ def nearest_patients(
     return Nearest(*(np.concatenate([getattr(p, f) for p in parts]) for f in _FIELDS))
 
 
-_FIELDS = ("log_ratio", "similarity", "index", "patient", "candidates")
+_FIELDS = ("log_ratio", "lead", "similarity", "index", "patient", "candidates")
 
 
 def _nearest(similarity: NDArray[np.float32], references: References, count: int) -> Nearest:
@@ -124,7 +125,8 @@ def _nearest(similarity: NDArray[np.float32], references: References, count: int
     # The own patient, at -2, is in sight only where there are no others.
     taken = min(NEIGHBOURS, references.count - 1)
     top = -np.sort(np.partition(-by_patient, taken - 1, axis=1)[:, :taken], axis=1)
-    distance = np.sqrt(np.clip(2 - 2 * top.astype(np.float64), _LEAST_DISTANCE**2, _LONGEST**2))
+    cosine = top.astype(np.float64)
+    distance = np.sqrt(np.clip(2 - 2 * cosine, _LEAST_DISTANCE**2, _LONGEST**2))
     if count < similarity.shape[1]:
         candidates = np.argpartition(-similarity, count - 1, axis=1)[:, :count]
     else:
@@ -134,6 +136,7 @@ def _nearest(similarity: NDArray[np.float32], references: References, count: int
     index = candidates[:, 0]
     return Nearest(
         log_ratio=-np.log(distance[:, 0] / distance[:, 1:].mean(axis=1)),
+        lead=cosine[:, 0] - cosine[:, 1:].mean(axis=1),
         similarity=np.take_along_axis(similarity, index[:, None], axis=1)[:, 0],
         index=index,
         patient=references.patients[index],

@@ -20,7 +20,7 @@ from xraygan.privacy.views import PixelView
 from xraygan.sets import ImageSet
 
 LEAST_PATIENTS = 6
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +28,7 @@ class CopyBound:
     """How near a synthetic image may come to a training patient.
 
     Attributes:
-        level: log ratio beyond which an image counts as a copy.
+        level: lead beyond which an image counts as a copy.
         chance: share of honest images that are left out as well.
         seed: of the halves of patients it was calibrated with.
         train_sha256: of the training images.
@@ -50,7 +50,7 @@ class CopyBound:
         Returns:
             bool [N].
         """
-        return nearest_patients(self._view, images, self._references).log_ratio > self.level
+        return nearest_patients(self._view, images, self._references).lead > self.level
 
     def as_dict(self) -> dict[str, Any]:
         """Everything but what is made from real images; `restore` needs those again."""
@@ -115,12 +115,12 @@ def fit_bound(
         )
     view, references, patients = _prepared(train, seed)
     own = patients.number[patients.null]
-    null = nearest_patients(view, train.images[patients.null], references, own=own).log_ratio
+    null = nearest_patients(view, train.images[patients.null], references, own=own).lead
     if holdout is not None:
         trained = set(train.patients.tolist())
         others = np.array([key not in trained for key in holdout.patients.tolist()], bool)
         seen = nearest_patients(view, holdout.images[others], references)
-        null = np.concatenate([null, seen.log_ratio])
+        null = np.concatenate([null, seen.lead])
     level = float(np.quantile(null, 1 - chance))
     return CopyBound(level, chance, seed, _hash(train), view, references)
 

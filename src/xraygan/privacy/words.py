@@ -49,7 +49,7 @@ def tested(copies: Copies, membership: Membership) -> list[str]:
         "Copies: every synthetic image against every training image, by pixels with shifts of up "
         f"to a sixteenth of the side, left-right flips and noise{also}; beside how near real films "
         "of other patients come.",
-        f"Copies planted for control: {_planted(copies.recognised)}.",
+        f"Single copies planted for control: {_planted(copies.recognised)}.",
     ]
     if attacks:
         said.append(
@@ -119,4 +119,4 @@ def _either(kinds: list[str]) -> str:
 
 
 def _planted(recognised: Mapping[str, float]) -> str:
-    return ", ".join(f"{share:.0%} of {PLANTED[k].words} ones" for k, share in recognised.items())
+    return "; ".join(f"{PLANTED[k].words}: {share:.0%} found" for k, share in recognised.items())

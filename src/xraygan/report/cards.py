@@ -23,7 +23,7 @@ FILES = (
 )
 """What `xraygan generate` writes."""
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$]|^[#+=-])")
-_NUMBERED = re.compile(r"^(\d{1,9})([.)])")
+_NUMBERED = re.compile(r"^(\d{1,9})([.)])(?!\d)")  # the start of a list, not 0.117
 # Identifiers of the Hugging Face Hub: hub-docs, "Licenses".
 _HUB_LICENCES = {
     "apache-2.0",

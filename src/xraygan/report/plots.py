@@ -114,6 +114,9 @@ def strip(
             parts.append(f'<path class="whisker" d="{ends}"/>')
         parts.append(f'<circle class="dot" cx="{scale(estimate.value)}" cy="{middle}" r="4.5"/>')
     parts += _ends(low, high)
+    if bent is not None:
+        between = [tick for tick in scale.ticks if low < tick < high]
+        parts += [_text(scale(tick), 36, f"{tick:g}", "middle") for tick in between]
     return _svg(STRIP_WIDTH, STRIP_HEIGHT, in_words(estimate, reading, beside), parts, "strip")
 
 

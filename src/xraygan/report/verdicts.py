@@ -17,9 +17,11 @@ PROTECTION = (
     "Synthetic is not anonymous. The generator, its principal components included, is a function "
     "of the training images and can reproduce what is rare in them; patients have been "
     "re-identified from chest X-rays, and generators have been shown to copy some of their "
-    "training images. An audit can find copying; it cannot prove that there is none. No "
-    "differential privacy was used. Share the images and the model only under the rules that "
-    "your institution has for data derived from patients."
+    "training images. An audit can find copying; it cannot prove that there is none. Leaving out "
+    "the images that come nearest to training films (--filter copies) is no guarantee: what the "
+    "generator has learnt stays as it is. No differential privacy was used. Share the images and "
+    "the model only under the rules that your institution has for data derived from "
+    "patients."
 )
 INTENDED = (
     "Research and teaching in image analysis.",

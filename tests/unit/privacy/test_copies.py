@@ -42,7 +42,7 @@ def test_fresh_films_are_cleared(honest: Copies) -> None:
     assert honest.reasons == ()
     figure = honest.figures["copied_share"]
     assert figure.low == 0
-    assert figure.value < 0.02
+    assert figure.value < 0.05
     assert honest.figures["certain_copies"].value == 0
 
 
@@ -56,9 +56,9 @@ def test_one_copy_in_twenty_is_found(films: Films, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DISGUISED)
-def test_disguised_copies_are_found_where_they_are_many(films: Films, name: str) -> None:
-    """At 32 pixels, among few patients, noise hides single copies."""
-    assert check(films, copies_of(films, FRESH // 3, DISGUISED[name])).found
+def test_disguised_copies_are_found_where_they_are_several(films: Films, name: str) -> None:
+    """At 32 pixels, among few patients, noise hides single copies; by ratios these as well."""
+    assert check(films, copies_of(films, FRESH // 13, DISGUISED[name])).found
 
 
 def test_two_exact_copies_are_named(films: Films) -> None:

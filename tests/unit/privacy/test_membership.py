@@ -57,6 +57,9 @@ def test_members_against_members_is_guessing(overfitted: Membership, honest: Mem
     for found in (overfitted, honest):
         for attack in found.attacks.values():
             assert attack.control_auc.low - 0.05 < 0.5 < attack.control_auc.high + 0.05
+            control = attack.tpr_at_1_percent
+            assert control.floor is not None and control.floor_low is not None
+            assert control.floor_low < 0.05
     assert honest.attacks["logan"].blind_auc.low < 0.5 + 0.05
 
 

@@ -1,4 +1,4 @@
-"""The calibrated ratio against a loop over patients."""
+"""The calibrated ratio and the lead against a loop over patients."""
 
 import numpy as np
 import pytest
@@ -28,8 +28,10 @@ def twin(query, references, patients, own=None, k=10):
         if patient != own:
             each.setdefault(int(patient), []).append(float(np.linalg.norm(query - row)))
     nearest = sorted((min(found), patient) for patient, found in each.items())
-    distances = [d for d, _ in nearest[:k]]
-    return -np.log(distances[0] / np.mean(distances[1:])), nearest[0][1]
+    distances = np.array([d for d, _ in nearest[:k]])
+    cosines = 1 - distances**2 / 2
+    log_ratio = -np.log(distances[0] / distances[1:].mean())
+    return log_ratio, cosines[0] - cosines[1:].mean(), nearest[0][1]
 
 
 @pytest.mark.parametrize("own", [False, True])
@@ -45,8 +47,10 @@ def test_ratio_equals_the_loop(monkeypatch, own) -> None:
         Plain(), queries, References.of(unit(table), patients), own=mine, candidates=4
     )
     for row, query in enumerate(unit(queries)):
-        log_ratio, patient = twin(query, unit(table), patients, patients[row] if own else None)
+        expected = twin(query, unit(table), patients, patients[row] if own else None)
+        log_ratio, lead, patient = expected
         assert found.log_ratio[row] == pytest.approx(log_ratio, rel=1e-3, abs=1e-4)
+        assert found.lead[row] == pytest.approx(lead, abs=1e-5)
         assert found.patient[row] == patient == patients[found.index[row]]
         cosines = unit(table) @ query
         if own:
@@ -63,6 +67,23 @@ def test_several_films_of_one_patient_do_not_hide_a_copy() -> None:
     patients = np.r_[np.zeros(12, int), np.arange(1, 49)]
     found = nearest_patients(Plain(), table[:1], References.of(unit(table), patients))
     assert found.ratio[0] < 0.05
+
+
+def test_noise_takes_less_from_the_lead_than_from_the_ratio() -> None:
+    """Where films are alike in a few directions, as chests are: copies ahead of all other films."""
+    random = np.random.default_rng(7)
+    table = random.normal(size=(300, 60)) + 1.5 * random.normal(size=(300, 4)) @ random.normal(
+        size=(4, 60)
+    )
+    references = References.of(unit(table), np.arange(300))
+    others = nearest_patients(Plain(), table, references, own=np.arange(300))
+    noisy = table + random.normal(0, 2, table.shape)
+    copies = nearest_patients(Plain(), noisy, references)
+    passed = [
+        float((getattr(copies, name) > getattr(others, name).max()).mean())
+        for name in ("lead", "log_ratio")
+    ]
+    assert passed[0] > 0.4 > 0.1 > passed[1], passed
 
 
 def test_an_exact_copy_has_a_finite_ratio() -> None:

@@ -147,3 +147,4 @@ def test_escaped_text_reads_as_it_was():
         for entity, sign in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
             shown = shown.replace(entity, sign)
         assert shown == text
+    assert escape_markdown("0.117") == "0.117", "a number is no list"

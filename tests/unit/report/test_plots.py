@@ -153,7 +153,7 @@ def test_flat_curves_are_drawn():
     assert [y for _, y in points(drawing, "line line-1")] == [210, 210]
 
 
-def test_rare_events_are_drawn_in_even_steps():
+def test_rare_events_are_drawn_in_even_steps_that_are_marked():
     reading = reading_of("tpr_at_0.1_percent", "membership")
     places = [
         float(parts(strip(Estimate(v, v, v, 9), reading), "dot")[0].get("cx"))
@@ -161,3 +161,5 @@ def test_rare_events_are_drawn_in_even_steps():
     ]
     steps = [b - a for a, b in itertools.pairwise(places)]
     assert max(steps) / min(steps) < 1.6
+    texts = [e.text for e in tree_of(strip(Estimate(0.2, 0.1, 0.3, 9), reading)).iter() if e.text]
+    assert texts == ["0.0", "1.0", "0.001", "0.01", "0.1"]
