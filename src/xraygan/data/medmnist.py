@@ -7,7 +7,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -71,7 +71,7 @@ def list_parts(paths: Sequence[Path]) -> Listing:
         XrayganError: as `list_medmnist`.
     """
     files = [
-        replace(file, name=f"{path.name}/{file.name}")
+        file._replace(name=f"{path.name}/{file.name}")
         for path in paths
         for file in list_medmnist(path).files
     ]
