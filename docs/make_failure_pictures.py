@@ -2,7 +2,7 @@
 
     python docs/make_failure_pictures.py
 
-Some minutes, in a temporary folder; no patient's film is used. A row each: the linear base
+Some minutes, in a temporary folder; no patient's film is used. A row each: the fitted base
 alone, a run that was stopped too early, collapse, and films of the phantom as they are. The
 engine does not collapse on the phantom at any setting that was tried; the collapsed row is the
 plain DCGAN of benchmarks/.

@@ -208,8 +208,7 @@ def test_the_network_is_good_enough_on_real_films() -> None:
     data = Path(os.environ["XRAYGAN_TEST_DATA"]) / "chest_xray"
     sets, _ = read_sets({"train": data, "real": data / "test"}, PixelSettings())
     found = measure_utility(sets["train"], sets["real"], as_synthetic(sets["train"]))
-    # Three trainings of 256 steps scatter: .93 with an interval from .89 to .97 was seen.
-    assert figure(found, "trtr").value > 0.9
+    assert figure(found, "trtr").value > 0.95
     gap = figure(found, "tstr_minus_trtr", "auc_difference")
     assert gap.low <= 0 <= gap.high
     control = figure(found, "label_shuffled")
