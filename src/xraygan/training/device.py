@@ -8,9 +8,14 @@ from typing import Any
 
 from xraygan.errors import XrayganError
 
+XLA = "autoclustering"
+"""How a GPU's graphs are compiled where XLA works: what it cannot take stays as it is."""
+
 
 def use_device(name: str) -> str:
     """Choose where TensorFlow runs; call it before anything else touches TensorFlow.
+
+    A GPU's graphs are compiled by XLA where it works. On a CPU it gains nothing.
 
     Args:
         name: "auto" (a GPU where there is one), "cpu", "gpu" or "gpu:N".
@@ -59,7 +64,20 @@ def use_device(name: str) -> str:
             raise XrayganError(f"--device {name}: TensorFlow is already running: {error}") from None
     with _silence():
         tf.zeros(1)
+        if chosen and _xla_compiles():
+            tf.config.optimizer.set_jit(XLA)
     return "gpu" if chosen else "cpu"
+
+
+def _xla_compiles() -> bool:
+    """Whether XLA has all it needs here: some installations lack CUDA's libdevice or ptxas."""
+    import tensorflow as tf
+
+    try:
+        tf.function(tf.exp, jit_compile=True)(tf.zeros(1))
+    except (tf.errors.OpError, NotImplementedError):
+        return False
+    return True
 
 
 def compute_dtype(precision: str, device: str) -> str:
@@ -90,10 +108,13 @@ def device_sentence(device: str, dtype: str) -> str:
     """
     if device == "cpu":
         return f"computing in {dtype} on the CPU"
+    import tensorflow as tf
+
     details = _gpu_details()
     capability = ".".join(map(str, details.get("compute_capability", ()))) or "unknown"
     name = details.get("device_name", "GPU")
-    return f"computing in {dtype} on {name}, compute capability {capability}"
+    xla = "with XLA" if tf.config.optimizer.get_jit() == XLA else "without XLA"
+    return f"computing in {dtype} on {name}, compute capability {capability}, {xla}"
 
 
 def _gpu_details() -> dict[str, Any]:

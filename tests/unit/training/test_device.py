@@ -1,6 +1,9 @@
 """What is chosen, and what is said of it."""
 
+from collections.abc import Callable
+
 import pytest
+import tensorflow as tf
 
 from xraygan.training import device
 
@@ -17,8 +20,38 @@ def test_a_gpu_computes_in_bfloat16_from_capability_8_and_says_so(
     assert device.compute_dtype("float32", "gpu") == "float32"
     number = ".".join(map(str, capability))
     assert device.device_sentence("gpu", dtype) == (
-        f"computing in {dtype} on Example GPU, compute capability {number}"
+        f"computing in {dtype} on Example GPU, compute capability {number}, without XLA"
     )
+
+
+def test_a_gpu_compiles_by_xla_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen: list[str] = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [_Gpu()])
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *_: None)
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda *_: None)
+    monkeypatch.setattr(tf.config.optimizer, "set_jit", chosen.append)
+    assert device.use_device("auto") == "gpu"
+    assert chosen == [device.XLA]
+
+    monkeypatch.setattr(tf.config.optimizer, "get_jit", lambda: device.XLA)
+    monkeypatch.setattr(device, "_gpu_details", dict)
+    assert device.device_sentence("gpu", "float32").endswith(", with XLA")
+
+
+def test_where_xla_lacks_its_tools_it_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacks(*_: object, **__: object) -> Callable:
+        def call(*_: object) -> None:
+            raise tf.errors.InternalError(None, None, "libdevice not found at ./libdevice.10.bc")
+
+        return call
+
+    assert device._xla_compiles()
+    monkeypatch.setattr(tf, "function", lacks)
+    assert not device._xla_compiles()
+
+
+class _Gpu:
+    """Stands for a device that this machine has not."""
 
 
 def test_a_gpu_that_tells_nothing_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
