@@ -25,9 +25,14 @@ MOST_GAIN = 1.5
 """Logarithms of gains are held within ± this."""
 
 
+def margin(side: int) -> int:
+    """How far the common anatomy reaches past a film, on each side, in pixels."""
+    return side // 8
+
+
 def row_length(side: int, num_bands: int) -> int:
     """Length of a film's row: its appearance's pixels, its displacements, its bands' strengths."""
-    return side * side + 2 * GRID * GRID + num_bands
+    return (side + 2 * margin(side)) ** 2 + 2 * GRID * GRID + num_bands
 
 
 def splines(side: int) -> np.ndarray:
@@ -96,24 +101,26 @@ class Displaced(layers.Layer):
         self.side = side
 
     def call(self, rows: Any) -> Any:
-        """Rows [B, side² + 2 GRID² + …] to [B, side, side, 1]: bicubic, mirrored at edges."""
-        side, pixels, points = self.side, self.side**2, GRID**2
+        """Rows [B, row_length] to [B, side, side, 1]: bicubic, the anatomy's edge continued."""
+        side, edge, points = self.side, margin(self.side), GRID**2
+        width = side + 2 * edge
+        pixels = width**2
         spread = np.kron(splines(side), splines(side)).T
         right = ops.matmul(rows[:, pixels : pixels + points], spread)
         down = ops.matmul(rows[:, pixels + points : pixels + 2 * points], spread)
-        y, x = np.divmod(np.arange(pixels), side)
-        columns, column_weights = self._taps(right + x.astype(np.float32))
-        lines, line_weights = self._taps(down + y.astype(np.float32))
+        y, x = np.divmod(np.arange(side**2), side)
+        columns, column_weights = self._taps(right + (x + edge).astype(np.float32))
+        lines, line_weights = self._taps(down + (y + edge).astype(np.float32))
         film = 0.0
         for line, line_weight in zip(lines, line_weights, strict=True):
             for column, column_weight in zip(columns, column_weights, strict=True):
-                places = ops.cast(line * side + column, "int32")
+                places = ops.cast(line * width + column, "int32")
                 film += line_weight * column_weight * ops.take_along_axis(rows, places, axis=1)
         return ops.reshape(film, (-1, side, side, 1))
 
     def _taps(self, places: Any) -> tuple[list[Any], list[Any]]:
         """Four pixels around each place along one axis, and their weights (Keys 1981)."""
-        last = self.side - 1.0
+        last = self.side + 2 * margin(self.side) - 1.0
         first = ops.floor(places)
         t = places - first
         weights = [
@@ -122,8 +129,7 @@ class Displaced(layers.Layer):
             ((4 - 3 * t) * t + 1) * t / 2,
             (t - 1) * t * t / 2,
         ]
-        mirrored = [last - ops.abs(last - ops.abs(first + step)) for step in (-1, 0, 1, 2)]
-        return [ops.clip(place, 0.0, last) for place in mirrored], weights
+        return [ops.clip(first + step, 0.0, last) for step in (-1, 0, 1, 2)], weights
 
     def get_config(self) -> dict:
         """Arguments to build the layer again."""

@@ -24,8 +24,8 @@ from xraygan.runs import refusing_disk_faults, sha256_of, write_json, write_whol
 
 WEIGHTS = "generator.safetensors"
 DESCRIPTION = "generator.json"
-FORMAT = 2
-"""1 had no displacement in its base."""
+FORMAT = 3
+"""1 had no displacement in its base, 2 no margin around its anatomy."""
 MAX_DESCRIPTION_BYTES = 1 << 20
 
 

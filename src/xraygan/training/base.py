@@ -1,6 +1,7 @@
 """Fits where films begin: class means and covariances in principal components."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +16,9 @@ MAX_IMAGES = 20_000
 """More images than this do not change 512 components; the rest are passed over."""
 BATCH = 64
 LEVELLING_ROUNDS = 3
+FILLING_ROUNDS = 4
+FILLING_COMPONENTS = 64
+"""What lies beyond a film is coarse: more components would only follow chance."""
 QUIETEST = 0.2
 """Grey levels of detail that count as none at all."""
 
@@ -35,7 +39,7 @@ def fit_base(
     chosen = np.linspace(0, len(images) - 1, min(len(images), MAX_IMAGES)).astype(np.int64)
     side = network.base_resolution
     films, strengths = _levelled(images, chosen, side, network.num_bands)
-    appearance, displacement = register(films)
+    appearance, seen, displacement = register(films)
     parts = [appearance.reshape(len(films), -1), displacement.reshape(len(films), -1), strengths]
     parts[0] = parts[0] / 127.5 - 1
     # Displacements and strengths count by what they change: slopes, and detail itself.
@@ -43,9 +47,37 @@ def fit_base(
     weights = [1.0, slope * side / displacement.shape[-1], slope * side]
     scales = np.repeat(np.maximum(weights, 1e-3), [part.shape[1] for part in parts])
     rows = (np.hstack(parts) * scales).astype(np.float32)
+    _fill(rows, seen.reshape(len(films), -1), network.latent)
     fitted = fit_gaussian(rows, conditions[chosen], network.latent)
     divided = {name: fitted[name] / scales for name in ("mean", "components")}
     return fitted | {name: value.astype(np.float32) for name, value in divided.items()}
+
+
+def _fill(rows: np.ndarray, seen: np.ndarray, latent: int) -> None:
+    """Put what other films show where a film shows nothing, in place.
+
+    Components are fitted, and what they say of the unseen points is taken, in turn: expectation
+    and maximisation with values missing (Roweis 1998, "EM algorithms for PCA and SPCA").
+
+    Args:
+        rows: float32 [N, P], beginning with the appearance.
+        seen: bool [N, pixels of the appearance]; what no film shows is left to begin with.
+        latent: number of components.
+    """
+    appearance = rows[:, : seen.shape[1]]
+    films_with = seen.sum(axis=0)
+    mean = np.where(seen, appearance, 0).sum(axis=0) / np.maximum(films_with, 1)
+    mean = np.where(films_with, mean, appearance.mean(axis=0))
+    exposure = np.mean(appearance - mean, axis=1, keepdims=True, where=seen)
+    appearance[:] = np.where(seen, appearance, mean + exposure)
+    for _ in range(FILLING_ROUNDS):
+        mean = rows.mean(axis=0)
+        rests = rows - mean
+        count = min(latent, FILLING_COMPONENTS)
+        quick: Any = 1  # of power iterations; typed as its default, "auto"
+        _, _, components = randomized_svd(rests, count, n_iter=quick, random_state=0)
+        told = (rests @ components.T @ components + mean)[:, : seen.shape[1]]
+        appearance[:] = np.where(seen, appearance, told)
 
 
 def _levelled(

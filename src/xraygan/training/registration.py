@@ -6,14 +6,15 @@ they are registered to it again.
 """
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
-from xraygan.models.base import splines
+from xraygan.models.base import margin, splines
 
 ROUNDS = (12, 8, 5)
 """How smooth displacements are while the mean film sharpens: σ in 64ths of the side."""
@@ -28,7 +29,10 @@ class Registered(NamedTuple):
     """Films in their common anatomy."""
 
     appearance: np.ndarray
-    """Each film where the mean film has each point, float32 [N, S, S] in 0 to 255."""
+    """Each film where the mean film has each point, float32 [N, S', S'] in 0 to 255, with a margin
+    around the mean film: S' = S + 2 `margin(S)`."""
+    seen: np.ndarray
+    """Which points lie within each film, bool [N, S', S']; elsewhere its edge is continued."""
     displacement: np.ndarray
     """From a film's points to the common anatomy's, float32 [N, 2, GRID, GRID] in pixels: right,
     then down."""
@@ -44,23 +48,27 @@ def register(films: np.ndarray) -> Registered:
     chosen = films[np.linspace(0, len(films) - 1, min(len(films), TEMPLATE_FILMS)).astype(int)]
     anatomy = chosen.mean(axis=0)
     for smoothness in ROUNDS:
-        found = _each(partial(_place, _relief(anatomy), smoothness * side / 64), chosen)
-        centre = _full(np.mean([grid for _, grid in found], axis=0), side)
-        anatomy = _sampled(np.mean([film for film, _ in found], axis=0), centre)
-    found = _each(partial(_place, _relief(anatomy), ROUNDS[-1] * side / 64), films)
-    return Registered(np.stack([film for film, _ in found]), np.stack([grid for _, grid in found]))
+        grids = _each(partial(_place, _relief(anatomy), smoothness * side / 64), chosen)
+        placed = _each(partial(_anatomy, 0), chosen, grids)
+        centre = _full(np.mean(grids, axis=0), side)
+        anatomy = _sampled(np.mean([film for film, _ in placed], axis=0), *_places(centre))
+    grids = _each(partial(_place, _relief(anatomy), ROUNDS[-1] * side / 64), films)
+    placed = _each(partial(_anatomy, margin(side)), films, grids)
+    return Registered(
+        np.stack([film for film, _ in placed]),
+        np.stack([seen for _, seen in placed]),
+        np.stack(grids),
+    )
 
 
-def _each(work: partial, films: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def _each(work: Callable[..., Any], *columns: Any) -> list[Any]:
     """In as many threads as there are cores; OpenCV lets go of the interpreter's lock."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(work, films))
+        return list(pool.map(work, *columns))
 
 
-def _place(
-    relief: np.ndarray, smoothness: float, film: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """A film in the anatomy whose relief is given: its appearance and its displacement."""
+def _place(relief: np.ndarray, smoothness: float, film: np.ndarray) -> np.ndarray:
+    """A film's displacement to the anatomy whose relief is given."""
     side = len(film)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(0)
@@ -68,8 +76,15 @@ def _place(
     flow = cv2.GaussianBlur(flow, (0, 0), smoothness)
     flow = np.clip(flow.transpose(2, 0, 1), -FARTHEST * side, FARTHEST * side)
     towards = np.linalg.pinv(splines(side))
-    grid = (towards @ flow @ towards.T).astype(np.float32)
-    return _sampled(film, _inverse(_full(grid, side))), grid
+    return (towards @ flow @ towards.T).astype(np.float32)
+
+
+def _anatomy(edge: int, film: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A film in the common anatomy with a margin, and which points of it the film shows."""
+    back = np.pad(_inverse(_full(grid, len(film))), ((0, 0), (edge, edge), (edge, edge)), "edge")
+    places = _places(back, edge)
+    seen = np.all([(place >= -0.5) & (place <= len(film) - 0.5) for place in places], axis=0)
+    return _sampled(film, *places), seen
 
 
 def _relief(film: np.ndarray) -> np.ndarray:
@@ -86,21 +101,21 @@ def _full(grid: np.ndarray, side: int) -> np.ndarray:
     return (splines(side) @ grid @ splines(side).T).astype(np.float32)
 
 
-def _sampled(film: np.ndarray, displacement: np.ndarray) -> np.ndarray:
-    """The film from where the displacement leads, mirrored at the edges."""
-    y, x = np.mgrid[: len(film), : len(film)].astype(np.float32)
-    return cv2.remap(
-        film,
-        x + displacement[0],
-        y + displacement[1],
-        cv2.INTER_CUBIC,
-        borderMode=cv2.BORDER_REFLECT_101,
-    )
+def _places(displacement: np.ndarray, edge: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Where displacements lead from their own points: columns, then lines."""
+    y, x = np.mgrid[: displacement.shape[1], : displacement.shape[2]].astype(np.float32) - edge
+    return x + displacement[0], y + displacement[1]
+
+
+def _sampled(film: np.ndarray, columns: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """The film at these places, its edge continued."""
+    return cv2.remap(film, columns, lines, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _inverse(displacement: np.ndarray) -> np.ndarray:
     """The displacement back, by fixed-point steps."""
     back = -displacement
     for _ in range(INVERSE_STEPS):
-        back = -np.stack([_sampled(part, back) for part in displacement])
+        places = _places(back)
+        back = -np.stack([_sampled(part, *places) for part in displacement])
     return back

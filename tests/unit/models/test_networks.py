@@ -11,6 +11,7 @@ from xraygan.models.base import (
     Displaced,
     LinearGaussian,
     bands,
+    margin,
     splines,
 )
 from xraygan.models.discriminator import build_discriminator
@@ -152,26 +153,36 @@ def test_linear_gaussian_learns_nothing_and_builds_again() -> None:
 
 def test_a_displaced_film_is_sampled_where_its_displacement_leads() -> None:
     """Keys' cubic gives a parabola exactly, between the pixels too."""
-    side = 16
+    side, edge = 16, margin(16)
 
     def parabola(y: np.ndarray, x: np.ndarray) -> np.ndarray:
         return 0.02 * x**2 - 0.03 * x * y + 0.01 * y**2 + 0.1 * x - 0.5
 
-    y, x = np.mgrid[:side, :side].astype(np.float32)
-    shifts = np.random.default_rng(2).uniform(-1.5, 1.5, (2, GRID, GRID)).astype(np.float32)
+    y, x = np.mgrid[-edge : side + edge, -edge : side + edge].astype(np.float32)
+    shifts = np.random.default_rng(2).uniform(-0.5, 0.5, (2, GRID, GRID)).astype(np.float32)
     row = np.concatenate([parabola(y, x).ravel(), shifts.ravel()])[None]
     made = np.asarray(Displaced(side)(row))[0, ..., 0]
     right, down = splines(side) @ shifts @ splines(side).T
-    inside = np.s_[4:-4, 4:-4]
+    y, x = np.mgrid[:side, :side].astype(np.float32)
+    inside = np.s_[1:-1, 1:-1]  # Keys' cubic takes two points on each side
     assert np.allclose(made[inside], parabola(y + down, x + right)[inside], atol=1e-4)
 
 
 def test_an_even_displacement_moves_everything_alike() -> None:
-    side = 16
-    film = np.random.default_rng(3).normal(size=(side, side)).astype(np.float32)
+    side, edge = 16, margin(16)
+    anatomy = np.random.default_rng(3).normal(size=(side + 2 * edge,) * 2).astype(np.float32)
     shift = np.repeat([2.0, -1.0], GRID * GRID).astype(np.float32)
-    made = np.asarray(Displaced(side)(np.hstack([film.ravel(), shift])[None]))[0, ..., 0]
-    assert np.allclose(made[1:, :-2], film[:-1, 2:], atol=1e-4)
+    made = np.asarray(Displaced(side)(np.hstack([anatomy.ravel(), shift])[None]))[0, ..., 0]
+    assert edge == 2
+    assert np.allclose(made, anatomy[1:17, 4:20], atol=1e-4)
+
+
+def test_past_the_anatomy_its_edge_is_continued() -> None:
+    side = 16
+    anatomy = np.random.default_rng(3).normal(size=(20, 20)).astype(np.float32)
+    shift = np.repeat([0.0, 30.0], GRID * GRID).astype(np.float32)
+    made = np.asarray(Displaced(side)(np.hstack([anatomy.ravel(), shift])[None]))[0, ..., 0]
+    assert np.allclose(made, anatomy[-1, 2:18], atol=1e-4)
 
 
 def test_bands_of_detail_add_up_and_follow_their_gains() -> None:

@@ -202,6 +202,19 @@ def test_films_are_drawn_as_sharp_and_as_soft_as_the_real_ones() -> None:
     assert spreads[1] > 0.6 * spreads[0]
 
 
+def test_what_a_film_does_not_show_is_taken_from_films_that_do() -> None:
+    """Films cut from one large scene at different places continue as the scene does."""
+    scene = cv2.GaussianBlur(np.random.default_rng(0).normal(size=(96, 96)), (0, 0), 4)
+    scene = np.clip(127 + 600 * scene, 0, 255).astype(np.float32)
+    places = np.random.default_rng(1).integers(10, 23, (80, 2))
+    films = np.stack([scene[y : y + 64, x : x + 64] for y, x in places]).astype(np.uint8)
+    network = network_of(64, 3, 1)
+    base = fit_base(films, one_hot(np.zeros(80, int), 1), network)
+    anatomy = base["mean"][: 80 * 80].reshape(80, 80) * 127.5 + 127.5
+    found = cv2.matchTemplate(scene, anatomy[2:78, 2:78].astype(np.float32), cv2.TM_SQDIFF)
+    assert np.sqrt(found.min() / 76**2) < 0.2 * scene.std()
+
+
 def test_the_same_films_give_the_same_base() -> None:
     images, labels, *_ = phantom_images(60, 32, seed=0)
     one, two = (fit_base(images, one_hot(labels), network_of(32, 3)) for _ in range(2))
