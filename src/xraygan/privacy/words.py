@@ -12,13 +12,15 @@ DOES_NOT_PROVE = (
     "there are none. Other attacks, more synthetic images, or knowledge of a patient from "
     "elsewhere may give away what was not found here."
 )
+DISCRIMINATOR = "logan"
+"""The one attack that needs more than synthetic images."""
 _ATTACKS = {
     "gan_leaks": "nearest synthetic image (GAN-Leaks)",
     "gan_leaks_calibrated": "nearest synthetic image beside nearest reference (GAN-Leaks)",
     "monte_carlo": "synthetic images within a radius (Monte Carlo)",
     "domias": "density of synthetic images beside that of reference images (DOMIAS)",
     "reconstruction": "how well films are put together from synthetic images",
-    "logan": "the discriminator's scores (LOGAN)",
+    DISCRIMINATOR: "the discriminator's scores (LOGAN)",
 }
 
 
@@ -31,6 +33,13 @@ def explanation(copies: Copies, membership: Membership) -> str:
         "No synthetic image, and no more patients than chance explains, were imitated more closely "
         f"than real films of other patients resemble one another. {_power(copies)}"
     )
+    if membership.leaks == (DISCRIMINATOR,):
+        return (
+            f"{_attacks_said(membership)} That attack needs the discriminator, which is in the "
+            "checkpoints and neither in the images nor in an exported model; no attack by the "
+            f"synthetic images succeeded. {nothing} Do not share the discriminator or the "
+            "checkpoints."
+        )
     if membership.leaks:
         return (
             f"{_attacks_said(membership)} Whoever has a patient's film and the synthetic images "
@@ -72,7 +81,7 @@ def not_tested(membership: Membership) -> list[str]:
         "collections.",
         "Sets of synthetic images other than this one: each release needs an audit of its own.",
     ]
-    if "logan" not in membership.attacks:
+    if DISCRIMINATOR not in membership.attacks:
         said.insert(1, "The discriminator (LOGAN): its scores were not given. It is never shipped.")
     if not membership.attacks:
         said.insert(0, "Membership inference.")

@@ -166,7 +166,7 @@ def privacy(audit: Audit | None) -> Verdict:
         after = "This does not prove that the images are anonymous."
         return Verdict("Privacy", question, "open", "Nothing found", *shown, interval + after)
     headline = audit.verdict[:1].upper() + audit.verdict[1:]
-    after = "Do not share the images or the model."
+    after = "What must not be shared is said under Privacy."
     return Verdict("Privacy", question, "bad", headline, *shown, interval + after)
 
 

@@ -34,9 +34,16 @@ def copying(films: Films) -> Audit:
 def test_verdicts(films: Films, honest: Audit, copying: Audit) -> None:
     assert honest.verdict == NOTHING
     assert copying.verdict == COPYING
+
+
+def test_what_the_discriminator_alone_gives_away_forbids_to_share_it_alone(films: Films) -> None:
     random = np.random.default_rng(1)
     scores = random.normal(size=TRAIN) + 3, random.normal(size=len(films.holdout))
-    assert run(films, films.fresh, discriminator_scores=scores).verdict == LEAK
+    found = run(films, films.fresh, discriminator_scores=scores)
+    assert found.verdict == LEAK
+    said = found.as_dict()["explanation"]
+    assert "Do not share the discriminator or the checkpoints." in said
+    assert "these images or this model" not in said
 
 
 def test_copying_wins_over_a_membership_leak(films: Films) -> None:
