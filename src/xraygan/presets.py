@@ -64,6 +64,6 @@ def num_components(num_images: int, num_patients: int) -> int:
     """How many principal components the base may have, 1 to 512.
 
     Components are functions of the training images, and with few patients a component can
-    carry one of them: no more than one for four patients.
+    carry one of them: no more than one for two patients.
     """
-    return max(1, min(MAX_COMPONENTS, num_patients // 4, num_images - 1))
+    return max(1, min(MAX_COMPONENTS, num_patients // 2, num_images - 1))

@@ -12,9 +12,15 @@ from xraygan.config import ModelSettings
 from xraygan.models.base import MOST_GAIN, BandGains, bands
 from xraygan.training.registration import register
 
-MAX_IMAGES = 20_000
+MAX_IMAGES = 10_000
 """More images than this do not change 512 components; the rest are passed over."""
 BATCH = 64
+WINDOWS = 6
+"""Windows along each axis in which fine detail is exchanged."""
+COARSE_COMPONENTS = 64
+"""At most so many components are coarse, and one for 32 films."""
+LEAST_ROWS = 4000
+"""Of fewer films, as many mixtures."""
 LEVELLING_ROUNDS = 3
 FILLING_ROUNDS = 4
 FILLING_COMPONENTS = 64
@@ -48,7 +54,8 @@ def fit_base(
     scales = np.repeat(np.maximum(weights, 1e-3), [part.shape[1] for part in parts])
     rows = (np.hstack(parts) * scales).astype(np.float32)
     _fill(rows, seen.reshape(len(films), -1), network.latent)
-    fitted = fit_gaussian(rows, conditions[chosen], network.latent)
+    rows, conditions = _localised(rows, conditions[chosen], appearance.shape[1])
+    fitted = fit_gaussian(rows, conditions, network.latent)
     divided = {name: fitted[name] / scales for name in ("mean", "components")}
     return fitted | {name: value.astype(np.float32) for name, value in divided.items()}
 
@@ -78,6 +85,52 @@ def _fill(rows: np.ndarray, seen: np.ndarray, latent: int) -> None:
         _, _, components = randomized_svd(rests, count, n_iter=quick, random_state=0)
         told = (rests @ components.T @ components + mean)[:, : seen.shape[1]]
         appearance[:] = np.where(seen, appearance, told)
+
+
+def _localised(
+    rows: np.ndarray, conditions: np.ndarray, side: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows whose fine detail at places far apart comes from different films of one condition.
+
+    What is coarse, few components know well; the rest is exchanged between films window by
+    window. Fine detail far apart is then uncorrelated (the localisation of Houtekamer & Mitchell
+    2001, Monthly Weather Review 129(1)), so that components follow what films have in common
+    and not single films.
+
+    Args:
+        rows: float32 [N, P], beginning with an appearance of side² pixels.
+        conditions: float32 [N, K].
+        side: of the appearance.
+
+    Returns:
+        As many rows or, of few films, `LEAST_ROWS` and more; and their conditions.
+    """
+    random = np.random.default_rng(0)
+    mean = rows.mean(axis=0)
+    count = max(1, min(COARSE_COMPONENTS, len(rows) // 32))
+    _, _, components = randomized_svd(rows - mean, count, random_state=0)
+    coarse = (rows - mean) @ components.T @ components + mean
+    fine = rows - coarse
+    windows = _windows(side)
+    pixels = side**2
+    _, kinds = np.unique(conditions, axis=0, return_inverse=True)
+    sources = np.tile(np.arange(len(rows)), -(-LEAST_ROWS // len(rows)))
+    made = rows[sources]
+    for kind in range(kinds.max() + 1):
+        members = np.flatnonzero(kinds == kind)
+        places = np.flatnonzero(kinds[sources] == kind)
+        made[places, :pixels] = coarse[sources[places], :pixels]
+        for window in windows:
+            made[places, :pixels] += window * fine[random.choice(members, len(places)), :pixels]
+    return made, conditions[sources]
+
+
+def _windows(side: int) -> np.ndarray:
+    """Smooth windows whose squares sum to 1 everywhere, float32 [WINDOWS², side²]."""
+    centres = np.linspace(0, 1, WINDOWS)[:, None]
+    distance = np.abs(np.linspace(0, 1, side) - centres) * (WINDOWS - 1)
+    line = np.cos(np.pi / 2 * np.minimum(distance, 1))
+    return np.einsum("ay,bx->abyx", line, line).reshape(-1, side**2).astype(np.float32)
 
 
 def _levelled(

@@ -215,6 +215,24 @@ def test_what_a_film_does_not_show_is_taken_from_films_that_do() -> None:
     assert np.sqrt(found.min() / 76**2) < 0.2 * scene.std()
 
 
+def test_components_follow_what_films_have_in_common_and_not_single_films() -> None:
+    """Films of the same kind that were not fitted are put together nearly as well."""
+    random = np.random.default_rng(0)
+    scene = phantom_images(1, 64, seed=3)[0][0].astype(np.float32)
+    grain = [cv2.GaussianBlur(random.normal(size=(64, 64)), (0, 0), 3) for _ in range(160)]
+    films = np.clip(scene + 60 * np.stack(grain), 0, 255).astype(np.uint8)
+    network = network_of(64, 40, 1)
+    base = fit_base(films[:80], one_hot(np.zeros(80, int), 1), network)
+    components, mean = (
+        base[name][..., : 80 * 80].reshape(-1, 80, 80)[:, 8:-8, 8:-8].reshape(-1, 64 * 64)
+        for name in ("components", "mean")
+    )
+    rests = rows_of(films) - mean
+    told = components.T @ np.linalg.lstsq(components.T, rests.T, rcond=None)[0]
+    errors = np.sqrt(((rests.T - told) ** 2).mean(axis=0))
+    assert errors[:80].mean() > 0.8 * errors[80:].mean()
+
+
 def test_the_same_films_give_the_same_base() -> None:
     images, labels, *_ = phantom_images(60, 32, seed=0)
     one, two = (fit_base(images, one_hot(labels), network_of(32, 3)) for _ in range(2))
