@@ -26,7 +26,7 @@ def test_every_preset_fits_every_resolution(resolution: int, preset: str, num_cl
     assert list(settings.discriminator_widths) == sorted(settings.discriminator_widths)
     assert settings.discriminator_widths[-1] == WIDTHS[preset][1][-1]
     assert settings.base_resolution == min(resolution, 64)
-    assert settings.latent == 100
+    assert settings.latent == 200
     assert settings.num_classes == num_classes
     assert settings.compute_dtype == "bfloat16"
 
