@@ -1,6 +1,7 @@
 """Fits where films begin: class means and covariances in principal components."""
 
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import cv2
@@ -110,27 +111,31 @@ def _localised(
     count = max(1, min(COARSE_COMPONENTS, len(rows) // 32))
     _, _, components = randomized_svd(rows - mean, count, random_state=0)
     coarse = (rows - mean) @ components.T @ components + mean
-    fine = rows - coarse
-    windows = _windows(side)
-    pixels = side**2
+    fine = (rows - coarse)[:, : side**2].reshape(-1, side, side)
     _, kinds = np.unique(conditions, axis=0, return_inverse=True)
     sources = np.tile(np.arange(len(rows)), -(-LEAST_ROWS // len(rows)))
     made = rows[sources]
+    made[:, : side**2] = coarse[sources, : side**2]
+    films = made[:, : side**2].reshape(-1, side, side)
     for kind in range(kinds.max() + 1):
         members = np.flatnonzero(kinds == kind)
         places = np.flatnonzero(kinds[sources] == kind)
-        made[places, :pixels] = coarse[sources[places], :pixels]
-        for window in windows:
-            made[places, :pixels] += window * fine[random.choice(members, len(places)), :pixels]
+        for y, x, window in _windows(side):
+            films[places, y, x] += window * fine[random.choice(members, len(places)), y, x]
+    made[:, : side**2] = films.reshape(len(made), -1)
     return made, conditions[sources]
 
 
-def _windows(side: int) -> np.ndarray:
-    """Smooth windows whose squares sum to 1 everywhere, float32 [WINDOWS², side²]."""
-    centres = np.linspace(0, 1, WINDOWS)[:, None]
-    distance = np.abs(np.linspace(0, 1, side) - centres) * (WINDOWS - 1)
-    line = np.cos(np.pi / 2 * np.minimum(distance, 1))
-    return np.einsum("ay,bx->abyx", line, line).reshape(-1, side**2).astype(np.float32)
+def _windows(side: int) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """Smooth windows whose squares sum to 1 everywhere: lines, columns, float32 weights."""
+    reach = (side - 1) / (WINDOWS - 1)
+    edges = []
+    for centre in np.linspace(0, side - 1, WINDOWS):
+        places = np.arange(side)[np.abs(np.arange(side) - centre) < reach]
+        slopes = np.cos(np.pi / 2 * (places - centre) / reach).astype(np.float32)
+        edges.append((slice(places[0], places[-1] + 1), slopes))
+    for (lines, down), (columns, right) in product(edges, edges):
+        yield lines, columns, np.outer(down, right)
 
 
 def _levelled(
