@@ -1,12 +1,12 @@
-"""What the appearance model alone tells of the films that it was fitted on.
+"""What the appearance model's components tell of the films that they were fitted on.
 
     python benchmarks/base_leak.py --data ../shared/data/chest_xray
     python benchmarks/base_leak.py --data ../shared/data/chest_xray --variant pooled-components
 
-For each number of films: as many components as the rules give, 2,000 images of an untrained
-generator, and the audit's attack that puts films together from synthetic images. Its AUC is the
-chance that of a training film and another patient's the first is taken for the one trained on.
-The untrained generator is the worst case: training adds what no component has.
+For each number of films: as many components as the rules give; then films that were fitted on and
+films of other patients are registered to the model's mean film, and what its components leave of
+them is compared, as whoever has the model's file can do. The AUC is the chance that of a film of
+each kind less is left of the one that was fitted on.
 """
 
 import argparse
@@ -17,21 +17,21 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from sklearn.metrics import roc_auc_score
 
 import variants
-from xraygan.config import DataSettings, TrainingSettings
+from xraygan.config import DataSettings, ModelSettings, TrainingSettings
 from xraygan.data.cache import prepare
+from xraygan.models.base import margin
 from xraygan.models.conditions import class_conditions
-from xraygan.models.sample import sample
 from xraygan.presets import model_settings
-from xraygan.privacy.membership import infer_membership
-from xraygan.sets import ImageSet
-from xraygan.training.base import fit_base
-from xraygan.training.state import TrainState
+from xraygan.training import registration
+from xraygan.training.base import _levelled, fit_base
 
-NUM = 2000
 FILMS = (0, 1000, 300, 100)
 """Films fitted on; 0 stands for all of the training split."""
+SUSPECTS = 500
+"""At most so many films of each kind are looked at."""
 
 
 def main() -> None:
@@ -44,33 +44,49 @@ def main() -> None:
         variants.apply(name)
     settings = DataSettings.parse({"resolution": arguments.resolution}, "options")
     dataset = prepare(arguments.data, settings)
-    films, holdout = dataset.image_set("train"), dataset.image_set("val", "test")
+    films, others = dataset.image_set("train"), dataset.image_set("val", "test").images
     order = np.random.default_rng(0).permutation(len(films))
-    print("| films | components | AUC of the reconstruction attack (95 %) |\n|---|---|---|")
+    print("| films | components | left of films fitted on | of others | AUC |\n" + "|---" * 5 + "|")
     for count in FILMS:
         train = films.rows(np.isin(np.arange(len(films)), order[: count or None]))
-        components, synthetic = drawn(train, dataset.labels_of_classes, arguments.resolution)
-        attack = infer_membership(train, holdout, synthetic, {}).attacks["reconstruction"]
-        auc = attack.auc
-        interval = f"{auc.value:.3f} ({auc.low:.3f} to {auc.high:.3f})"
-        print(f"| {len(train):,} | {components} | {interval} |", flush=True)
+        network = model_settings(
+            TrainingSettings.parse({}, "options"),
+            arguments.resolution,
+            dataset.labels_of_classes,
+            len(train),
+            len(set(train.patients.tolist())),
+            "float32",
+        )
+        base = fit_base(train.images, class_conditions(network)[train.labels], network)
+        chosen = np.random.default_rng(1).permutation(len(train))[:SUSPECTS]
+        ours, theirs = (
+            left(base, network, kind) for kind in (train.images[chosen], others[:SUSPECTS])
+        )
+        known = np.repeat([1, 0], [len(ours), len(theirs)])
+        auc = roc_auc_score(known, -np.concatenate([ours, theirs]))
+        print(
+            f"| {len(train):,} | {network.latent} | {ours.mean():.3f} | {theirs.mean():.3f} "
+            f"| {auc:.2f} |",
+            flush=True,
+        )
 
 
-def drawn(train: ImageSet, labels_of_classes: Any, resolution: int) -> tuple[int, ImageSet]:
-    """How many components the rules give, and NUM images of the untrained generator."""
-    training = TrainingSettings.parse({}, "options")
-    patients = len(set(train.patients.tolist()))
-    network = model_settings(
-        training, resolution, labels_of_classes, len(train), patients, "float32"
-    )
-    network = variants.reshape(network)
-    state = TrainState(network, training)
-    conditions = class_conditions(network)[train.labels]
-    state.set_base(fit_base(train.images, conditions, network))
-    labels = np.random.default_rng(1).choice(train.labels, NUM).astype(np.int32)
-    images = sample(state.average, network, 1, range(NUM), labels.tolist())
-    names = np.array([f"synthetic-{number}" for number in range(NUM)], object)
-    return network.latent, ImageSet(images, labels, names, train.classes)
+def left(base: dict[str, Any], network: ModelSettings, images: np.ndarray) -> np.ndarray:
+    """Root mean square of what components leave of each film, as a share of its deviation, [N]."""
+    side, edge = network.base_resolution, margin(network.base_resolution)
+    width = side + 2 * edge
+    mean = base["mean"][: width**2].reshape(width, width)
+    axes, _ = np.linalg.qr(base["components"][:, : width**2].T)
+    relief = registration._relief((mean[edge:-edge, edge:-edge] + 1) * 127.5)
+    smoothness = registration.ROUNDS[-1] * side / 64
+    found = []
+    for film in _levelled(images, np.arange(len(images)), side, network.num_bands)[0]:
+        grid = registration._place(relief, smoothness, film)
+        appearance, seen = registration._anatomy(edge, film, grid)
+        whole = np.where(seen, appearance / 127.5 - 1 - mean, 0).ravel()
+        rest = (whole - axes @ (axes.T @ whole)) * seen.ravel()
+        found.append(np.linalg.norm(rest) / np.linalg.norm(whole))
+    return np.array(found)
 
 
 if __name__ == "__main__":
