@@ -48,6 +48,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/fidelity_speed.py
 	$(BIN)/python benchmarks/utility_speed.py --data $(DATA)
 	$(BIN)/python benchmarks/audit_speed.py
+	$(BIN)/python benchmarks/base_leak.py --data $(DATA)
 	$(BIN)/python benchmarks/quality.py --data $(DATA) --keep bench
 	$(BIN)/python benchmarks/generation_speed.py --model bench/run
 
