@@ -17,7 +17,7 @@ from safetensors.numpy import load_file, save_file
 from xraygan.config import ModelSettings
 from xraygan.errors import XrayganError
 from xraygan.models import files
-from xraygan.models.files import DESCRIPTION, WEIGHTS, load_model, save_model
+from xraygan.models.files import DESCRIPTION, FORMAT, WEIGHTS, load_model, save_model
 from xraygan.models.generator import build_generator
 from xraygan.models.sample import sample
 
@@ -176,7 +176,7 @@ def test_a_class_name_is_refused_or_stays_in_its_folder(name: str) -> None:
         {"class_counts": [0, 0]},
         {"class_counts": [1, 10**400]},
         {"format": 1},
-        {"format": 3},
+        {"format": FORMAT + 1},
         {"weights_sha256": "abc"},
         {"images_seen": -1},
         {"made_with": {"a": {"b": "c"}}},
