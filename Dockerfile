@@ -8,8 +8,8 @@ COPY pyproject.toml README.md LICENSE ./
 COPY src ./src
 RUN python -m pip install --no-cache-dir ".[${EXTRA},dicom,onnx,track,web]"
 RUN xraygan --version
-WORKDIR /work
+WORKDIR /films
 # Any user may run it: what libraries want to keep at home is of no use later.
-ENV HOME=/tmp XRAYGAN_CACHE=/work/.xraygan-cache
+ENV HOME=/tmp XRAYGAN_CACHE=/films/.xraygan-cache
 ENTRYPOINT ["xraygan"]
 CMD ["--help"]

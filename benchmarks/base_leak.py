@@ -22,11 +22,11 @@ from sklearn.metrics import roc_auc_score
 import variants
 from xraygan.config import DataSettings, ModelSettings, TrainingSettings
 from xraygan.data.cache import prepare
-from xraygan.models.base import margin
+from xraygan.models.base import anatomy_side, margin
 from xraygan.models.conditions import class_conditions
 from xraygan.presets import model_settings
-from xraygan.training import registration
-from xraygan.training.base import _levelled, fit_base
+from xraygan.training.base import fit_base, levelled_films
+from xraygan.training.registration import place
 
 FILMS = (0, 1000, 300, 100)
 """Films fitted on; 0 stands for all of the training split."""
@@ -74,19 +74,14 @@ def main() -> None:
 def left(base: dict[str, Any], network: ModelSettings, images: np.ndarray) -> np.ndarray:
     """Root mean square of what components leave of each film, as a share of its deviation, [N]."""
     side, edge = network.base_resolution, margin(network.base_resolution)
-    width = side + 2 * edge
+    width = anatomy_side(side)
     mean = base["mean"][: width**2].reshape(width, width)
     axes, _ = np.linalg.qr(base["components"][:, : width**2].T)
-    relief = registration._relief((mean[edge:-edge, edge:-edge] + 1) * 127.5)
-    smoothness = registration.ROUNDS[-1] * side / 64
-    found = []
-    for film in _levelled(images, np.arange(len(images)), side, network.num_bands)[0]:
-        grid = registration._place(relief, smoothness, film)
-        appearance, seen = registration._anatomy(edge, film, grid)
-        whole = np.where(seen, appearance / 127.5 - 1 - mean, 0).ravel()
-        rest = (whole - axes @ (axes.T @ whole)) * seen.ravel()
-        found.append(np.linalg.norm(rest) / np.linalg.norm(whole))
-    return np.array(found)
+    films, _ = levelled_films(images, np.arange(len(images)), side, network.num_bands)
+    appearance, seen, _ = place(films, (mean[edge:-edge, edge:-edge] + 1) * 127.5)
+    whole = np.where(seen, appearance / 127.5 - 1 - mean, 0).reshape(len(films), -1)
+    rest = (whole - whole @ axes @ axes.T) * seen.reshape(len(films), -1)
+    return np.linalg.norm(rest, axis=1) / np.linalg.norm(whole, axis=1)
 
 
 if __name__ == "__main__":

@@ -119,6 +119,7 @@ def torchxrayvision() -> FeatureSpace:
         network = package.models.DenseNet(
             weights="densenet121-res224-all", cache_dir=str(path.parent)
         )
+    # The package reads its file by torch.load, and lets out what that says of a damaged one.
     except (OSError, EOFError, RuntimeError, AttributeError, pickle.UnpicklingError) as error:
         raise XrayganError(f"{path}: no weights of torchxrayvision ({_reason(error)})") from None
 

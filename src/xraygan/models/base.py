@@ -30,9 +30,14 @@ def margin(side: int) -> int:
     return side // 8
 
 
+def anatomy_side(side: int) -> int:
+    """Side of the common anatomy of films of this side, margins included."""
+    return side + 2 * margin(side)
+
+
 def row_length(side: int, num_bands: int) -> int:
     """Length of a film's row: its appearance's pixels, its displacements, its bands' strengths."""
-    return (side + 2 * margin(side)) ** 2 + 2 * GRID * GRID + num_bands
+    return anatomy_side(side) ** 2 + 2 * GRID * GRID + num_bands
 
 
 def splines(side: int) -> np.ndarray:
@@ -103,7 +108,7 @@ class Displaced(layers.Layer):
     def call(self, rows: Any) -> Any:
         """Rows [B, row_length] to [B, side, side, 1]: bicubic, the anatomy's edge continued."""
         side, edge, points = self.side, margin(self.side), GRID**2
-        width = side + 2 * edge
+        width = anatomy_side(side)
         pixels = width**2
         spread = np.kron(splines(side), splines(side)).T
         right = ops.matmul(rows[:, pixels : pixels + points], spread)
@@ -120,7 +125,7 @@ class Displaced(layers.Layer):
 
     def _taps(self, places: Any) -> tuple[list[Any], list[Any]]:
         """Four pixels around each place along one axis, and their weights (Keys 1981)."""
-        last = self.side + 2 * margin(self.side) - 1.0
+        last = anatomy_side(self.side) - 1.0
         first = ops.floor(places)
         t = places - first
         weights = [

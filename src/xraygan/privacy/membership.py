@@ -26,6 +26,8 @@ ALARM = 0.004
 MARGIN = 0.02
 """An area that may be this near to .5, and hits this near to their false alarms, are no leak."""
 FEW_FALSE_ALARMS, FEWEST_FALSE_ALARMS = 0.01, 0.001
+DISCRIMINATOR = "logan"
+"""The one attack that needs more than synthetic images."""
 LEAST_PATIENTS = 20
 Attacker = Callable[[Described], NDArray[np.float64]]
 CALIBRATED = (attacks.gan_leaks_calibrated, attacks.domias)
@@ -132,7 +134,7 @@ def infer_membership(
     material = _Material(sample, train, holdout, synthetic, features)
     scores = _all_scores(material, progress)
     if discriminator_scores is not None:
-        scores["logan"] = sample.take(*discriminator_scores).astype(np.float64)
+        scores[DISCRIMINATOR] = sample.take(*discriminator_scores).astype(np.float64)
     suspects = sample.suspects
     guesses = blind_scores(suspects, material.blind_table(), seed=seed)
     blind = Blind(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from xraygan.privacy.copies import Copies
-from xraygan.privacy.membership import Attack, Membership
+from xraygan.privacy.membership import DISCRIMINATOR, Attack, Membership
 from xraygan.privacy.planted import PLANTED
 
 DOES_NOT_PROVE = (
@@ -12,8 +12,6 @@ DOES_NOT_PROVE = (
     "there are none. Other attacks, more synthetic images, or knowledge of a patient from "
     "elsewhere may give away what was not found here."
 )
-DISCRIMINATOR = "logan"
-"""The one attack that needs more than synthetic images."""
 _ATTACKS = {
     "gan_leaks": "nearest synthetic image (GAN-Leaks)",
     "gan_leaks_calibrated": "nearest synthetic image beside nearest reference (GAN-Leaks)",

@@ -45,7 +45,7 @@ def fit_base(
     """
     chosen = np.linspace(0, len(images) - 1, min(len(images), MAX_IMAGES)).astype(np.int64)
     side = network.base_resolution
-    films, strengths = _levelled(images, chosen, side, network.num_bands)
+    films, strengths = levelled_films(images, chosen, side, network.num_bands)
     appearance, seen, displacement = register(films)
     parts = [appearance.reshape(len(films), -1), displacement.reshape(len(films), -1), strengths]
     parts[0] = parts[0] / 127.5 - 1
@@ -138,7 +138,7 @@ def _windows(side: int) -> Iterator[tuple[slice, slice, np.ndarray]]:
         yield lines, columns, np.outer(down, right)
 
 
-def _levelled(
+def levelled_films(
     images: np.ndarray, chosen: np.ndarray, side: int, num_bands: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Films at the base's side as if all were equally sharp, and how sharp each is.

@@ -30,7 +30,7 @@ class Registered(NamedTuple):
 
     appearance: np.ndarray
     """Each film where the mean film has each point, float32 [N, S', S'] in 0 to 255, with a margin
-    around the mean film: S' = S + 2 `margin(S)`."""
+    around the mean film: S' = `anatomy_side(S)`."""
     seen: np.ndarray
     """Which points lie within each film, bool [N, S', S']; elsewhere its edge is continued."""
     displacement: np.ndarray
@@ -44,21 +44,37 @@ def register(films: np.ndarray) -> Registered:
     Args:
         films: float32 [N, S, S] in 0 to 255, N >= 1; equal films give equal results.
     """
+    return place(films, _mean_film(films))
+
+
+def place(films: np.ndarray, anatomy: np.ndarray) -> Registered:
+    """Films as appearances in an anatomy that is known, and displacements.
+
+    Args:
+        films: float32 [N, S, S] in 0 to 255, N >= 1.
+        anatomy: the mean film, float32 [S, S] in 0 to 255.
+    """
     side = films.shape[1]
-    chosen = films[np.linspace(0, len(films) - 1, min(len(films), TEMPLATE_FILMS)).astype(int)]
-    anatomy = chosen.mean(axis=0)
-    for smoothness in ROUNDS:
-        grids = _each(partial(_place, _relief(anatomy), smoothness * side / 64), chosen)
-        placed = _each(partial(_anatomy, 0), chosen, grids)
-        centre = _full(np.mean(grids, axis=0), side)
-        anatomy = _sampled(np.mean([film for film, _ in placed], axis=0), *_places(centre))
-    grids = _each(partial(_place, _relief(anatomy), ROUNDS[-1] * side / 64), films)
-    placed = _each(partial(_anatomy, margin(side)), films, grids)
+    grids = _each(partial(_displacement, _relief(anatomy), ROUNDS[-1] * side / 64), films)
+    placed = _each(partial(_appearance, margin(side)), films, grids)
     return Registered(
         np.stack([film for film, _ in placed]),
         np.stack([seen for _, seen in placed]),
         np.stack(grids),
     )
+
+
+def _mean_film(films: np.ndarray) -> np.ndarray:
+    """The mean of films registered to it, float32 [S, S]."""
+    side = films.shape[1]
+    chosen = films[np.linspace(0, len(films) - 1, min(len(films), TEMPLATE_FILMS)).astype(int)]
+    anatomy = chosen.mean(axis=0)
+    for smoothness in ROUNDS:
+        grids = _each(partial(_displacement, _relief(anatomy), smoothness * side / 64), chosen)
+        placed = _each(partial(_appearance, 0), chosen, grids)
+        centre = _full(np.mean(grids, axis=0), side)
+        anatomy = _sampled(np.mean([film for film, _ in placed], axis=0), *_places(centre))
+    return anatomy
 
 
 def _each(work: Callable[..., Any], *columns: Any) -> list[Any]:
@@ -67,7 +83,7 @@ def _each(work: Callable[..., Any], *columns: Any) -> list[Any]:
         return list(pool.map(work, *columns))
 
 
-def _place(relief: np.ndarray, smoothness: float, film: np.ndarray) -> np.ndarray:
+def _displacement(relief: np.ndarray, smoothness: float, film: np.ndarray) -> np.ndarray:
     """A film's displacement to the anatomy whose relief is given."""
     side = len(film)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -79,7 +95,7 @@ def _place(relief: np.ndarray, smoothness: float, film: np.ndarray) -> np.ndarra
     return (towards @ flow @ towards.T).astype(np.float32)
 
 
-def _anatomy(edge: int, film: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _appearance(edge: int, film: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A film in the common anatomy with a margin, and which points of it the film shows."""
     back = np.pad(_inverse(_full(grid, len(film))), ((0, 0), (edge, edge), (edge, edge)), "edge")
     places = _places(back, edge)

@@ -10,6 +10,7 @@ from PIL import Image
 from xraygan.api import exploring
 from xraygan.config import ModelSettings
 from xraygan.errors import XrayganError
+from xraygan.models.base import anatomy_side
 from xraygan.models.files import Model, ModelFile
 from xraygan.models.generator import build_generator
 from xraygan.models.sample import sample
@@ -26,7 +27,7 @@ def model(tiny: ModelSettings) -> Model:
     for weight in base.weights:
         weight.assign(random.normal(0, 0.3, weight.shape))
     for weight in (base.mean, base.components):  # displaced a little, as films are
-        weight.assign(weight * np.where(np.arange(base.length) < 32 * 32, 1, 0.1))
+        weight.assign(weight * np.where(np.arange(base.length) < anatomy_side(32) ** 2, 1, 0.1))
     facts = {"network": tiny, "classes": CLASSES, "class_counts": (1, 1), "images_seen": 9}
     return Model(generator, ModelFile.parse({**facts, "weights_sha256": "ab" * 32}, "test"))
 

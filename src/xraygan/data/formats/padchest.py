@@ -54,7 +54,7 @@ def table(tree: Tree, _settings: PixelSettings) -> Table | None:
 
 def _stated(text: str) -> Stated:
     """What a text such as "['pneumonia ', 'pleural effusion']" states; nothing if it is none."""
-    try:
+    try:  # literals alone: no name is looked up and nothing is called
         parsed = ast.literal_eval(text.strip()) if len(text) < _LONGEST else []
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return Stated(frozenset())
