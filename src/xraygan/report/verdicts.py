@@ -166,7 +166,7 @@ def privacy(audit: Audit | None) -> Verdict:
         after = "This does not prove that the images are anonymous."
         return Verdict("Privacy", question, "open", "Nothing found", *shown, interval + after)
     headline = audit.verdict[:1].upper() + audit.verdict[1:]
-    after = "Do not share anything before you have read why, under Privacy."
+    after = "Do not share anything before you have read what was found."
     return Verdict("Privacy", question, "bad", headline, *shown, interval + after)
 
 
