@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from xraygan.data.build import FORMAT_VERSION, Arrange, as_it_is, build, for_tra
 from xraygan.data.duplicates import is_duplicate
 from xraygan.data.entries import sort_key
 from xraygan.data.hashes import hash_files
-from xraygan.data.ingest import strict_error
+from xraygan.data.ingest import picture_sha256, strict_error
 from xraygan.data.listing import LABEL_JOIN, Listing, is_left_out
 from xraygan.data.manifest import SPLITS, column
 from xraygan.data.reuse import Earlier, pixels_key
@@ -31,6 +32,8 @@ from xraygan.sets import ImageSet
 
 # Settings that change neither pixels nor splits.
 _NOT_IN_KEY = {"strict"}
+# What a prepared data set brings of its own; hidden, so that no reader takes it for films.
+_OWN_CACHE = ".cache"
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +158,28 @@ def prepare(
     return _cached(source, settings, cache_dir, progress, for_training, skip)
 
 
+def write_own_cache(source: Path, resolution: int) -> None:
+    """Put what `prepare` makes of a prepared data set into the data set itself.
+
+    Wherever it is taken then, the first start need not decode its images.
+
+    Args:
+        source: what `xraygan.data.prepared.write_dataset` wrote.
+        resolution: side of its images; all else as by default.
+
+    Raises:
+        XrayganError: the folder cannot be written.
+    """
+    own = source / _OWN_CACHE
+    dataset = _cached(source, DataSettings(resolution=resolution), own, None, for_training)
+    store.remove_all_but(dataset.folder)
+
+
+def has_own_cache(source: Path) -> bool:
+    """Whether `write_own_cache` was here."""
+    return any((source / _OWN_CACHE).glob(f"*/{store.DESCRIPTION}"))
+
+
 def load_cached(fingerprint: str, cache_dir: Path | None = None) -> Dataset | None:
     """A data set that was prepared on this machine before, by its fingerprint.
 
@@ -230,8 +255,14 @@ def _cached(
         dataset = _load(cache_dir / key)
     if dataset is None:
         with store.temporary_folder(cache_dir, key) as folder:
-            earlier = _earlier(cache_dir, settings)
-            build(folder, source, listing, hashes, early, settings, key, progress, arrange, earlier)
+            own = source / _OWN_CACHE / key
+            if listing.final and _is_intact(own):
+                shutil.copytree(own, folder, dirs_exist_ok=True)
+            else:
+                known = _earlier(cache_dir, settings)
+                build(
+                    folder, source, listing, hashes, early, settings, key, progress, arrange, known
+                )
             store.publish(folder, cache_dir / key)
         dataset = _load(cache_dir / key)
     if dataset is None:
@@ -292,6 +323,18 @@ def _load(folder: Path) -> Dataset | None:
         source_format=description["source_format"],
         final=description["final"],
         label_sets=description["label_sets"],
+    )
+
+
+def _is_intact(own: Path) -> bool:
+    """Whether a prepared data set's own cache holds the very pixels of its images."""
+    dataset = _load(own)
+    if dataset is None:
+        return False
+    pixels = column(dataset.manifest, "pixel_sha256")
+    return all(
+        picture_sha256(image, image.shape) == sha256
+        for image, sha256 in zip(dataset.images, pixels, strict=True)
     )
 
 

@@ -147,16 +147,27 @@ def _load(file: ImageFile, data: bytes, settings: PixelSettings, salt: bytes) ->
         (image, size), own = decode_reduced(data, file.name, least), None
     # 8-bit values, so that the same grey picture saved as RGB or 16-bit is found as well.
     grey = to_uint8(image)
-    digest = hashlib.sha256(f"{size} {image.shape} ".encode())
-    digest.update(grey.data)
     return Decoded(
         pixels=fit(image, settings.resolution, settings.fit),
-        pixel_sha256=digest.hexdigest(),
+        pixel_sha256=picture_sha256(grey, size),
         width=size[1],
         height=size[0],
         burned_in=suspected(grey) if looks_for_text(file, settings) else False,
         own=own,
     )
+
+
+def picture_sha256(grey: np.ndarray, size: tuple[int, int]) -> str:
+    """SHA-256 of a grey picture as it was decoded, whatever the file's format.
+
+    Args:
+        grey: uint8 [H, W].
+        size: height and width of the original; larger than the picture's own where it was
+            decoded reduced.
+    """
+    digest = hashlib.sha256(f"{size} {grey.shape} ".encode())
+    digest.update(np.ascontiguousarray(grey).data)
+    return digest.hexdigest()
 
 
 def looks_for_text(file: ImageFile, settings: PixelSettings) -> bool:

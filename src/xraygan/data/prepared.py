@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from xraygan.config import DataSettings
 from xraygan.data import store
-from xraygan.data.cache import Dataset
+from xraygan.data.cache import Dataset, has_own_cache, write_own_cache
 from xraygan.data.duplicates import without_name
 from xraygan.data.entries import sort_key
 from xraygan.data.formats.plain import PREPARED
@@ -39,6 +39,8 @@ def write_dataset(
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Write `{split}/{class}/*.png`, metadata.csv (a split's too), refused.csv and dataset.json.
+
+    What `xraygan.data.cache.prepare` makes of them lies beside them (`write_own_cache`).
 
     Nothing in it names a patient or a source file: images are called by a hash of their pixels,
     patients and refused files by keyed hashes whose salt stays in the cache. An interrupted call
@@ -78,8 +80,23 @@ def _write(
     description["files"] = {
         name: hashlib.sha256(table).hexdigest() for name, table in tables.items()
     }
-    if _is_whole(out, description):
-        return {**description, "unchanged": True}
+    unchanged = _is_whole(out, description)
+    if not unchanged:
+        _write_whole(dataset, out, metadata, tables, description, progress)
+    if not unchanged or not has_own_cache(out):
+        write_own_cache(out, description["resolution"])
+    return {**description, "unchanged": unchanged}
+
+
+def _write_whole(
+    dataset: Dataset,
+    out: Path,
+    metadata: pd.DataFrame,
+    tables: dict[str, bytes],
+    description: dict[str, Any],
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    """Images, tables, and last the description, which vouches for them."""
     write_json(out / DESCRIPTION, {"format": PREPARED, "complete": False})
     names = column(metadata, "file_name")
     for done, (name, image) in enumerate(zip(names, dataset.images, strict=True), start=1):
@@ -90,7 +107,6 @@ def _write(
     for name, table in tables.items():
         write_whole(out / name, table)
     write_json(out / DESCRIPTION, description)
-    return {**description, "unchanged": False}
 
 
 @contextlib.contextmanager

@@ -238,6 +238,13 @@ def _remove_abandoned(cache_dir: Path) -> None:
                 _remove(folder)
 
 
+def remove_all_but(folder: Path) -> None:
+    """Remove what lies beside a data set in its cache."""
+    for path in folder.parent.iterdir():
+        if path != folder:
+            _remove(path)
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)

@@ -321,3 +321,29 @@ def test_sets_of_labels_come_back(tmp_path: Path, cached: Path) -> None:
         second = prepare(tmp_path / "out", again, cached)
         assert second.labels_of_classes == first.labels_of_classes
         assert sorted(second.manifest["label"]) == sorted(first.manifest["label"])
+
+
+def test_it_brings_its_own_cache(source: Path, tmp_path: Path, cached: Path) -> None:
+    out, moved = tmp_path / "out", tmp_path / "elsewhere" / "moved"
+    written(source, out, cached)
+    shutil.copytree(out, moved)
+    decoded: list[int] = []
+
+    def start(name: str) -> Dataset:
+        decoded.clear()
+        return prepare(moved, SMALL, tmp_path / name, lambda done, _: decoded.append(done))
+
+    first = start("one")
+    assert not decoded
+    assert first.folder.parent == tmp_path / "one"
+    images = next(moved.glob(".cache/*/images.npy"))
+    data = bytearray(images.read_bytes())
+    data[-1] ^= 1
+    images.write_bytes(data)
+    again = start("two")
+    assert decoded, "damaged pixels are not believed"
+    same(first, again)
+    assert np.array_equal(first.images, again.images)
+    shutil.rmtree(out / ".cache")
+    written(source, out, cached)
+    assert [path.name for path in (out / ".cache").iterdir()] == [first.fingerprint]
