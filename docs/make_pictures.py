@@ -2,8 +2,8 @@
 
     python docs/make_pictures.py --data chest_xray --run results     (trains there first)
 
-`--data` is trained on for `--minutes` in the folder `--run`; a finished run there is used
-as it is.
+`--data` is trained on for `--minutes` (or `--kimg`) in the folder `--run`; a finished run there is
+used as it is.
 """
 
 import argparse
@@ -24,21 +24,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of chest X-rays")
     parser.add_argument("--run", type=Path, required=True, help="run folder")
-    parser.add_argument("--minutes", type=float, default=30)
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--minutes", type=float, default=30)
+    length.add_argument("--kimg", type=float, help="thousands of images, in place of minutes")
     parser.add_argument("--resolution", type=int, default=64)
     arguments = parser.parse_args()
     xraygan.run(
         arguments.data,
         arguments.run,
-        minutes=arguments.minutes,
+        minutes=None if arguments.kimg else arguments.minutes,
+        kimg=arguments.kimg,
         resolution=arguments.resolution,
     )
     IMAGES.mkdir(exist_ok=True)
     images, labels = xraygan.generate(arguments.run, 60, seed=7)
-    write(f"synthetic-{arguments.resolution}.png", grid(class_blocks(images, labels, 10)))
-    write_progress(arguments.run, arguments.resolution)
+    side = arguments.resolution
+    write(f"synthetic-{side}.png", grid(class_blocks(images, labels, 10)), max(128 // side, 1))
+    write_progress(arguments.run, side)
     phantoms, classes = phantom_images(20, 128, seed=0)
-    write("phantom-128.png", grid(class_blocks(phantoms, classes, 10)), enlarge=1)
+    write("phantom-128.png", grid(class_blocks(phantoms, classes, 10)), 1)
 
 
 def write_progress(run: Path, side: int) -> None:
@@ -50,10 +54,10 @@ def write_progress(run: Path, side: int) -> None:
     row = (side + 2) * scale
     half = pictures[0].shape[0] // (2 * row) * row
     strips = [np.concatenate([p[: row + 2], p[half : half + row + 2]]) for p in pictures]
-    write("progress.png", np.concatenate(strips), enlarge=1)
+    write(f"progress-{side}.png", np.concatenate(strips), 1)
 
 
-def write(name: str, picture: np.ndarray, enlarge: int = 2) -> None:
+def write(name: str, picture: np.ndarray, enlarge: int) -> None:
     """One PNG, small images enlarged without smoothing."""
     picture = np.repeat(np.repeat(picture, enlarge, axis=0), enlarge, axis=1)
     if not cv2.imwrite(str(IMAGES / name), picture):
