@@ -64,6 +64,7 @@ def _routes() -> list[Route | Mount]:
         Route("/train", job_pages.list_jobs),
         Route("/train", job_pages.start, methods=post),
         Route("/train/{job}/stop", job_pages.stop, methods=post),
+        Route("/train/{job}/go-on", job_pages.go_on, methods=post),
         Route("/studies", study_pages.list_studies),
         Route("/studies", study_pages.create_study, methods=post),
         Route("/studies/{study}", study_pages.show_study),

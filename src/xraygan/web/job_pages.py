@@ -5,6 +5,7 @@ from starlette.responses import RedirectResponse, Response
 
 from xraygan.config import RESOLUTIONS, TrainingSettings
 from xraygan.web.catalogue import Missing
+from xraygan.web.jobs import Job
 from xraygan.web.pages import page
 from xraygan.web.studio import studio_of
 
@@ -34,9 +35,18 @@ def start(request: Request) -> Response:
 
 def stop(request: Request) -> Response:
     """Ask a run that was started here to write its checkpoint and end."""
-    jobs = studio_of(request).jobs
-    found = [job for job in jobs.all() if job.key == request.path_params["job"]]
-    if not found:
-        raise Missing("no such run was started here")
-    jobs.stop(found[0])
+    studio_of(request).jobs.stop(_job(request))
     return RedirectResponse("/train", 303)
+
+
+def go_on(request: Request) -> Response:
+    """Take a run that was started and stopped here up again."""
+    studio_of(request).jobs.go_on(_job(request))
+    return RedirectResponse("/train", 303)
+
+
+def _job(request: Request) -> Job:
+    for job in studio_of(request).jobs.all():
+        if job.key == request.path_params["job"]:
+            return job
+    raise Missing("no such run was started here")

@@ -38,6 +38,7 @@ class Job:
     Attributes:
         key: what addresses call it.
         data: the data set's name.
+        settings: what was asked for, by option.
         log: where its output goes.
         process: itself.
         stopping: whether it was asked to stop.
@@ -45,6 +46,7 @@ class Job:
 
     key: str
     data: str
+    settings: Mapping[str, Any]
     log: Path
     process: subprocess.Popen
     stopping: bool = False
@@ -128,11 +130,20 @@ class Jobs:
         if (self._folder / CONFIG).exists():
             raise XrayganError("this studio shows one run; open one on a folder of runs to train")
         with self._lock:
-            if any(job.running for job in self._jobs.values()):
-                raise XrayganError("a run that was started here is training; stop it first")
-            job = self._begin(source, settings)
+            self._check_idle()
+            job = self._begin(secrets.token_hex(6), source, settings, "--new")
             self._jobs[job.key] = job
         return job
+
+    def go_on(self, job: Job) -> None:
+        """Take a run that was stopped up again, from its checkpoint.
+
+        Raises:
+            XrayganError: one is running already.
+        """
+        with self._lock:
+            self._check_idle()
+            self._jobs[job.key] = self._begin(job.key, job.data, job.settings)
 
     def stop(self, job: Job) -> None:
         """Ask a job to write its checkpoint and end."""
@@ -149,11 +160,14 @@ class Jobs:
                 job.process.wait(CHECKPOINT_WAIT_S)
         self._logs.cleanup()
 
-    def _begin(self, source: str, settings: dict[str, Any]) -> Job:
-        key = secrets.token_hex(6)
+    def _check_idle(self) -> None:
+        if any(job.running for job in self._jobs.values()):
+            raise XrayganError("a run that was started here is training; stop it first")
+
+    def _begin(self, key: str, source: str, settings: Mapping[str, Any], *options: str) -> Job:
         log = Path(self._logs.name) / f"{key}.log"
         data = self._data[source]
-        command = [sys.executable, "-m", "xraygan", "train", "--new", "--device", self._device]
+        command = [sys.executable, "-m", "xraygan", "train", *options, "--device", self._device]
         command += ["--outdir", str(self._folder)]
         command += ["--data", str(data.resolve())] if data else []
         for name, value in settings.items():
@@ -166,7 +180,7 @@ class Jobs:
                 stderr=stream,
                 start_new_session=True,
             )
-        return Job(key, source, log, process)
+        return Job(key, source, settings, log, process)
 
 
 def _settings(fields: Mapping[str, str]) -> dict[str, Any]:

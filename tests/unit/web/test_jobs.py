@@ -45,10 +45,18 @@ def test_settings_that_are_not_on_the_form_are_not_taken(jobs):
     assert job.state == "failed"
     assert "does not exist" in job.last_line
     assert job.run is None
+    assert "--new" in job.process.args
+    jobs.go_on(job)
+    (again,) = jobs.all()
+    assert again.process.args == [part for part in job.process.args if part != "--new"]
+    with pytest.raises(XrayganError, match="stop it first"):
+        jobs.go_on(again)
+    again.process.wait(60)
 
 
 def test_a_job_is_stopped_by_its_key_alone(visitor, studio):
-    assert visitor.post("/train/0/stop").status_code == 404
+    for action in ("stop", "go-on"):
+        assert visitor.post(f"/train/0/{action}").status_code == 404
     assert visitor.post("/train", {"data": "/etc"}).status_code == 400
 
 
@@ -71,6 +79,16 @@ def test_a_run_is_started_watched_and_stopped(tmp_path):
         time.sleep(0.5)
     run = job.run
     assert jobs.of_run(run) is job
-    jobs.close()
+    jobs.stop(job)
+    job.process.wait(60)
     assert job.state == "stopped"
     assert any((run / "checkpoints").iterdir())
+    jobs.go_on(job)
+    (again,) = jobs.all()
+    while "going on after" not in again.log.read_text():
+        assert time.monotonic() < end, again.last_line
+        assert again.running, again.last_line
+        time.sleep(0.5)
+    assert again.run == run
+    jobs.close()
+    assert again.state == "stopped"
