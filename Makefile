@@ -23,7 +23,7 @@ $(INSTALLED): pyproject.toml
 	@touch $@
 
 demo: $(INSTALLED)
-	$(BIN)/xraygan run --results demo --minutes 4 --evidence basic
+	$(BIN)/xraygan run --results demo --minutes 5 --evidence basic
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
