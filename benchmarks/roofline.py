@@ -66,6 +66,7 @@ def grouped(by_operator: dict[str, float]) -> dict[str, float]:
     sums = collections.Counter()
     for name, value in by_operator.items():
         plain = name.removeprefix("_").removeprefix("MklNative").removeprefix("Fused")
+        plain = plain.removesuffix("WithBias")
         if plain.startswith(COUNTED):
             sums[plain] += value
     return dict(sums)
@@ -86,12 +87,25 @@ def counted(trainer, values: dict[str, str]) -> dict[str, float]:
             trainer.state, reals, conditions, tf.constant(1e6), settings
         )
     ).get_concrete_function(tf.TensorSpec([batch, side, side, 1]), tf.TensorSpec([batch, classes]))
+    return dict(operations_in(step.graph))
+
+
+def operations_in(graph) -> collections.Counter:
+    """Of all operators of a graph; of the two ways to judge, as often as each is taken."""
+    from tensorflow.python.ops import cond_v2
+
+    from xraygan.training.step import PENALTY_EVERY
+
     sums = collections.Counter()
-    for operator in step.graph.get_operations():
-        flops = operations_of(step.graph, operator)
-        if flops:
+    for operator in graph.get_operations():
+        if operator.type in ("If", "StatelessIf"):
+            shares = 1 / PENALTY_EVERY, 1 - 1 / PENALTY_EVERY
+            for branch, share in zip(cond_v2.get_func_graphs(operator), shares, strict=True):
+                for name, flops in operations_in(branch).items():
+                    sums[name] += share * flops
+        elif flops := operations_of(graph, operator):
             sums[operator.type] += flops
-    return dict(sums)
+    return sums
 
 
 def operations_of(graph, operator) -> float:
