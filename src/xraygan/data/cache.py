@@ -171,7 +171,8 @@ def write_own_cache(source: Path, resolution: int) -> None:
         XrayganError: the folder cannot be written.
     """
     own = source / _OWN_CACHE
-    dataset = _cached(source, DataSettings(resolution=resolution), own, None, for_training)
+    settings = DataSettings.model_validate({"resolution": resolution})
+    dataset = _cached(source, settings, own, None, for_training)
     store.remove_all_but(dataset.folder)
 
 
