@@ -4,11 +4,13 @@
     python benchmarks/read_scale.py --files 20000
 
 Makes trees of distinct small PNGs, a quarter and all of the count, and prepares each in a
-process of its own, then again: the second start is the median of three. Needs no data.
+process of its own, then again: the second start is the median of three. Last comes the whole
+`xraygan prepare` of the tree, writing included, and again with nothing new. Needs no data.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -34,12 +36,27 @@ print(json.dumps([len(dataset.images), seconds, peak / 2**20]))
 """
 
 
+WRITER = """
+import json, resource, sys, time
+from xraygan.__main__ import main
+start = time.perf_counter()
+sys.argv = ["xraygan", "prepare", sys.argv[1], "--out", sys.argv[2], "--resolution", "32", "--json"]
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code, ended.code
+seconds = time.perf_counter() - start
+print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20]))
+"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--files", type=int, default=100_000)
     arguments = parser.parse_args()
-    print("| files | first start, s | files/s | second start, s | peak memory, GiB |")
-    print("|---|---|---|---|---|")
+    heads = ["files", "first start, s", "files/s", "second start, s", "peak memory, GiB"]
+    heads += ["prepare, s", "nothing new, s", "peak memory, GiB"]
+    print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for count in (arguments.files // 4, arguments.files):
         with tempfile.TemporaryDirectory() as folder:
             root = Path(folder)
@@ -50,7 +67,7 @@ def main() -> None:
             peak = max(one[2] for one in (first, *seconds))
             print(
                 f"| {count:,} | {first[1]:.1f} | {count / first[1]:.0f} "
-                f"| {again:.2f} | {peak:.2f} |",
+                f"| {again:.2f} | {peak:.2f} {command_figures(root)}",
                 flush=True,
             )
 
@@ -79,6 +96,18 @@ def prepared(root: Path) -> tuple[int, float, float]:
     ended = subprocess.run(command, check=True, capture_output=True, text=True)
     images, seconds, peak = json.loads(ended.stdout.splitlines()[-1])
     return images, seconds, peak
+
+
+def command_figures(root: Path) -> str:
+    """Seconds of `xraygan prepare` and of the same with nothing new, and the peak memory."""
+    environment = {**os.environ, "XRAYGAN_CACHE": str(root / "cache of the command")}
+    command = [sys.executable, "-c", WRITER, str(root / "films"), str(root / "out")]
+    found = []
+    for _ in range(2):
+        ended = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+        found.append(json.loads(ended.stdout.splitlines()[-1]))
+    (first, peak), (again, peak_again) = found
+    return f"| {first:.1f} | {again:.1f} | {max(peak, peak_again):.2f} |"
 
 
 if __name__ == "__main__":

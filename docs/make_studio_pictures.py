@@ -1,6 +1,6 @@
 """Makes the studio's pictures in the documentation from a run on the phantom.
 
-    xraygan train --outdir runs --kimg 3
+    xraygan run --results runs/00000-phantom-64 --minutes 5 --evidence basic
     python docs/make_studio_pictures.py runs
 
 Needs Chromium and the development extra; every image shown is synthetic or a phantom.

@@ -82,13 +82,13 @@ def _write(
     }
     unchanged = _is_whole(out, description)
     if not unchanged:
-        _write_whole(dataset, out, metadata, tables, description, progress)
+        _write_files(dataset, out, metadata, tables, description, progress)
     if not unchanged or not has_own_cache(out):
         write_own_cache(out, description["resolution"])
     return {**description, "unchanged": unchanged}
 
 
-def _write_whole(
+def _write_files(
     dataset: Dataset,
     out: Path,
     metadata: pd.DataFrame,

@@ -1,11 +1,14 @@
 """Training from the page: what is asked is checked, and no path comes from the page."""
 
+import subprocess
+import sys
 import time
 
 import pytest
 
 from xraygan.errors import XrayganError
-from xraygan.web.jobs import Jobs
+from xraygan.runs import read_metrics
+from xraygan.web.jobs import Job, Jobs
 
 
 @pytest.fixture
@@ -60,6 +63,24 @@ def test_a_job_is_stopped_by_its_key_alone(visitor, studio):
     assert visitor.post("/train", {"data": "/etc"}).status_code == 400
 
 
+def test_a_stopped_run_goes_on_from_the_page(visitor, studio, monkeypatch, tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", "raise SystemExit(143)"])
+    ended.wait(60)
+    log = tmp_path / "log"
+    log.write_text("")
+    monkeypatch.setitem(studio.jobs._jobs, "ab", Job("ab", "phantom", {"kimg": 1.0}, log, ended))
+    begun = []
+
+    def begin(*arguments):
+        begun.append(arguments)
+        return studio.jobs._jobs["ab"]
+
+    monkeypatch.setattr(studio.jobs, "_begin", begin)
+    assert 'action="/train/ab/go-on"' in visitor.get("/train").text
+    assert visitor.post("/train/ab/go-on").status_code == 303
+    assert begun == [("ab", "phantom", {"kimg": 1.0})]
+
+
 def test_a_run_alone_is_not_trained_in(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     jobs = Jobs(tmp_path, {})
@@ -73,7 +94,7 @@ def test_a_run_is_started_watched_and_stopped(tmp_path):
     jobs = Jobs(tmp_path / "runs", {}, "cpu")
     job = jobs.start({"data": "phantom", "resolution": "32", "preset": "small", "kimg": "20"})
     end = time.monotonic() + 300
-    while not (job.run and (job.run / "metrics.jsonl").exists()):
+    while not (job.run and read_metrics(job.run)):
         assert time.monotonic() < end, job.last_line
         assert job.running, job.last_line
         time.sleep(0.5)
