@@ -59,6 +59,7 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from xraygan.presets import model_settings
     from xraygan.training.base import fit_base
     from xraygan.training.loop import whole_steps
+    from xraygan.training.start import set_start
     from xraygan.training.state import TrainState
     from xraygan.training.trainer import Trainer, TrainingData
 
@@ -67,6 +68,7 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     dataset = prepare(
         arguments.data, DataSettings.parse({"resolution": arguments.resolution}, "options")
     )
+    variants.films = dataset.image_set("train")
     images, labels = (part[: arguments.limit] for part in shuffled(dataset))
     network = model_settings(
         training,
@@ -80,6 +82,8 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     state = TrainState(network, training)
     data = TrainingData(images, labels, class_conditions(network))
     state.set_base(fit_base(images, data.conditions, network))
+    if training.start == "phantom":
+        set_start(state, network)
     trainer = Trainer(state, training, data)
     trainer.compile()
     total = whole_steps(round(arguments.kimg * 1000), trainer.batch)
@@ -132,7 +136,7 @@ def measure(dataset: Any, images: Any, labels: Any, folder: Path) -> dict[str, A
 
     first = np.concatenate([np.flatnonzero(labels == k)[:20] for k in np.unique(labels)])
     save_grid(folder / "grid.png", class_blocks(images[first], labels[first], 10))
-    row = Judge(dataset).row("", images, labels, 0)
+    row = Judge(dataset, folder.parent / "cache").row("", images, labels, 0)
     return {key: float(f"{row[key]['value']:.4g}") for key in FIGURES}
 
 

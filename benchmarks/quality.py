@@ -87,9 +87,14 @@ def compare(arguments: argparse.Namespace, folder: Path) -> None:
 
 
 class Judge:
-    """Measures everybody's images by the same figures."""
+    """Measures everybody's images by the same figures.
 
-    def __init__(self, dataset: Any) -> None:
+    Args:
+        dataset: with splits "train" and "val".
+        cache: folder to keep the network of `chest-net-1` in for the next judge.
+    """
+
+    def __init__(self, dataset: Any, cache: Path | None = None) -> None:
         import numpy as np
 
         from xraygan.data.phantom import phantom_images
@@ -98,7 +103,10 @@ class Judge:
         self._train, self._real = dataset.image_set("train"), dataset.image_set("val")
         self._spaces = {
             name: make_space(
-                name, self._train, phantoms=lambda n, side: phantom_images(n, side, seed=0)[0]
+                name,
+                self._train,
+                cache=cache,
+                phantoms=lambda n, side: phantom_images(n, side, seed=0)[0],
             )
             for name in SPACES
         }

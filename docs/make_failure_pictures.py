@@ -34,7 +34,9 @@ def main() -> None:
     films, _ = phantom_images(512, SIDE, seed=0)
     rows = np.stack([train_dcgan(films, DCGAN_SECONDS, SHOWN).images, films[:SHOWN]])
     with tempfile.TemporaryDirectory() as folder:
-        run = xraygan.train(None, run_dir=Path(folder) / "run", kimg=KIMG, resolution=SIDE)
+        run = xraygan.train(
+            None, run_dir=Path(folder) / "run", kimg=KIMG, resolution=SIDE, start="random"
+        )
         grids = sorted(run.path.glob("fakes*.png"))
         strips = [cv2.imread(str(grids[n]), cv2.IMREAD_GRAYSCALE)[:ROW] for n in (0, -1)]
     below = np.repeat(np.repeat(grid(list(rows)), 2, axis=0), 2, axis=1)

@@ -57,6 +57,7 @@ def make_run(
         "versions": versions,
         "begun": "2026-11-23T16:12:33+0000",
         "total_images": 12000,
+        "start": {"images": 72_000, "simulated_films": 8000},
         "published": 12000,
     }
     write_json(folder / "config.json", config)

@@ -165,6 +165,11 @@ class TrainingSettings(Settings):
     batch: int = Field(8, ge=2, le=4096, description="Images a step.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of weights, order and noise.")
     preset: Literal["small", "base", "large"] = Field("base", description="Widths of the networks.")
+    start: Literal["phantom", "random"] = Field(
+        "phantom",
+        description="Weights that training begins with: learnt on simulated films, where there "
+        "are any for the resolution and preset, or random.",
+    )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
         description="Type that the networks compute in; auto takes bfloat16 where the "

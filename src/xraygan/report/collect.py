@@ -66,6 +66,7 @@ def collect(run: Path) -> ReportData:
         patients={s: n for s in SPLITS if isinstance(n := data["patients"].get(s), int)},
         refused=int(data.get("refused", 0)),
         images_seen=_whole_number(model.get("images_seen")),
+        simulated_films=_simulated_films(config),
         begun=_matching(_DAY, str(config.get("begun", ""))[:10]),
         device=config.get("device") if config.get("device") in ("cpu", "gpu") else None,
         examples=dict(zip(classes, shown.values(), strict=True)),
@@ -84,6 +85,11 @@ def collect(run: Path) -> ReportData:
             tiles.pairs(run / "internal" / "closest-pairs.npz", resolution),
         ),
     )
+
+
+def _simulated_films(config: dict[str, Any]) -> int | None:
+    start = config.get("start")
+    return _whole_number(start.get("simulated_films")) if isinstance(start, dict) else None
 
 
 def _notes(run: Path) -> tuple[str, ...]:

@@ -249,6 +249,7 @@ class ReportData:
         patients: by split; films of unknown patients count as one each.
         refused: files that were not used.
         images_seen: what the published generator has seen, with repetition.
+        simulated_films: from which its first weights were learnt; None where they were random.
         begun: the day training began, or None.
         device: "cpu", "gpu" or None.
         examples: synthetic pictures by class.
@@ -270,6 +271,7 @@ class ReportData:
     patients: Mapping[str, int]
     refused: int
     images_seen: int | None
+    simulated_films: int | None
     begun: str | None
     device: str | None
     examples: Mapping[str, tuple[Picture, ...]]

@@ -23,6 +23,7 @@ from xraygan.training.checkpoint import list_checkpoints, load_checkpoint, load_
 from xraygan.training.device import compute_dtype, device_sentence
 from xraygan.training.loop import train_loop, whole_steps
 from xraygan.training.snapshots import Snapshots
+from xraygan.training.start import set_start, start_sentence
 from xraygan.training.state import TrainState
 from xraygan.training.trainer import Trainer, TrainingData
 from xraygan.version import __version__
@@ -91,7 +92,7 @@ def train_run(
             compute_dtype(settings.training.precision, choices.device),
         )
         described["model"] = network.model_dump(mode="json")
-        described["total_images"] = described["published"] = None
+        described["start"] = described["total_images"] = described["published"] = None
     else:
         check_same_run(run.path, stored, described, choices.force, reporter)
         network = ModelSettings.parse(stored["model"], str(run.path / "config.json"))
@@ -99,7 +100,7 @@ def train_run(
             stored["settings"]["training"][name] == described["settings"]["training"][name]
             for name in (*LENGTHS, "batch")
         )
-        described["model"] = stored["model"]
+        described["model"], described["start"] = stored["model"], stored.get("start")
         for name in ("total_images", "published"):
             described[name] = stored.get(name) if same_length else None
     run.write_config(described)
@@ -111,6 +112,10 @@ def train_run(
     if newest is None:
         reporter.note(f"registering {len(images):,} images to their common anatomy …")
         state.set_base(fit_base(images, data.conditions, network))
+        if settings.training.start == "phantom":
+            described["start"] = set_start(state, network)
+            run.write_config(described)
+            reporter.note(start_sentence(described["start"]))
         facts: dict[str, Any] = {}
     else:
         state.from_arrays(newest.arrays)

@@ -35,6 +35,12 @@ def tags(html: str) -> list[str]:
     return re.findall(r"<(/?[a-z0-9]+)", html)
 
 
+def test_a_model_card_says_where_the_weights_began(data):
+    assert "First weights: learnt on 8,000 simulated films" in cards(data)[MODEL_CARD]
+    at_random = dataclasses.replace(data, simulated_films=None)
+    assert "First weights: random." in cards(at_random)[MODEL_CARD]
+
+
 def test_front_matter(data):
     stated = dataclasses.replace(data, licence="CC BY-NC 4.0")
     model, _ = split(cards(stated, "CC BY 4.0")[MODEL_CARD])

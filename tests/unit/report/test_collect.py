@@ -56,6 +56,7 @@ def test_facts(whole):
     assert (data.synthetic_images, data.real_images("train")) == (24, 80)
     assert data.patients == {"train": 33, "val": 8, "test": 5}
     assert (data.resolution, data.refused, data.images_seen) == (64, 3, 12000)
+    assert data.simulated_films == 8000
     assert (data.phantom, data.device, data.begun) == (True, "cpu", "2026-11-23")
     assert data.warnings == ()
     assert data.hashes["training data (fingerprint)"] == "ab" * 32

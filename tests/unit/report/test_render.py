@@ -13,6 +13,11 @@ from hypothesis import strategies as st
 
 from report_run import add_evidence, audit, make_run
 from xraygan.errors import XrayganError
+from xraygan.estimates import Estimate
+from xraygan.privacy.audit import COPYING, LEAK, NOTHING, Audit
+from xraygan.privacy.copies import Copies
+from xraygan.privacy.membership import DISCRIMINATOR, Attack, Membership
+from xraygan.report.cards import DATA_CARD, MODEL_CARD, cards
 from xraygan.report.collect import collect
 from xraygan.report.content import ReportData
 from xraygan.report.readings import reading_of
@@ -317,3 +322,38 @@ def test_markup_in_a_run(tmp_path):
         page = write_report(run, internal=internal)[0].read_text(encoding="utf-8")
         assert "<script" not in page
         assert NASTY[0] in Read(page).text
+
+
+HALF = Estimate(0.5, 0.45, 0.55, 100)
+
+
+def audited(verdict: str, leaking: str | None) -> Audit:
+    """What the audit finds: by words of its own, as the report gets to read them."""
+    reasons = ("20 of 160 images are copies.",) if verdict == COPYING else ()
+    attacks = {
+        name: Attack(HALF, HALF, HALF, HALF, HALF, 0.5, leak=name == leaking)
+        for name in ("domias", DISCRIMINATOR)
+    }
+    copies = Copies({"copied_share": HALF}, (), (), reasons, {"exact": 1.0}, ())
+    return Audit(verdict, copies, Membership(attacks, 100, 100, ()), {}, ())
+
+
+@pytest.mark.parametrize(
+    ("verdict", "leaking"),
+    [(NOTHING, None), (COPYING, None), (LEAK, "domias"), (LEAK, DISCRIMINATOR)],
+)
+def test_banner_cards_and_explanation_say_the_same(tmp_path, verdict, leaking):
+    run = add_evidence(make_run(tmp_path / "run"))
+    found = audited(verdict, leaking).as_dict()
+    write_json(run / "audit.json", found)
+    data = collect(run)
+    text = Read(render_html(data, internal=False)).text
+    assert f"Verdict: {verdict}. {found['explanation']}" in text
+    forbidden = "Do not share" in found["explanation"]
+    assert forbidden == (verdict != NOTHING)
+    assert (f"The privacy audit says: {verdict}." in text) == forbidden
+    assert ("Do not share anything before you have read" in text) == forbidden
+    for name in (MODEL_CARD, DATA_CARD):
+        card = cards(data)[name]
+        assert f"**Privacy**: {verdict.capitalize()}." in card
+        assert ("Do not share" in card) == forbidden

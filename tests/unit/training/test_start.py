@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xraygan.config import ModelSettings, TrainingSettings
+from xraygan.presets import model_settings
+from xraygan.training import start
+from xraygan.training.start import set_start, start_sentence, write_start
+from xraygan.training.state import TrainState
+
+FACTS = {"images": 12_000, "simulated_films": 800}
+CLASSES = {
+    "one class": [["any"]],
+    "three classes": [["a"], ["b"], ["c"]],
+    "sets of labels": [["a"], ["a", "b"], ["b", "c"]],
+}
+
+
+def network_of(
+    labels: list[list[str]], resolution: int = 64, preset: str = "base"
+) -> ModelSettings:
+    training = TrainingSettings(preset=preset)
+    return model_settings(training, resolution, labels, 60, 60, "float32")
+
+
+def state_of(network: ModelSettings, seed: int = 3) -> TrainState:
+    return TrainState(network, TrainingSettings(seed=seed))
+
+
+@pytest.mark.parametrize("classes", CLASSES)
+@pytest.mark.parametrize("resolution", [64, 128])
+def test_the_packages_own_files_fit_whatever_the_classes(resolution: int, classes: str) -> None:
+    network = network_of(CLASSES[classes], resolution)
+    state = state_of(network)
+    facts = set_start(state, network)
+    assert facts is not None, "no file, or one of other networks: benchmarks/make_start.py"
+    assert facts["images"] >= 10_000
+    for generated, average in zip(state.generator.weights, state.average.weights, strict=True):
+        assert np.array_equal(generated, average)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file of random networks in place of the package's own."""
+    path = tmp_path / "starts" / "own.safetensors"
+    monkeypatch.setattr(start, "start_file", lambda _: path)
+    network = network_of(CLASSES["one class"], 32)
+    write_start(path, state_of(network, seed=9), network, FACTS)
+    return path
+
+
+def test_every_class_begins_as_the_one_that_was_learnt(own: Path) -> None:
+    random = np.random.default_rng(0)
+    image = random.normal(size=(1, 32, 32, 1)).astype(np.float32)
+    one = network_of(CLASSES["one class"], 32)
+    learnt = state_of(one)
+    set_start(learnt, one)
+    score = learnt.discriminator([image, np.ones((1, 1), np.float32)])
+    three = network_of(CLASSES["three classes"], 32)
+    state = state_of(three)
+    assert set_start(state, three) == FACTS
+    for condition in np.eye(3, dtype=np.float32):
+        found = state.discriminator([image, condition[None]])
+        assert np.allclose(found, score, atol=1e-5)
+    shifts = [
+        v for v in state.generator.trainable_variables if v.shape[0] == 3 + 4 and len(v.shape) == 2
+    ]
+    assert len(shifts) == 1
+    assert np.array_equal(shifts[0][0], shifts[0][2])
+
+
+def test_what_is_written_is_the_average(own: Path) -> None:
+    network = network_of(CLASSES["one class"], 32)
+    written, read = state_of(network, seed=5), state_of(network, seed=6)
+    for variable in written.average.trainable_variables:
+        variable.assign(0 * variable + 0.25)
+    write_start(own, written, network, FACTS)
+    set_start(read, network)
+    assert all(np.all(np.asarray(v) == 0.25) for v in read.generator.trainable_variables)
+
+
+def test_networks_of_another_shape_begin_at_random(own: Path) -> None:
+    network = network_of(CLASSES["one class"], 32, "small")
+    state, untouched = state_of(network), state_of(network)
+    assert set_start(state, network) is None
+    own.unlink()
+    network = network_of(CLASSES["one class"], 32)
+    assert set_start(state_of(network), network) is None
+    pairs = zip(state.generator.weights, untouched.generator.weights, strict=True)
+    assert all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_the_log_says_where_the_networks_begin() -> None:
+    assert start_sentence(FACTS).endswith("12,000 images of 800 simulated films left them")
+    assert "at random" in start_sentence(None)
