@@ -146,11 +146,15 @@ def without_class(rest: ImageSet, share: float) -> Any:
 def cell(figures: list[dict[str, Any]], worse: int) -> str:
     """The mildest and the worst figure, and whether all of them tell the severity.
 
-    `figures` begins with the unspoilt films'.
+    Each figure is judged by how far it is beyond the interval of its own floor, since floors of
+    fewer images are others. `figures` begins with the unspoilt films'.
     """
-    values = [worse * figure["value"] for figure in figures]
-    edge = max(worse * figures[0]["floor_low"], worse * figures[0]["floor_high"], values[0])
-    beyond = [max(value, edge) for value in values]
+    beyond = [
+        worse * figure["value"] - max(worse * figure["floor_low"], worse * figure["floor_high"])
+        for figure in figures
+    ]
+    edge = max(beyond[0], 0.0)
+    beyond = [max(value, edge) for value in beyond]
     sees = beyond == sorted(beyond) and beyond[-1] > edge
     return f"{figures[1]['value']:.3g} to {figures[-1]['value']:.3g} {'✓' if sees else '–'}"
 

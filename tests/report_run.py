@@ -250,6 +250,7 @@ def add_evidence(run: Path, classes: tuple[str, ...] = CLASSES, resolution: int 
         run / "internal" / "closest-pairs.npz",
         synthetic=np.clip(trained.astype(int) + 9, 0, 255).astype(np.uint8),
         train=trained,
+        difference=np.full_like(trained, 132),
         similarity=np.linspace(0.96, 0.94, 20),
     )
     return run

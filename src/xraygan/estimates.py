@@ -72,6 +72,22 @@ def proportion(successes: int, n: int) -> Estimate:
     return Estimate(successes / n, low, high, n)
 
 
+def uncertain(estimate: Estimate, cases: int) -> Estimate:
+    """A share of 0 or 1 that no resample changed, with the exact interval for as many cases.
+
+    Args:
+        estimate: a figure in [0, 1] with an interval from resampling.
+        cases: independent ones, such as patients of the smaller side.
+
+    Returns:
+        The estimate as it is wherever resampling gave its interval some width.
+    """
+    if not estimate.low == estimate.high == estimate.value or estimate.value not in (0, 1):
+        return estimate
+    exact = proportion(cases if estimate.value else 0, cases)
+    return replace(estimate, low=exact.low, high=exact.high)
+
+
 def bootstrap(
     statistic: Callable[[NDArray[np.intp]], float],
     groups: NDArray[np.object_],

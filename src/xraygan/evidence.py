@@ -1,8 +1,9 @@
 """The evidence on a synthetic data set, from sets of images to JSON; composition only."""
 
+import csv
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from xraygan.evaluation.fidelity import measure_fidelity
 from xraygan.evaluation.spaces import make_space
 from xraygan.pictures import save_grid
 from xraygan.privacy.audit import Audit, audit
+from xraygan.privacy.correlation import aligned
 from xraygan.progress import Reporter
 from xraygan.runs import (
     AUDIT,
@@ -32,9 +34,13 @@ from xraygan.runs import (
 from xraygan.sets import ImageSet
 from xraygan.version import __version__
 
+AUDIT_SPACES = ("filter-bank-1",)
+"""What the audit looks at besides pixels unless told: what it was tried in (docs/validation.md)."""
+UTILITY_PLOT = "utility.png"
+MOST_IMITATED = "most-imitated.csv"
 GALLERY_COLUMNS = 10
 # Part of the key of stored evaluations: raise it when equal images give other figures.
-_FORMAT = 2
+_FORMAT = 3
 
 
 class Measures(Settings):
@@ -49,6 +55,10 @@ class Measures(Settings):
         "basic", description="Which regimes of training are compared."
     )
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of every random choice.")
+
+    def of_audit(self) -> "Measures":
+        """The same, in the audit's own spaces."""
+        return self.model_copy(update={"spaces": AUDIT_SPACES})
 
 
 def of_run(extent: Extent, seed: int) -> Measures | None:
@@ -117,6 +127,9 @@ def look_for_leaks(
 ) -> Audit:
     """The privacy audit.
 
+    A feature space that is fitted on films is fitted on those of both sides together: one that
+    knew the training films alone would tell them from others by itself.
+
     Args:
         train: what the generator was trained on.
         holdout: images of other patients of the same source.
@@ -132,7 +145,8 @@ def look_for_leaks(
         train_scores, holdout_scores = discriminator_scores(run, train, holdout)
         scores = train_scores, holdout_scores
     tables = {}
-    for name, space in _spaces(train, measures, reporter).items():
+    suspects = train.joined(holdout)
+    for name, space in _spaces(suspects, measures, reporter).items():
         described = (features(space, part.images, cache=_cache()) for part in (train, holdout))
         tables[name] = (*described, features(space, synthetic.images, cache=_cache()))
     with _Steps(reporter) as steps:
@@ -140,37 +154,63 @@ def look_for_leaks(
 
 
 def write_evaluation(folder: Path, evaluation: Mapping[str, Any]) -> None:
-    """Write evaluation.json: figures alone, which may be shared."""
+    """Write evaluation.json and a plot of the utility: figures alone, which may be shared."""
+    from xraygan.evaluation.utility_plot import plot_utility
+
     with refusing_disk_faults(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / EVALUATION, evaluation)
+    utility = evaluation["utility"]
+    if utility and utility.get("tstr"):
+        write_whole(folder / UTILITY_PLOT, plot_utility(utility))
 
 
 def write_audit(folder: Path, found: Audit, train: ImageSet, synthetic: ImageSet) -> None:
-    """Write audit.json, and the closest pairs into `internal/`, which shows real patients."""
+    """Write audit.json, and into `internal/`, which shows real patients, who is meant.
+
+    That is the closest pairs with their differences, and the most imitated patients by the keys
+    that the training set has for them.
+    """
     with refusing_disk_faults(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / AUDIT, found.as_dict())
-    pairs = found.as_dict()["closest_pairs"]
+    internal = private_folder(folder / INTERNAL)
+    write_whole(internal / MOST_IMITATED, _imitated(found, train))
+    pairs = found.copies.closest_pairs
     if not pairs:
         return
-    internal = private_folder(folder / INTERNAL)
     made = synthetic.images[np.array([pair["synthetic"] for pair in pairs])]
     films = train.images[np.array([pair["train"] for pair in pairs])]
     similarity = np.array([pair["similarity"] for pair in pairs], np.float32)
+    difference = np.stack([_difference(*pair) for pair in zip(made, films, strict=True)])
     buffer = BytesIO()
-    np.savez_compressed(buffer, synthetic=made, train=films, similarity=similarity)
+    np.savez_compressed(
+        buffer, synthetic=made, train=films, difference=difference, similarity=similarity
+    )
     write_whole(internal / CLOSEST_PAIRS, buffer.getvalue())
     rows = []
     for start in range(0, len(pairs), GALLERY_COLUMNS):
         part = slice(start, start + GALLERY_COLUMNS)
-        rows += [made[part], films[part], _difference(made[part], films[part])]
+        rows += [made[part], films[part], difference[part]]
     save_grid(internal / "closest-pairs.png", rows)
 
 
-def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Grey where two images agree, uint8."""
-    return np.clip((a.astype(np.int16) - b) // 2 + 128, 0, 255).astype(np.uint8)
+def _imitated(found: Audit, train: ImageSet) -> bytes:
+    """A table of the most imitated patients, most imitated first."""
+    text = StringIO()
+    table = csv.writer(text)
+    table.writerow(["patient", "synthetic images nearer than chance", "films trained on"])
+    table.writerows(
+        [train.patients[one["train"]], one["images"], one["films"]]
+        for one in found.copies.most_imitated
+    )
+    return text.getvalue().encode()
+
+
+def _difference(made: np.ndarray, film: np.ndarray) -> np.ndarray:
+    """The made image, laid upon the film, minus it, uint8: grey where they agree."""
+    half = (aligned(made, film).astype(np.int16) - film) // 2
+    return np.clip(half + 128, 0, 255).astype(np.uint8)
 
 
 def _utility(
@@ -185,7 +225,14 @@ def _utility(
     from xraygan.evaluation.utility import measure_utility
 
     with reporter.bar("training on real and on synthetic images", 1, "trainings") as bar:
-        return measure_utility(train, real, synthetic, extent=measures.utility, progress=bar.count)
+        return measure_utility(
+            train,
+            real,
+            synthetic,
+            extent=measures.utility,
+            seeds=tuple(range(measures.seed, measures.seed + 3)),
+            progress=bar.count,
+        )
 
 
 def _spaces(reference: ImageSet, measures: Measures, reporter: Reporter) -> dict[str, FeatureSpace]:

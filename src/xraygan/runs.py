@@ -17,6 +17,8 @@ from xraygan.errors import XrayganError
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
 LOCK = ".lock"
+LOCK_WAIT_S = 0.5
+"""How long a trainer tries: whoever asks `is_locked` holds the lock for a moment."""
 EVALUATION = "evaluation.json"
 AUDIT = "audit.json"
 INTERNAL = "internal"
@@ -68,7 +70,7 @@ class RunFolder:
         # Timeout is an OSError too, so it is caught nearer.
         with refusing_disk_faults(self.path):
             try:
-                lock.acquire(timeout=0)
+                lock.acquire(timeout=LOCK_WAIT_S)
             except Timeout:
                 raise XrayganError(
                     f"{self.path}: another xraygan is training here; wait for it, stop it, or "

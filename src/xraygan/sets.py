@@ -45,6 +45,19 @@ class ImageSet:
         """The images at these positions, in this order."""
         return ImageSet(self.images[index], self.labels[index], self.patients[index], self.classes)
 
+    def joined(self, other: "ImageSet") -> "ImageSet":
+        """These images, then the other set's.
+
+        Raises:
+            ValueError: images of another size, or other classes.
+        """
+        if self.classes != other.classes:
+            raise ValueError(f"sets of different classes: {self.classes} and {other.classes}")
+        parts = (self.images, other.images), (self.labels, other.labels)
+        images, labels = (np.concatenate(pair) for pair in parts)
+        patients = np.concatenate([self.patients, other.patients])
+        return ImageSet(images, labels, patients, self.classes)
+
     def of_class(self, label: int) -> "ImageSet":
         """The images of one class."""
         return self.rows(np.flatnonzero(self.labels == label))

@@ -109,8 +109,10 @@ class Page:
         return result["result"].get("value")
 
     def press(self, key: str, times: int = 1) -> None:
-        """Press a key as a hand does: "Tab", "Enter", "ArrowRight", or a letter."""
+        """Press a key as a hand does: "Tab", "Shift+Tab", "Enter", "ArrowRight", or a letter."""
         codes = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowLeft": 37, "ArrowRight": 39}
+        modifiers = 8 if key.startswith("Shift+") else 0
+        key = key.removeprefix("Shift+")
         code = codes.get(key, ord(key[0].upper()))
         text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
         for _ in range(times):
@@ -120,8 +122,22 @@ class Page:
                     type=kind,
                     key=key,
                     windowsVirtualKeyCode=code,
+                    modifiers=modifiers,
                     **({"text": text} if text and kind == "keyDown" else {}),
                 )
+
+    def write(self, text: str) -> None:
+        """Type a text, letter by letter."""
+        for letter in text:
+            self.press(letter)
+
+    def download_to(self, folder: Path) -> None:
+        """Let files that are offered for download be written to a folder."""
+        self.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+
+    def block(self, *patterns: str) -> None:
+        """Let requests to these addresses fail, and no others; `*` stands for anything."""
+        self.call("Network.setBlockedURLs", urls=list(patterns))
 
     def wait_for(self, condition: str, timeout_s: float = 180) -> None:
         """Wait until a JavaScript expression is true."""

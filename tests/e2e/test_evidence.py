@@ -59,6 +59,8 @@ def test_audit_finds_copies(answers, sets):
     assert (sets / "out/internal").stat().st_mode & 0o077 == 0
     assert (sets / "out/internal/closest-pairs.png").is_file()
     assert "person" not in answers[1].stdout
+    imitated = (sets / "out/internal/most-imitated.csv").read_text(encoding="utf-8")
+    assert "person" in imitated, "the house is told who is imitated"
 
 
 def test_every_figure_is_whole(answers):
@@ -121,3 +123,18 @@ def test_help_is_quick_and_whole():
         ended = xraygan(command, "--help")
         assert ended.code == 0
         assert "--json" in ended.stdout
+
+
+@pytest.mark.slow
+def test_utility_and_the_discriminator_are_asked_from_the_command_line(finished, tmp_path):
+    real, made = finished.data, finished.folder / "synthetic"
+    evaluate = ["evaluate", "--real", real, "--synth", made, "--train", real, "--json"]
+    audit = ["audit", "--train", real, "--holdout", real, "--synth", made, "--json"]
+    used, asked = in_one_process(
+        [*evaluate, "--out", tmp_path / "out"], [*audit, "--model", finished.folder]
+    )
+    assert used.code == asked.code == 0, (used, asked)
+    utility = json.loads(used.stdout)["utility"]
+    assert {"trtr", "tstr", "trts", "tstr_minus_trtr"} <= set(utility)
+    assert (tmp_path / "out/utility.png").read_bytes().startswith(b"\x89PNG")
+    assert "logan" in json.loads(asked.stdout)["membership"]

@@ -42,11 +42,44 @@ def test_hand_a_model_and_a_data_set_on(run: Path, tmp_path: Path) -> None:
     assert sum(sum(classes.values()) for classes in counts.values()) == 12
 
 
+def test_a_model_goes_to_no_folder_of_anything_else(run: Path, tmp_path: Path) -> None:
+    """A stranger's README stays; the same call again is welcome, another model's is not."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "README.md").write_text("mine")
+    export = ["export", "model", run, "--format", "safetensors", "--out"]
+    licences = ["--licence", "CC0 1.0", "--data-licence", "CC BY 4.0"]
+    refused, first, again, dataset = in_one_process(
+        [*export, mine],
+        [*export, tmp_path / "model"],
+        [*export, tmp_path / "model", *licences, "--json"],
+        ["export", "data", run / "synthetic", "--out", tmp_path / "model"],
+    )
+    assert "holds other files" in refused.refusal()
+    assert [path.name for path in mine.iterdir()] == ["README.md"]
+    assert (mine / "README.md").read_text() == "mine"
+    assert (first.code, again.code) == (0, 0), (first, again)
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "license: cc0-1.0" in card
+    assert "Licence of the training data: CC BY 4.0." in card
+    assert {Path(path).name for path in json.loads(again.stdout)["files"]} == {
+        path.name for path in (tmp_path / "model").iterdir()
+    }
+    assert "holds another export" in dataset.refusal()
+
+    provenance = tmp_path / "model" / "provenance.json"
+    facts = json.loads(provenance.read_text(encoding="utf-8"))
+    provenance.write_text(json.dumps(facts | {"model_sha256": "ab" * 32}), encoding="utf-8")
+    [other] = in_one_process([*export, tmp_path / "model"])
+    assert "holds another export" in other.refusal()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["model", "nowhere", "--out", "o"], "there is no such file or folder"),
         (["model", "{run}", "--out", "o", "--format", "pickle"], "choose of safetensors"),
+        (["model", "{run}", "--out", "{run}"], "holds other files"),
         (["data", "{run}", "--out", "o"], "no manifest.csv"),
         (["data", "{run}/synthetic", "--out", "{run}"], "holds other files"),
         (["data", "{run}/synthetic", "--out", "o", "--run", "nowhere"], "nowhere"),

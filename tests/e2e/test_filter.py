@@ -11,7 +11,7 @@ from program import in_one_process, write_films
 def filtered(finished, tmp_path_factory):
     out = tmp_path_factory.mktemp("filtered") / "out"
     generate = ["generate", "--model", finished.folder, "--num", "60", "--out", out]
-    [ended] = in_one_process([*generate, "--filter", "copies", "--data", finished.data])
+    [ended] = in_one_process([*generate, "--filter", "copies", "--data", finished.data, "--json"])
     return out, ended
 
 
@@ -29,11 +29,39 @@ def test_says_how_many_were_left_out_and_audits_the_rest(filtered):
     audit = json.loads((out / "audit.json").read_text(encoding="utf-8"))
     assert audit["sets"]["synthetic"]["n"] == len(rows)
     assert audit["verdict"] in ended.stderr
+    said = f"Audited: the {len(rows)} images that the filter let through. These images are those"
+    assert said in audit["explanation"]
+    assert "that no copy is found by pixels is nearly assured" in audit["explanation"]
+    told = {"manifest": str(out / "manifest.csv"), "written": len(rows), "left_out": left_out}
+    assert json.loads(ended.stdout) == told
 
 
 def test_no_real_image_lies_beside_them(filtered):
     out, _ = filtered
     assert not (out / "internal").exists()
+
+
+def test_shards_have_audits_of_their_own_and_an_empty_one_has_none(finished, tmp_path):
+    """60 images are two chunks: the first of three shards has nothing to do."""
+    out = tmp_path / "out"
+    generate = ["generate", "--model", finished.folder, "--num", "60", "--out", out, "--json"]
+    shards = [
+        [*generate, "--filter", "copies", "--data", finished.data, "--shard", f"{number}/3"]
+        for number in (1, 2, 3)
+    ]
+    ended = in_one_process(*shards)
+    assert [one.code for one in ended] == [0, 0, 0], ended
+    counts = [json.loads(one.stdout) for one in ended]
+    assert [one["written"] + one["left_out"] for one in counts] == [0, 32, 28]
+    assert "no image is left to audit" in ended[0].stderr
+    assert sorted(path.name for path in out.glob("audit*")) == [
+        "audit-2-of-3.json",
+        "audit-3-of-3.json",
+    ]
+    for number in (2, 3):
+        audit = json.loads((out / f"audit-{number}-of-3.json").read_text(encoding="utf-8"))
+        assert audit["sets"]["synthetic"]["n"] == counts[number - 1]["written"]
+        assert f"images of shard {number} of 3" in audit["explanation"]
 
 
 def test_faults_are_one_line(finished, tmp_path):

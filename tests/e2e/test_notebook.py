@@ -1,6 +1,8 @@
 """The notebook, run as its reader would, on the phantom, offline."""
 
+import importlib.util
 import json
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -52,6 +54,39 @@ def test_the_notebook_is_clean() -> None:
     code = [cell for cell in book.cells if cell.cell_type == "code"]
     assert not any(cell.outputs or cell.execution_count for cell in code)
     assert 'SOURCE = "phantom"' in code[0].source
+
+
+def installing(folder: Path, package: str, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What the cell that installs would start where neither xraygan nor a checkout is."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    started: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: started.append(command))
+    [cell] = [cell.source for cell in notebook().cells if "pip" in cell.source]
+    exec(compile(cell, "cell", "exec"), {"PACKAGE": package})  # noqa: S102  (our own cell)
+    return started
+
+
+def test_a_fresh_colab_is_told_what_to_fill_in(tmp_path: Path, monkeypatch) -> None:
+    first, parameters = (cell.source for cell in notebook().cells[:2])
+    assert first.index("fill in `PACKAGE` first") < first.index("`Run all`")
+    assert 'PACKAGE = ""  # FILL IN on Colab' in parameters
+    with pytest.raises(SystemExit, match="give PACKAGE, in the first cell of code, a git"):
+        installing(tmp_path, "", monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("package", "named"),
+    [
+        ("xraygan-0.1.0-py3-none-any.whl", "xraygan-0.1.0-py3-none-any.whl[cpu]"),
+        ("git+https://host/xraygan.git", "xraygan[cpu] @ git+https://host/xraygan.git"),
+    ],
+)
+def test_what_is_filled_in_is_installed(
+    tmp_path: Path, monkeypatch, package: str, named: str
+) -> None:
+    [command] = installing(tmp_path, package, monkeypatch)
+    assert command[1:] == ["-m", "pip", "install", "--quiet", named]
 
 
 @pytest.mark.slow

@@ -1,17 +1,23 @@
 """The studio in a real browser: by keyboard alone, at two widths, and nothing leaves."""
 
+import contextlib
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from browser import CONTRASTS, PROGRAM, Page, browser
 
-from studio_run import make_run, write_films
+from studio_run import SIDE, make_run, write_films
 from xraygan.runs import RunFolder
+from xraygan.web.guard import COOKIE
+from xraygan.web.studies import Case, Reader, Studies, Study, new_study
 
 pytestmark = [
     pytest.mark.browser,
@@ -21,6 +27,8 @@ pytestmark = [
 DRAWN = "[...document.querySelectorAll('.films img')].every(i => i.complete && i.naturalWidth)"
 FOCUS = "document.activeElement"
 WIDTHS = (1280, 390)
+TOKEN = "a-long-enough-secret"  # noqa: S105
+UNFOLD = "document.querySelectorAll('details').forEach(part => { part.open = true; })"
 
 
 @pytest.fixture(scope="module")
@@ -32,18 +40,30 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "runs"
 
 
-@pytest.fixture(scope="module")
-def home(runs: Path) -> Iterator[str]:
-    """The address of a studio on them, in a process of its own."""
-    command = [sys.executable, "-m", "xraygan", "studio", str(runs)]
+@contextlib.contextmanager
+def studio(runs: Path, *options: str, **environment: str) -> Iterator[str]:
+    """The address of a studio in a process of its own."""
+    command = [sys.executable, "-m", "xraygan", "studio", str(runs), "--port", "0", *options]
     process = subprocess.Popen(
-        [*command, "--port", "0", "--device", "cpu"], stdout=subprocess.PIPE, text=True
+        [*command, "--device", "cpu"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
     )
     assert process.stdout
     line = process.stdout.readline()
-    yield line.split()[1].rstrip("/")
-    process.terminate()
-    assert process.wait(60) == 143
+    try:
+        yield line.split()[1].rstrip("/")
+    finally:
+        process.terminate()
+        assert process.wait(90) == 143
+
+
+@pytest.fixture(scope="module")
+def home(runs: Path) -> Iterator[str]:
+    """The address of a studio on the two runs."""
+    with studio(runs) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +73,28 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 
 @pytest.fixture(scope="module")
-def addresses(home: str, page: Page) -> dict[str, str]:
+def reading(runs: Path) -> tuple[Study, Reader]:
+    """A study that a reader has finished, and one that is being read: the second, its reader."""
+    cases = [Case(truth="real", class_name="A&B"), Case(truth="synthetic", class_name="A&B")] * 5
+    images = np.random.default_rng(0).integers(0, 255, (10, SIDE, SIDE)).astype(np.uint8)
+    studies = Studies(runs)
+    for name in ("Finished", "Going on"):
+        study = new_study(name, "00000-ward", "0" * 64, 0, cases)
+        studies.create(study, images)
+        reader = studies.join(study, "Ann")
+        for token in reader.tokens[: 10 if name == "Finished" else 2]:
+            studies.answer(study, reader.key, token, "real", 900)
+    return study, reader
+
+
+@pytest.fixture(scope="module")
+def addresses(home: str, page: Page, reading: tuple[Study, Reader]) -> dict[str, str]:
     """Every kind of page."""
+    study, reader = reading
+    page.open(f"{home}/studies")
+    finished = page.evaluate(
+        "[...document.querySelectorAll('.job a')].find(a => a.textContent === 'Finished').href"
+    )
     page.open(home)
     found = page.evaluate(
         "Object.fromEntries([...document.querySelectorAll('.run h2 a')]"
@@ -68,6 +108,10 @@ def addresses(home: str, page: Page) -> dict[str, str]:
         "compare": f"{home}/compare?a={ward}&b={other}",
         "train": f"{home}/train",
         "studies": f"{home}/studies",
+        "study": f"{home}/studies/{study.key}",
+        "results": finished,
+        "read": f"{home}/studies/{study.key}/read/{reader.key}",
+        "login": f"{home}/login",
         "refused": f"{home}/runs/none",
     }
 
@@ -76,12 +120,12 @@ def ready(page: Page) -> None:
     page.wait_for(DRAWN)
 
 
-def tab_to(page: Page, selector: str) -> None:
-    """Press Tab until the focus is on an element that fits."""
+def tab_to(page: Page, selector: str, key: str = "Tab") -> None:
+    """Press Tab, or Shift+Tab to go back, until the focus is on an element that fits."""
     for _ in range(80):
         if page.evaluate(f"{FOCUS}.matches({selector!r})"):
             return
-        page.press("Tab")
+        page.press(key)
     raise AssertionError(f"the keyboard does not reach {selector}")
 
 
@@ -98,6 +142,7 @@ def test_no_width_makes_a_page_scroll_sideways(page, addresses):
     for name, address in addresses.items():
         page.open(address)
         ready(page)
+        page.evaluate(UNFOLD)
         for width in WIDTHS:
             page.size(width, 800)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
@@ -109,6 +154,7 @@ def test_text_can_be_read(page, addresses, scheme):
     page.prefer(scheme)
     for name, address in addresses.items():
         page.open(address)
+        page.evaluate(UNFOLD)
         contrasts = page.evaluate(CONTRASTS)
         assert len(contrasts) > 5
         assert contrasts[0][0] >= 4.5, (name, contrasts[:3])
@@ -119,6 +165,7 @@ def test_every_control_has_a_name(page, addresses):
     for name, address in addresses.items():
         page.open(address)
         ready(page)
+        page.evaluate(UNFOLD)
         nodes = page.call("Accessibility.getFullAXTree")["nodes"]
         roles = {"button", "link", "slider", "spinbutton", "textbox", "combobox", "radio", "image"}
         for node in nodes:
@@ -126,7 +173,9 @@ def test_every_control_has_a_name(page, addresses):
                 assert node.get("name", {}).get("value"), (name, node)
 
 
-def test_images_are_browsed_by_keyboard(page, addresses):
+@pytest.mark.parametrize("width", WIDTHS)
+def test_images_are_browsed_by_keyboard(page, addresses, width, tmp_path):
+    page.size(width, 800)
     page.open(addresses["browse"])
     ready(page)
     tab_to(page, "#psi")
@@ -149,20 +198,104 @@ def test_images_are_browsed_by_keyboard(page, addresses):
     before = page.evaluate("document.getElementById('between').src")
     page.press("ArrowRight")
     page.wait_for(f"document.getElementById('between').src !== {before!r}")
-    page.evaluate("document.getElementById('chosen-title').focus()")
-    tab_to(page, "#towards button:not([disabled])")
+    tab_to(page, "#towards button:not([disabled])", "Shift+Tab")
     page.press("Enter")
     page.wait_for("document.getElementById('walk-to').textContent === '2 (NORMAL, seed 0)'")
     before = page.evaluate("document.getElementById('between').src")
     assert "to_label=1" in before
     page.press("ArrowRight")
     page.wait_for(f"document.getElementById('between').src !== {before!r}")
-    page.evaluate("document.getElementById('chosen-title').focus()")
-    tab_to(page, "#closest")
+    tab_to(page, "#closest", "Shift+Tab")
     page.press("Enter")
     page.wait_for("document.querySelectorAll('#closest-films img').length === 4")
     assert "INTERNAL" in page.evaluate("document.getElementById('closest-panel').innerText")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.complaints == []
+    page.download_to(tmp_path)
+    tab_to(page, "#download", "Shift+Tab")
+    page.press("Enter")
+    end = time.monotonic() + 60
+    while not list(tmp_path.glob("*.png")):
+        assert time.monotonic() < end, "nothing was downloaded"
+        page.evaluate("new Promise(done => setTimeout(done, 100))")
+    (file,) = tmp_path.iterdir()
+    assert file.name.endswith("_00000002.png")
+    assert file.read_bytes().startswith(b"\x89PNG")
+    page.size(1280, 800)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_two_models_follow_the_same_sliders(page, addresses, width):
+    page.size(width, 800)
+    page.open(addresses["compare"])
+    ready(page)
+    tab_to(page, "#seed-slider")
+    page.press("ArrowRight", 3)
+    tab_to(page, "#psi")
+    page.press("ArrowLeft", 2)
+    tab_to(page, "#later")
+    page.press("Enter")
+    turned = "['seed=3', 'psi=0.9', 'index=12'].every(part => i.src.includes(part))"
+    first = "[...document.querySelectorAll('[data-side] li:first-child img')]"
+    page.wait_for(f"{first}.every(i => {turned}) && {DRAWN}")
+    models = page.evaluate(f"{first}.map(i => i.src.split('/image')[0])")
+    assert len(set(models)) == 2
+    assert page.complaints == []
+    page.size(1280, 800)
+
+
+def test_an_image_that_does_not_come_is_said(page, addresses):
+    page.block("*/image/*")
+    page.open(addresses["read"])
+    page.wait_for("document.getElementById('said').textContent.includes('did not come')")
+    assert not page.evaluate("document.getElementById('said').classList.contains('unseen')")
+    page.block()
+    page.open(addresses["read"])
+    page.wait_for("!document.getElementById('film').hidden")
+    assert page.evaluate("document.getElementById('said').classList.contains('unseen')")
+
+
+def test_the_token_is_asked_for_and_asked_for_again(page, runs):
+    """A page that stays open past its session shows the way in, not the way in within itself."""
+    with studio(runs, XRAYGAN_STUDIO_TOKEN=TOKEN) as home:
+        page.open(home)
+        assert page.evaluate("location.pathname") == "/login"
+        page.write("a wrong secret")
+        page.press("Enter")
+        page.wait_for("document.querySelector('[role=\"alert\"]')")
+        page.write(TOKEN)
+        page.press("Enter")
+        page.wait_for("document.querySelectorAll('.run').length === 2")
+        page.call("Network.deleteCookies", name=COOKIE, url=home)
+        page.wait_for("location.pathname === '/login' && document.readyState === 'complete'", 40)
+        assert page.evaluate("document.querySelectorAll('#token').length") == 1
+        assert page.evaluate("document.querySelector('[data-live]')") is None
+
+
+@pytest.mark.slow
+def test_training_is_started_stopped_and_gone_on_with_by_keyboard(page, tmp_path):
+    films = write_films(tmp_path / "films")
+    with studio(tmp_path / "runs", "--data", f"ward={films}") as home:
+        page.open(f"{home}/train")
+        for field, letter in (("data", "w"), ("resolution", "3"), ("preset", "s")):
+            tab_to(page, f"#{field}")
+            page.press(letter)
+        tab_to(page, "#minutes", "Shift+Tab")
+        page.press("Enter")
+        page.wait_for("document.querySelector('.job a')")
+        run = page.evaluate("document.querySelector('.job a').textContent")
+        assert run == "00000-films-32"
+        tab_to(page, "form[action$='/stop'] button")
+        page.press("Enter")
+        page.wait_for("document.querySelector('.job .pill.stopped')")
+        tab_to(page, "form[action$='/go-on'] button")
+        page.press("Enter")
+        page.wait_for(
+            "document.querySelector('.job .pill.running') && document.querySelector('.job a')"
+        )
+        assert page.evaluate("document.querySelector('.job a').textContent") == run
+        assert [path.name for path in (tmp_path / "runs").glob("0*")] == [run]
+        assert page.complaints == []
 
 
 def test_a_run_is_followed_while_it_trains(page, addresses, home, runs):
@@ -194,10 +327,9 @@ def test_a_study_is_read_by_keyboard_and_taken_up_again(page, home, width):
     page.size(width, 800)
     page.open(f"{home}/studies")
     tab_to(page, "#name")
-    for letter in f"Study {width}":
-        page.press(letter)
-    tab_to(page, "#cases")
-    page.evaluate("document.getElementById('cases').value = '10'")
+    page.write(f"Study {width}")
+    tab_to(page, "#cases")  # which marks what is in it
+    page.write("10")
     page.press("Enter")
     page.wait_for("document.querySelector('form[action$=\"/readers\"]')")
     tab_to(page, "#name")
@@ -220,6 +352,9 @@ def test_a_study_is_read_by_keyboard_and_taken_up_again(page, home, width):
     tab_to(page, "#done a")
     page.press("Enter")
     page.wait_for("document.readyState === 'complete' && document.querySelector('table')")
+    assert not page.evaluate("document.querySelector('details').open")
+    tab_to(page, "summary")
+    page.press("Enter")
     row = page.evaluate("document.querySelector('tbody tr').innerText")
     assert row.split()[:2] == ["A", "10"]
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from xraygan.estimates import Estimate, bootstrap, proportion
+from xraygan.estimates import Estimate, bootstrap, proportion, uncertain
 
 
 def test_no_success_has_the_rule_of_three_as_its_upper_end() -> None:
@@ -60,3 +60,11 @@ def test_json_has_no_infinities() -> None:
 def test_floor_stands_beside() -> None:
     both = Estimate(3.0, 2.0, 4.0, 10).beside(Estimate(1.0, 0.5, 1.5, 10))
     assert (both.value, both.floor, both.floor_low, both.floor_high) == (3.0, 1.0, 0.5, 1.5)
+
+
+def test_what_no_resample_changed_is_still_uncertain() -> None:
+    found = uncertain(Estimate(1.0, 1.0, 1.0, 80), 40)
+    assert (found.low, found.high, found.n) == (proportion(40, 40).low, 1.0, 80)
+    assert uncertain(Estimate(0.0, 0.0, 0.0, 80), 40).high == proportion(0, 40).high
+    for settled in (Estimate(0.7, 0.7, 0.7, 80), Estimate(1.0, 0.9, 1.0, 80)):
+        assert uncertain(settled, 40) == settled

@@ -37,3 +37,11 @@ def test_counts_and_types_are_checked() -> None:
         ImageSet(good.images, good.labels[:1], good.patients, good.classes)
     with pytest.raises(ValueError, match="expected"):
         ImageSet(good.images[0], good.labels, good.patients, good.classes)
+
+
+def test_joined_keeps_the_order() -> None:
+    both = made([0, 1]).joined(made([1]))
+    assert both.labels.tolist() == [0, 1, 1]
+    assert both.patients.tolist() == ["p0", "p1", "p0"]
+    with pytest.raises(ValueError, match="different classes"):
+        made([0]).joined(made([0], ("A", "C")))

@@ -1,6 +1,7 @@
 """What lies between images: `explore`."""
 
 import io
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -8,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from xraygan.errors import XrayganError
+from xraygan.sampling.request import check_psi
 
 SUFFIXES = (".png", ".gif", ".mp4")
 PICTURES_PER_SECOND = 12
@@ -38,18 +40,20 @@ def explore(
         to_class: the last class where None.
         directions: how many.
         steps: pictures from one end to the other.
-        psi: truncation.
+        psi: truncation, 0 to 2.
         device: "auto", "cpu", "gpu" or "gpu:N".
 
     Returns:
         `out`.
 
     Raises:
-        XrayganError: no such model or class, another ending, or a disk that refuses.
+        XrayganError: no such model or class, another ending, a truncation out of bounds, or a
+            disk that refuses.
     """
     path = Path(out)
     if path.suffix.lower() not in SUFFIXES:
         raise XrayganError(f"--out {path}: end it in {', '.join(SUFFIXES)}")
+    check_psi(psi)
     if not Path(model).exists():
         raise XrayganError(f"model {model}: there is no such file or folder")
     from xraygan.training.device import use_device
@@ -78,9 +82,10 @@ def _write(path: Path, rows: np.ndarray) -> None:
     with refusing_disk_faults(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix.lower() == ".mp4":
-            _write_mp4(path, rows)
+            content = _mp4(path, rows)
         else:
-            write_whole(path, _png(rows) if path.suffix.lower() == ".png" else _gif(rows))
+            content = _png(rows) if path.suffix.lower() == ".png" else _gif(rows)
+        write_whole(path, content)
 
 
 def _png(rows: np.ndarray) -> bytes:
@@ -116,17 +121,42 @@ def _gif(rows: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _write_mp4(path: Path, rows: np.ndarray) -> None:
+def _mp4(path: Path, rows: np.ndarray) -> bytes:
+    """A film in VP9 with its mark; OpenCV writes it into a folder beside `path`, then it is read.
+
+    Raises:
+        XrayganError: OpenCV cannot write one here, or a picture did not get to the disk.
+    """
     import cv2
 
+    from xraygan.sampling.encode import mp4_mark
+
     side = rows.shape[-1]
-    partial = path.with_name(f".{path.stem}.partial.mp4")
-    film = cv2.VideoWriter(
-        str(partial), cv2.VideoWriter.fourcc(*"vp09"), PICTURES_PER_SECOND, (side, side), False
-    )
-    if not film.isOpened():
-        raise XrayganError(f"{path}: this OpenCV writes no MP4 here; give a .gif")
-    for picture in rows.reshape(-1, side, side):
-        film.write(picture)
-    film.release()
-    partial.replace(path)
+    pictures = rows.reshape(-1, side, side)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as beside:
+        written = Path(beside) / "film.mp4"
+        film = cv2.VideoWriter(
+            str(written), cv2.VideoWriter.fourcc(*"vp09"), PICTURES_PER_SECOND, (side, side), False
+        )
+        if not film.isOpened():
+            raise XrayganError(f"{path}: this OpenCV writes no MP4 here; give a .gif")
+        for picture in pictures:
+            film.write(picture)
+        film.release()
+        if _pictures_in(written) < 0:
+            raise XrayganError(
+                f"{path}: the film did not get to the disk whole; free some space or choose "
+                "another folder"
+            )
+        return written.read_bytes() + mp4_mark()
+
+
+def _pictures_in(film: Path) -> int:
+    import cv2
+
+    read = cv2.VideoCapture(str(film))
+    count = 0
+    while read.read()[0]:
+        count += 1
+    read.release()
+    return count

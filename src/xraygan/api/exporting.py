@@ -3,11 +3,16 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
 from xraygan.runs import CONFIG, refusing_disk_faults, write_json, write_whole
+from xraygan.sampling.records import AUDITS_OF_SHARDS
+
+if TYPE_CHECKING:
+    from xraygan.export.source import Synthetic
+    from xraygan.report.content import Audit, ReportData
 
 FORMS = ("safetensors", "onnx", "keras")
 CARD = "README.md"
@@ -20,6 +25,7 @@ def export_model(
     *,
     forms: Sequence[str] = FORMS,
     licence: str | None = None,
+    data_licence: str | None = None,
     attribution: str | None = None,
     reporter: Reporter | None = None,
 ) -> dict[str, Any]:
@@ -27,9 +33,10 @@ def export_model(
 
     Args:
         model: a run folder, or its model folder (then there is no card).
-        out: made where it does not exist.
+        out: new, empty, or an earlier export of the same model.
         forms: some of "safetensors", "onnx" and "keras".
         licence: of the model, as its owner gives it, for the card.
+        data_licence: of the training data, for the card.
         attribution: of the training data, for the card.
         reporter: where notes go; stderr by default.
 
@@ -38,7 +45,8 @@ def export_model(
         float32 over 100 seeds, as "output" (black -1, white 1) and in "grey_levels" of 255.
 
     Raises:
-        XrayganError: no such model, an unknown form, a missing extra, or a disk that refuses.
+        XrayganError: no such model, an unknown form, a folder that holds something else, a
+            missing extra, or a disk that refuses.
     """
     unknown = set(forms) - set(FORMS)
     if unknown or not forms:
@@ -50,13 +58,15 @@ def export_model(
 
     use_device("cpu")
     from xraygan.export import model as writer
+    from xraygan.export.claim import claim
     from xraygan.models.files import DESCRIPTION, WEIGHTS, copy_model, load_model
 
     loaded = load_model(source)
     reporter = reporter or Reporter()
-    files, checks = [], {}
+    checks = {}
     with refusing_disk_faults(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        facts = writer.provenance(loaded, licence)
+        files = [claim(folder, facts, ("form", "model_sha256"))]
         if "safetensors" in forms:
             copy_model(source, folder)
             files += [folder / WEIGHTS, folder / DESCRIPTION]
@@ -71,7 +81,8 @@ def export_model(
         write_json(folder / CHECKS, {"seeds": writer.CHECKED, **checks})
         files.append(folder / CHECKS)
     if (source / CONFIG).is_file():
-        files.append(_write_card(folder, "model-card.md", _report_of(source, attribution), licence))
+        known = _report_of(source, data_licence, attribution)
+        files.append(_write_card(folder, "model-card.md", known, licence))
     else:
         reporter.note(f"no model card: {source} is no run folder, which knows the evidence")
     return {"files": [str(path) for path in files], "checks": checks}
@@ -84,6 +95,7 @@ def export_data(
     form: str = "imagefolder",
     run: str | Path | None = None,
     licence: str | None = None,
+    data_licence: str | None = None,
     attribution: str | None = None,
     reporter: Reporter | None = None,
 ) -> dict[str, Any]:
@@ -94,8 +106,10 @@ def export_data(
         out: new, empty, or begun by the same call.
         form: "imagefolder", "webdataset" or "dicom".
         run: the run that made them, for the data card; the folder above `synth` where that is
-            one.
+            one. What the card says of privacy is the audit beside the images themselves
+            (`synth/audit.json`), and the run's where they have none.
         licence: of the data set, as its owner gives it.
+        data_licence: of the training data, for the card.
         attribution: of the training data, for the card.
         reporter: where progress goes; stderr by default.
 
@@ -117,7 +131,9 @@ def export_data(
     source, folder = Synthetic.open(Path(synth)), Path(out)
     above = Path(synth).resolve().parent
     home = Path(run) if run else above if (above / CONFIG).is_file() else None
-    card = _report_on(home, source, attribution) if home else None
+    card = None
+    if home:
+        card = _report_on(home, source, _report_of(home, data_licence, attribution), reporter)
     kind = cast("Kind", form)
     with reporter.bar("exporting", len(source), "images") as bar:
         export_dataset(source, folder, kind, licence, bar.count)
@@ -133,26 +149,52 @@ def export_data(
     }
 
 
-def _report_of(run: Path, attribution: str | None) -> Any:
+def _report_of(run: Path, data_licence: str | None, attribution: str | None) -> "ReportData":
     from xraygan.report.collect import collect
 
-    data = collect(run)
-    return dataclasses.replace(data, attribution=attribution) if attribution else data
+    return dataclasses.replace(collect(run), licence=data_licence, attribution=attribution)
 
 
-def _report_on(run: Path, source: Any, attribution: str | None) -> Any:
-    """What is known of a run, with the counts of the images that are exported."""
-    data = _report_of(run, attribution)
-    if data.hashes.get("generator weights") != source.model_sha256:
+def _report_on(
+    run: Path, source: "Synthetic", known: "ReportData", reporter: Reporter
+) -> "ReportData":
+    """What is known of a run, with counts, hash and audit of the images that are exported."""
+    if known.hashes.get("generator weights") != source.model_sha256:
         raise XrayganError(f"run {run}: its model did not make the images in {source.folder}")
     classes = tuple(
         dataclasses.replace(item, synthetic=source.counts.get(item.name, 0))
-        for item in data.classes
+        for item in known.classes
     )
-    return dataclasses.replace(data, classes=classes)
+    return dataclasses.replace(
+        known,
+        classes=classes,
+        hashes={**known.hashes, "manifest of the synthetic images": source.manifest_sha256},
+        audit=_audit_of(source.folder, known, reporter),
+    )
 
 
-def _write_card(folder: Path, name: str, data: Any, licence: str | None, **options: str) -> Path:
+def _audit_of(synth: Path, known: "ReportData", reporter: Reporter) -> "Audit | None":
+    """The audit of these very images, or the run's; None where only shards of them have one."""
+    from xraygan.report.evidence import read_audit
+    from xraygan.report.wording import Censor
+
+    house = known.house
+    names = (house.source, house.patient_pattern or "") if house and not known.phantom else ()
+    own = read_audit(synth, Censor(names))
+    if own is not None:
+        return own
+    if any(synth.glob(AUDITS_OF_SHARDS)):
+        reporter.note(
+            "no audit on the data card: each in this folder is of one shard; xraygan audit --synth "
+            f"{synth} --out {synth} makes one of all"
+        )
+        return None
+    return known.audit
+
+
+def _write_card(
+    folder: Path, name: str, data: "ReportData", licence: str | None, **options: str
+) -> Path:
     from xraygan.report.cards import cards
 
     write_whole(folder / CARD, cards(data, licence, **options)[name].encode())

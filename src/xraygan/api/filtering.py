@@ -10,11 +10,18 @@ from xraygan.config import RunSettings
 from xraygan.errors import XrayganError
 from xraygan.privacy.release import fit_bound
 from xraygan.progress import Reporter
-from xraygan.runs import AUDIT, CONFIG, read_json, write_json
+from xraygan.runs import CONFIG, read_json, write_json
+from xraygan.sampling.records import audit_name
+from xraygan.sampling.request import Shard
 from xraygan.sets import ImageSet
 
 AUDITED = 5000
 """Images, the first ones, on which the audit of the rest is made."""
+SAME_MEASURE = (
+    "These images are those that a filter let through, and it measures likeness as this audit does "
+    "by pixels: that no copy is found by pixels is nearly assured, and is no evidence."
+)
+"""What an audit of filtered images has to say of itself."""
 
 
 class CopyFilter:
@@ -61,19 +68,36 @@ class CopyFilter:
             self._kept.append(images[~copies][:room])
         return copies
 
-    def audit_the_rest(self, out: Path) -> None:
-        """Say how many were left out, and write the audit of the others into their folder."""
+    def audit_the_rest(self, out: Path, shard: Shard) -> None:
+        """Say how many were left out, and write the audit of the others into their folder.
+
+        Each shard's has a name of its own. Where nothing was kept there is none.
+        """
         self._reporter.note(
             f"{self._left_out:,} of {self._seen:,} images came nearer to a training patient "
             f"than {self._bound.chance:.0%} of honest images do, and were left out; a filter is "
             "no guarantee"
         )
+        kept = self._seen - self._left_out
+        if not kept:
+            self._reporter.note("no image is left to audit")
+            return
         images = np.concatenate(self._kept)
         labels = np.zeros(len(images), np.int32)
         patients = np.array([f"synthetic {n}" for n in range(len(images))], object)
         rest = ImageSet(images, labels, patients, self._train.classes)
         measures = evidence.Measures.model_validate({"spaces": ("filter-bank-1",)})
         found = evidence.look_for_leaks(self._train, self._holdout, rest, measures, self._reporter)
+        said = f"{_audited(len(images), kept, shard)} {SAME_MEASURE}"
+        audit = found.as_dict()
+        path = out / audit_name(shard)
         # Without the pairs: this folder is made to be shared.
-        write_json(out / AUDIT, found.as_dict())
-        self._reporter.note(f"audit of the rest: {found.verdict} ({out / AUDIT})")
+        write_json(path, audit | {"explanation": f"{audit['explanation']} {said}"})
+        self._reporter.note(f"audit of the rest: {found.verdict} ({path}). {said}")
+
+
+def _audited(images: int, kept: int, shard: Shard) -> str:
+    """Which images an audit covers, in a sentence."""
+    which = f"the {images:,}" if images == kept else f"the first {images:,} of the {kept:,}"
+    part = f" of shard {shard.number} of {shard.count}" if shard.count > 1 else ""
+    return f"Audited: {which} images{part} that the filter let through."

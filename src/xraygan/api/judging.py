@@ -67,7 +67,7 @@ def audit(
     synth: str | Path,
     *,
     model: str | Path | None = None,
-    spaces: tuple[str, ...] = ("filter-bank-1", "chest-net-1"),
+    spaces: tuple[str, ...] = ("filter-bank-1",),
     resolution: int | None = None,
     fit: str = "squash",
     patient_pattern: str | None = None,
@@ -84,7 +84,7 @@ def audit(
             validation and test images.
         synth: folder of synthetic images.
         model: the run whose discriminator is asked as well.
-        spaces: as for `evaluate`.
+        spaces: names of feature spaces; what a space is fitted on is films of both sides alike.
         resolution: as for `evaluate`.
         fit: as for `evaluate`.
         patient_pattern: as for `evaluate`.

@@ -1,6 +1,6 @@
 """What makes something: `train`, `generate` and `run`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from xraygan.config import RunSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
 from xraygan.runs import AUDIT, EVALUATION, RunFolder, next_run, refusing_disk_faults
-from xraygan.sampling.request import Format, Request, Shard
+from xraygan.sampling.request import Format, Request, Shard, Written
 from xraygan.sets import ImageSet
 from xraygan.tracking import Tracker, tracking
 from xraygan.training.device import use_device
@@ -19,6 +19,8 @@ from xraygan.training.device import use_device
 # Cheap imports only: TensorFlow and what needs it is imported where it is used.
 MEASURED = 2000
 """Synthetic images that a run measures, in the training data's proportions."""
+AUDITED = 10_000
+"""Images of a run's own set that its audit looks at, the first ones, besides the measured."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def generate(
     not_near: str | Path | None = None,
     device: str = "auto",
     reporter: Reporter | None = None,
-) -> tuple[np.ndarray, np.ndarray] | Path:
+) -> tuple[np.ndarray, np.ndarray] | Written:
     """Make labelled synthetic images: arrays, or files where `out` is given.
 
     Args:
@@ -127,12 +129,14 @@ def generate(
         shard: one worker's share of `num`, such as `Shard(3, 16)`; only with `out`.
         not_near: the real data that the model was trained on: images that come nearer to a
             training patient than one in a hundred films of strangers does are left out, and
-            what is left is audited (`out/audit.json`). A filter is no guarantee.
+            what is left is audited (`out/audit.json`, or `out/audit-3-of-16.json` for a shard).
+            A filter is no guarantee.
         device: "auto", "cpu", "gpu" or "gpu:N".
         reporter: where progress goes; stderr by default.
 
     Returns:
-        Images uint8 or uint16 [N, R, R] and class numbers int32 [N]; or the manifest's path.
+        Images uint8 or uint16 [N, R, R] and class numbers int32 [N]; or, where `out` is given,
+        the manifest's path and how many images were written and left out.
 
     Raises:
         XrayganError: no such model or class, or a folder that cannot be used.
@@ -157,12 +161,12 @@ def generate(
         kept = np.ones(len(images), bool) if copies is None else ~copies(images)
         return images[kept], labels[kept]
     with reporter.bar("generating", num, "images") as bar:
-        manifest = write_images(
+        written = write_images(
             loaded, request, Path(out), bar.count, copies, format=format, shard=shard
         )
     if copies is not None:
-        copies.audit_the_rest(Path(out))
-    return manifest
+        copies.audit_the_rest(Path(out), shard or Shard())
+    return written
 
 
 def run(
@@ -216,9 +220,13 @@ def run(
     with RunFolder(folder).locked():
         model = load_model(folder)
         _set_aside(synthetic, model.sha256, reporter)
-        generate(folder, settings.output.num, seed=seed, out=synthetic, reporter=reporter)
-        made, labels = generate_arrays(model, Request(MEASURED, seed, like_train=True))
-        evaluation, found, notes = _evidence(trained, made, labels, settings, reporter)
+        num = settings.output.num
+        generate(folder, num, seed=seed, out=synthetic, reporter=reporter)
+        # Other images than the written ones, so that the audit looks at none twice.
+        further = Request(MEASURED, seed, like_train=True, first=num)
+        made, labels = generate_arrays(model, further)
+        written = generate_arrays(model, Request(min(num, AUDITED), seed))
+        evaluation, found, notes = _evidence(trained, (made, labels), written, settings, reporter)
         facts = {
             "model_sha256": model.sha256,
             "data": trained.config["data"],
@@ -239,15 +247,17 @@ def run(
 
 def _evidence(
     trained: Trained,
-    images: np.ndarray,
-    labels: np.ndarray,
+    measured: tuple[np.ndarray, np.ndarray],
+    written: tuple[np.ndarray, np.ndarray],
     settings: RunSettings,
     reporter: Reporter,
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None, list[str]]:
     """evaluation.json and audit.json of a run, and why one of them is missing.
 
     Real images that the generator was not trained on are the validation and test images: too
-    few of them leave a run without figures, not without its images.
+    few of them leave a run without figures, not without its images. Fidelity and utility are those
+    of the `measured` images, in the training set's proportions; the audit looks at these and at the
+    `written`. Each is (images uint8 [N, R, R], labels int32 [N]).
     """
     from xraygan import evidence
 
@@ -256,24 +266,45 @@ def _evidence(
         return None, None, []
     dataset, folder = trained.dataset, trained.path
     train, held_out = dataset.image_set("train"), dataset.image_set("val", "test")
-    patients = np.array([f"synthetic {n}" for n in range(len(images))], object)
-    synthetic = ImageSet(images, labels, patients, dataset.classes)
+    synthetic, audited = (
+        ImageSet(images, labels, _names(len(images)), dataset.classes)
+        for images, labels in (
+            measured,
+            [np.concatenate(pair) for pair in zip(written, measured, strict=True)],
+        )
+    )
     evaluation = found = None
     notes = []
     try:
         evaluation = evidence.evaluate(held_out, synthetic, train, measures, reporter)
+        evaluation["notes"] = [
+            *evaluation["notes"],
+            f"Measured on {len(synthetic):,} further images of the same generator, in the training "
+            "set's proportions; the written set has every class equally often.",
+        ]
         evidence.write_evaluation(folder, evaluation)
     except XrayganError as error:
         notes.append(f"Not evaluated: {error}")
     try:
-        result = evidence.look_for_leaks(train, held_out, synthetic, measures, reporter, folder)
-        evidence.write_audit(folder, result, train, synthetic)
+        result = evidence.look_for_leaks(
+            train, held_out, audited, measures.of_audit(), reporter, folder
+        )
+        which = f"the {len(written[0]):,}"
+        if settings.output.num > len(written[0]):
+            which = f"the first {len(written[0]):,} of {settings.output.num:,}"
+        note = f"Audited: {which} images written, and {len(synthetic):,} further ones."
+        result = replace(result, notes=(*result.notes, note))
+        evidence.write_audit(folder, result, train, audited)
         found = result.as_dict()
     except XrayganError as error:
         notes.append(f"Not audited: {error}")
     for note in notes:
         reporter.note(note)
     return evaluation, found, notes
+
+
+def _names(count: int) -> np.ndarray:
+    return np.array([f"synthetic {n}" for n in range(count)], object)
 
 
 def _set_aside(synthetic: Path, model_sha256: str, reporter: Reporter) -> None:

@@ -35,7 +35,7 @@ def audit_command(
             "--model", help="The run folder: its discriminator is asked too.", show_default=False
         ),
     ] = None,
-    spaces: Spaces = "filter-bank-1,chest-net-1",
+    spaces: Spaces = "filter-bank-1",
     resolution: Resolution = None,
     fit: Fit = "squash",
     patient_pattern: PatientPattern = None,

@@ -21,6 +21,14 @@ Licence = Annotated[
         show_default=False,
     ),
 ]
+DataLicence = Annotated[
+    str | None,
+    typer.Option(
+        "--data-licence",
+        help="Of the training data, for the card: 'CC BY 4.0'.",
+        show_default=False,
+    ),
+]
 Attribution = Annotated[
     str | None,
     typer.Option("--attribution", help="Whom to name for the training data.", show_default=False),
@@ -30,7 +38,7 @@ Attribution = Annotated[
 @export_app.command("model")
 def export_model_command(
     model: Annotated[Path, typer.Argument(help="A run folder, or its model/.", metavar="RUN")],
-    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to, new or empty.")],
     forms: Annotated[
         list[str],
         typer.Option(
@@ -38,13 +46,21 @@ def export_model_command(
         ),
     ] = ["safetensors", "onnx", "keras"],  # noqa: B006  (Typer copies it)
     licence: Licence = None,
+    data_licence: DataLicence = None,
     attribution: Attribution = None,
     as_json: Json = False,
 ) -> None:
     """Write the generator alone, each form checked on 100 seeds, with its model card."""
     from xraygan import api
 
-    found = api.export_model(model, out, forms=forms, licence=licence, attribution=attribution)
+    found = api.export_model(
+        model,
+        out,
+        forms=forms,
+        licence=licence,
+        data_licence=data_licence,
+        attribution=attribution,
+    )
     if as_json:
         print_json(found)
         return
@@ -76,6 +92,7 @@ def export_data_command(
         ),
     ] = None,
     licence: Licence = None,
+    data_licence: DataLicence = None,
     attribution: Attribution = None,
     as_json: Json = False,
 ) -> None:
@@ -83,7 +100,13 @@ def export_data_command(
     from xraygan import api
 
     found = api.export_data(
-        synth, out, form=form, run=run, licence=licence, attribution=attribution
+        synth,
+        out,
+        form=form,
+        run=run,
+        licence=licence,
+        data_licence=data_licence,
+        attribution=attribution,
     )
     if as_json:
         print_json(found)

@@ -8,7 +8,7 @@ import typer
 from xraygan.cli.main import app, print_json
 from xraygan.cli.options import Device, Json
 from xraygan.errors import XrayganError
-from xraygan.sampling.request import Format, Shard
+from xraygan.sampling.request import Format, Shard, Written
 
 
 @app.command("generate")
@@ -66,7 +66,7 @@ def generate_command(
         raise XrayganError("--filter copies and --data DIR (the real images) go together")
     from xraygan import api
 
-    manifest = api.generate(
+    made = api.generate(
         model,
         num,
         seed=seed,
@@ -81,7 +81,16 @@ def generate_command(
         not_near=data,
         device=device,
     )
+    found = cast("Written", made)
     if as_json:
-        print_json({"manifest": str(manifest), "num": num})
+        print_json(
+            {
+                "manifest": str(found.manifest),
+                "written": found.written,
+                "left_out": found.left_out,
+            }
+        )
     else:
-        typer.echo(f"manifest: {manifest}")
+        left_out = f", {found.left_out:,} left out" if filter_by else ""
+        typer.echo(f"images:   {found.written:,} written{left_out}")
+        typer.echo(f"manifest: {found.manifest}")

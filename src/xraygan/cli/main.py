@@ -68,6 +68,9 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stopped)
+        # Under nohup a closed terminal is ignored, and stays so; Windows has no such signal.
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+            signal.signal(signal.SIGHUP, _hung_up)
         given = arguments or sys.argv[1:] or ["--help"]
         _refuse_empty(given)
         code = program()(given, standalone_mode=False) or 0
@@ -101,6 +104,11 @@ def _refuse_empty(arguments: list[str]) -> None:
 
 def _stopped(number: int, _frame: FrameType | None) -> None:
     raise StoppedError(number, "stopped; start the same command again to go on")
+
+
+def _hung_up(_number: int, _frame: FrameType | None) -> None:
+    """The terminal was closed: as SIGTERM, for whoever handles that at the moment."""
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _complain(message: str, code: int) -> None:

@@ -41,7 +41,7 @@ def run_command(
         raise XrayganError(f"DATA ({data}) and --data {data_option} are both given: leave one")
     data = data or data_option
     if dry_run:
-        print_plan(settings, data, results)
+        print_plan(settings, data, results, as_json=as_json)
         return
     from xraygan import api
 

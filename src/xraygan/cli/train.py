@@ -9,6 +9,7 @@ from xraygan.cli.main import app, print_json
 from xraygan.cli.options import Device, DryRun, Force, Json, Show, Track, with_settings
 from xraygan.cli.plan import print_plan
 from xraygan.config import RunSettings
+from xraygan.errors import XrayganError
 
 
 @app.command("train")
@@ -22,6 +23,14 @@ def train_command(
     outdir: Annotated[
         Path, typer.Option("--outdir", help="Run folders 00000-name, … are made here.")
     ] = Path("runs"),
+    run_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--run-dir",
+            help="Train in this very folder, not in a numbered one; a run in it goes on.",
+            show_default=False,
+        ),
+    ] = None,
     new: Annotated[bool, typer.Option("--new", help="Begin a new run; do not resume one.")] = False,
     device: Device = "auto",
     show: Show = False,
@@ -31,13 +40,23 @@ def train_command(
     as_json: Json = False,
 ) -> None:
     """Train; the same command again goes on where it was."""
+    if new and run_dir is not None:
+        raise XrayganError(f"--new and --run-dir {run_dir} are both given: leave one")
     if dry_run:
-        print_plan(settings, data, outdir)
+        print_plan(settings, data, run_dir or outdir, as_json=as_json)
         return
     from xraygan import api
 
     trained = api.train(
-        data, outdir, settings=settings, device=device, show=show, force=force, new=new, track=track
+        data,
+        outdir,
+        settings=settings,
+        run_dir=run_dir,
+        device=device,
+        show=show,
+        force=force,
+        new=new,
+        track=track,
     )
     if as_json:
         print_json({"run": str(trained.path), "config": trained.config})

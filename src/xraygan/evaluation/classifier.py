@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from xraygan.estimates import Estimate
+from xraygan.estimates import Estimate, uncertain
 from xraygan.evaluation.intervals import deletion_groups, percentile_interval, resampled_weights
 
 FOLDS = 5
@@ -54,7 +54,8 @@ def told_apart(
     ones = np.ones((1, len(scores)))
     drawn = _weighted_auc(rank, is_synthetic, np.concatenate(weights, axis=1))
     value = float(_weighted_auc(rank, is_synthetic, ones)[0])
-    return percentile_interval(value, drawn, min(len(real), len(synthetic)))
+    found = percentile_interval(value, drawn, min(len(real), len(synthetic)))
+    return uncertain(found, min(len(set(side.tolist())) for side in patients))
 
 
 def _scores_out_of_fold(

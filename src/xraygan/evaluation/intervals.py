@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from xraygan.estimates import CONFIDENCE, Estimate, proportion
+from xraygan.estimates import CONFIDENCE, Estimate, uncertain
 
 RESAMPLES = 200
 DELETIONS = 10
@@ -58,13 +58,10 @@ def mean_with_interval(values: NDArray, groups: NDArray[np.object_], *, seed: in
         The mean; n is N.
     """
     numbers = np.asarray(values, np.float64)
-    if values.dtype == np.bool_ and values.all() | ~values.any():
-        count = int(case_numbers(groups).max()) + 1
-        exact = proportion(count if values[0] else 0, count)
-        return Estimate(exact.value, exact.low, exact.high, len(numbers))
     weights = resampled_weights(groups, seed=seed)
     drawn = weights @ numbers / weights.sum(axis=1)
-    return percentile_interval(float(numbers.mean()), drawn, len(numbers))
+    found = percentile_interval(float(numbers.mean()), drawn, len(numbers))
+    return uncertain(found, int(case_numbers(groups).max()) + 1) if values.dtype == bool else found
 
 
 def deletion_groups(groups: NDArray[np.object_], count: int, *, seed: int = 0) -> NDArray[np.intp]:

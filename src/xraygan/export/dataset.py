@@ -8,17 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
-from xraygan.errors import XrayganError
+from xraygan.export.claim import claim
 from xraygan.export.croissant import CROISSANT, croissant
 from xraygan.export.source import Synthetic
-from xraygan.runs import read_json, refusing_disk_faults, sha256_of, write_json
+from xraygan.runs import refusing_disk_faults, sha256_of, write_json
 from xraygan.sampling import encode
 from xraygan.sampling.dicom import dicom, require_dicom
 from xraygan.sampling.encode import NOTICE, Picture
 from xraygan.version import __version__
 
 Kind = Literal["imagefolder", "webdataset", "dicom"]
-PROVENANCE = "provenance.json"
 METADATA = "metadata.csv"
 COLUMNS = ("file_name", "label", "seed", "index", "psi", "model_sha256")
 PER_TAR = 4096
@@ -77,7 +76,7 @@ def export_dataset(
         require_dicom()
     facts = _provenance(source, kind, licence)
     with refusing_disk_faults(out), ThreadPoolExecutor() as pool:
-        _claim(out, facts)
+        claim(out, facts, ("form", "manifest_sha256"))
         counted = _counted(source.pictures(), len(source), progress)
         if kind == "imagefolder":
             _write_imagefolder(counted, out, pool)
@@ -171,17 +170,3 @@ def _provenance(source: Synthetic, kind: Kind, licence: str | None) -> dict[str,
         "licence": licence,
         "made_with": f"xraygan {__version__}",
     }
-
-
-def _claim(out: Path, facts: dict[str, Any]) -> None:
-    """Use a folder that is new, empty, or begun with the same images."""
-    out.mkdir(parents=True, exist_ok=True)
-    found = read_json(out / PROVENANCE)
-    if found is None and any(out.iterdir()):
-        raise XrayganError(f"{out}: holds other files; give a new or empty folder")
-    same = ("form", "manifest_sha256")
-    if found is not None and (
-        not isinstance(found, dict) or any(found.get(key) != facts[key] for key in same)
-    ):
-        raise XrayganError(f"{out}: holds another export; give another folder or delete this one")
-    write_json(out / PROVENANCE, facts)

@@ -1,5 +1,6 @@
 """The generator alone, in the forms that others run: ONNX and Keras, checked against ours."""
 
+import json
 import os
 import warnings
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from xraygan.models.conditions import class_conditions
 from xraygan.models.files import Model
 from xraygan.models.generator import build_generator
 from xraygan.models.sample import latents, to_grey
+from xraygan.version import __version__
 
 ONNX, KERAS = "generator.onnx", "generator.keras"
 CHECKED = 100
@@ -41,13 +43,29 @@ def in_float32(model: Model) -> keras.Model:
     return generator
 
 
+def provenance(model: Model, licence: str | None) -> dict[str, Any]:
+    """What `provenance.json` says of an exported model."""
+    return {
+        "form": "model",
+        "notice": model.description.notice,
+        "classes": list(model.description.classes),
+        "model_sha256": model.sha256,
+        "licence": licence,
+        "made_with": f"xraygan {__version__}",
+    }
+
+
 def write_onnx(model: Model, path: Path) -> Difference:
     """Write an ONNX file of inputs z, noise and condition and one image, and check it.
+
+    Its metadata have, as JSON, "classes": their names, and "conditions": what to give as condition
+    for each, [classes, labels].
 
     Raises:
         XrayganError: the extra is not installed, or the file does not do what the model does.
     """
     try:
+        import onnx
         import onnxruntime
         import tf2onnx  # noqa: F401  (what Keras writes it with)
     except ModuleNotFoundError as error:
@@ -60,6 +78,9 @@ def write_onnx(model: Model, path: Path) -> Difference:
     with warnings.catch_warnings():  # Keras 3.15 asks NumPy for a name that will change
         warnings.simplefilter("ignore", FutureWarning)
         generator.export(partial, format="onnx", verbose=False)
+    written = onnx.load(partial)
+    onnx.helper.set_model_props(written, _metadata(model))
+    onnx.save(written, partial)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(os.fspath(partial), options)
@@ -97,6 +118,14 @@ def _compared(model: Model, generator: keras.Model, run: Any) -> Difference:
             f"the exported model differs from ours by {found.grey_levels} grey levels: not written"
         )
     return found
+
+
+def _metadata(model: Model) -> dict[str, str]:
+    conditions = class_conditions(model.description.network).astype(int).tolist()
+    return {
+        "classes": json.dumps(model.description.classes, ensure_ascii=False),
+        "conditions": json.dumps(conditions),
+    }
 
 
 def _inputs(model: Model, seeds: range) -> list[np.ndarray]:

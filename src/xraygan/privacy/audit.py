@@ -42,7 +42,8 @@ class Audit:
     def as_dict(self) -> dict[str, Any]:
         """audit.json: numbers, counts, plain words; no name of a file or patient.
 
-        Indices in "closest_pairs" lead to real images for whoever has the training set.
+        Indices ("train") in "closest_pairs" and "patients" lead to real images for whoever has
+        the training set.
         """
         return {
             "verdict": self.verdict,
@@ -92,10 +93,10 @@ def audit(
             holdout who is not in train.
         ValueError: tables or scores whose rows are not the sets' images.
 
-    Guarantees: where held-out patients differ from the training patients by chance alone, an
-    honest generator is given another verdict than "nothing found" with a chance of at most
-    `CERTAIN` + `EXCESS` + `ALARM` (0.8 %). Nothing is promised the other way: what is not found
-    may still be there.
+    Levels: where held-out patients differ from the training patients by chance alone, the levels
+    of all tests together leave an honest generator a chance of `CERTAIN` + `EXCESS` + `ALARM`
+    (0.8 %) to be given another verdict than "nothing found"; docs/validation.md has what was
+    counted. Nothing is promised the other way: what is not found may still be there.
     """
     _check_rows(train, holdout, synthetic, features, discriminator_scores)
     holdout, features, discriminator_scores, notes = _disjoint(

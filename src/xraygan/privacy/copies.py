@@ -48,7 +48,8 @@ class Copies:
         figures: name to figure, the headline first.
         closest_pairs: the most suspicious pairs, worst first: "synthetic" and "train" (indices),
             "similarity" (correlation of pixels, shifts and flips allowed) and "ratio".
-        most_imitated: one record of counts a patient, most imitated first, without a name.
+        most_imitated: one record a patient, most imitated first: "images" and "films" (counts)
+            and "train", the index of one of the patient's films.
         reasons: why there is copying, in sentences; empty where none was found.
         recognised: kind of planted copy to the share that a single look recognises.
         notes: plain sentences.
@@ -116,7 +117,7 @@ def find_copies(
     return Copies(
         figures=figures,
         closest_pairs=closest_pairs(examinations[0], correlation, index),
-        most_imitated=most_imitated(examinations[0], patients),
+        most_imitated=most_imitated(examinations, patients),
         reasons=tuple(r for seen in examinations for r in _reasons(seen, len(examinations))),
         recognised={k: found / n for k, (found, n) in examinations[0].planted.items()},
         notes=_notes(patients, others),
@@ -150,7 +151,7 @@ def _reasons(seen: Examination, views: int) -> list[str]:
         reasons.append(
             f"By {where}, {level.found:,} training patients are imitated more closely than "
             f"{100 * (1 - level.chance):.3g}% of real films come to another patient; chance alone "
-            f"would make it {level.chance * level.n:,.0f} or fewer."
+            f"would make it about {level.chance * level.n:,.0f}."
         )
     return reasons
 

@@ -44,6 +44,30 @@ def best_correlation(
     return np.clip(result, -1, 1)
 
 
+def aligned(query: NDArray[np.uint8], reference: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The query as it lies best upon the reference: moved, and mirrored if that is nearer.
+
+    Args:
+        query: uint8 [H, W].
+        reference: uint8 [H, W].
+
+    Returns:
+        uint8 [H, W]; what a shift brings in repeats the edge.
+    """
+    small, other = shrunk(np.stack([query, reference]))
+    margin = margin_of(small[None])
+    size = (small.shape[0] - 2 * margin, small.shape[1] - 2 * margin)
+    both = np.stack([small, small[:, ::-1]])
+    windows = np.lib.stride_tricks.sliding_window_view(both, size, (1, 2))
+    middle = other[None, margin : margin + size[0], margin : margin + size[1]]
+    found = (_standard(windows.reshape(-1, *size)) @ _standard(middle).T).reshape(windows.shape[:3])
+    mirrored, *corner = np.unravel_index(int(found.argmax()), found.shape)
+    scale = len(query) / len(small)
+    padded = np.pad(query[:, ::-1] if mirrored else query, round(margin * scale), "edge")
+    top, left = (round(int(place) * scale) for place in corner)
+    return padded[top : top + query.shape[0], left : left + query.shape[1]]
+
+
 def _standard(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Rows [N, P] with mean 0 and length 1; flat ones are zero."""
     pixels = images.reshape(len(images), -1).astype(np.float32)

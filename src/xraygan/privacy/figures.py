@@ -1,5 +1,6 @@
 """The copy check in figures, pairs and counts."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -121,16 +122,30 @@ def closest_pairs(
     )
 
 
-def most_imitated(seen: Examination, patients: Patients) -> tuple[dict[str, int], ...]:
+def most_imitated(
+    examinations: Sequence[Examination], patients: Patients
+) -> tuple[dict[str, int], ...]:
     """How many synthetic images are closer than chance to one patient, highest counts first.
 
-    Nothing but counts: how many images, and how many films the patient has in the training set.
+    An image counts once for a patient, whichever views say so. Counts of images, and of the
+    patient's films in the training set; "train" is the row of the first of these films, which
+    says who it is to whoever has the training set.
     """
     films = np.bincount(patients.number)
-    close = np.bincount(seen.synthetic.patient[seen.close], minlength=len(films))
+    pairs = [
+        np.stack([rows, seen.synthetic.patient[rows]])
+        for seen in examinations
+        for rows in [np.flatnonzero(seen.close | seen.certain)]
+    ]
+    imitated = np.unique(np.concatenate(pairs, axis=1), axis=1)[1]
+    close = np.bincount(imitated, minlength=len(films))
     ranked = np.argsort(-close, kind="stable")[:MOST_IMITATED]
     return tuple(
-        {"images": int(close[patient]), "films": int(films[patient])}
+        {
+            "images": int(close[patient]),
+            "films": int(films[patient]),
+            "train": int(np.argmax(patients.number == patient)),
+        }
         for patient in ranked
         if close[patient]
     )

@@ -98,8 +98,8 @@ def nearest_patients(
     Raises:
         ValueError: fewer than three patients.
 
-    Source: the ratio is that of recipes on copy detection (nearest over mean of the next ones),
-    as in Yoon et al. 2023 and Dar et al. 2024; counting by patient is ours.
+    Source: Carlini et al. 2023, arXiv 2301.13188 (distance to the nearest over the mean distance
+    to the next ones); counting by patient is ours.
     """
     if references.count < 3:
         raise ValueError(f"{references.count} patients: a ratio needs at least 3")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xraygan.estimates import Estimate, bootstrap, proportion
+from xraygan.estimates import Estimate, bootstrap, proportion, uncertain
 
 PERMUTATIONS = 4000
 
@@ -51,7 +51,11 @@ def area_with_interval(
     sides = np.array(
         [f"{int(m)}{p}" for m, p in zip(suspects.member, suspects.patients, strict=True)], object
     )
-    return bootstrap(lambda rows: area(suspects.member[rows], scores[rows]), sides, seed=seed)
+    found = bootstrap(lambda rows: area(suspects.member[rows], scores[rows]), sides, seed=seed)
+    member = suspects.member
+    return uncertain(
+        found, min(len(set(suspects.patients[each].tolist())) for each in (member, ~member))
+    )
 
 
 def hits_at(

@@ -131,29 +131,39 @@ def pairs(file: Path, resolution: int) -> tuple[Pair, ...]:
         return ()
     try:
         with np.load(file, allow_pickle=False) as arrays:
-            made, trained, similarity = (arrays[k] for k in ("synthetic", "train", "similarity"))
-        kinds = (made.dtype, trained.dtype, similarity.dtype.kind)
-        shape = (len(made), resolution, resolution)
-        shapes = (made.shape, trained.shape, similarity.shape)
-        if kinds != (np.uint8, np.uint8, "f") or shapes != (shape, shape, shape[:1]):
-            raise ValueError(f"arrays of {kinds} with shapes {shapes}")
+            similarity = arrays["similarity"]
+            shown = [arrays[name] for name in ("synthetic", "train", "difference")]
+        shape = (len(similarity), resolution, resolution)
+        if similarity.dtype.kind != "f" or similarity.ndim != 1:
+            raise ValueError(f"similarities of {similarity.dtype} {similarity.shape}")
+        for images in shown:
+            if images.dtype != np.uint8 or images.shape != shape:
+                raise ValueError(f"images of {images.dtype} {images.shape}")
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise XrayganError(f"{file}: cannot be read ({error}); run xraygan audit again") from None
     _, side = _room(PAIR_PIXELS, 3, PAIRS, resolution)
     return tuple(
-        _pair(made[i], trained[i], float(similarity[i]), i + 1, side)
-        for i in range(min(len(made), PAIRS))
+        _pair(*(images[i] for images in shown), float(similarity[i]), i + 1, side)
+        for i in range(min(len(similarity), PAIRS))
     )
 
 
 def _pair(
-    made: NDArray[np.uint8], trained: NDArray[np.uint8], similarity: float, rank: int, side: int
+    made: NDArray[np.uint8],
+    trained: NDArray[np.uint8],
+    difference: NDArray[np.uint8],
+    similarity: float,
+    rank: int,
+    side: int,
 ) -> Pair:
-    half = np.rint(128 + (made.astype(np.int16) - trained) / 2).clip(0, 255).astype(np.uint8)
     return Pair(
         picture(made, f"Pair {rank}: synthetic image", side),
         picture(trained, f"Pair {rank}: real training image", side),
-        picture(half, f"Pair {rank}: synthetic minus real, mid grey where they are equal", side),
+        picture(
+            difference,
+            f"Pair {rank}: synthetic, laid upon the real one, minus it; mid grey where equal",
+            side,
+        ),
         similarity,
     )
 

@@ -42,11 +42,12 @@ AUDIT = (
 )
 NEAR, APART = 0.9, 0.5
 RULES = (
-    "“No difference found”: the interval of KID reaches down to the interval of the real films' "
-    f"own figure. Otherwise coverage decides: at least {NEAR:.0%} of what real films reach is "
-    f"“near to real films”, at least {APART:.0%} “clearly different”, less is “far from real "
-    "films”. Utility compares the interval of TSTR with 0.5, and that of its difference from TRTR "
-    "with 0 (or, without one, with the interval of TRTR). The words on privacy are the audit's own."
+    "“No difference found”: the intervals of KID, the classifier's AUC, coverage and recall all "
+    "reach those of the real films' own figures; few images have wide intervals. Otherwise "
+    f"coverage decides: at least {NEAR:.0%} of what real films reach is “near to real films”, at "
+    f"least {APART:.0%} “clearly different”, less is “far from real films”. Utility compares the "
+    "interval of TSTR with 0.5, and that of its difference from TRTR with 0 (or, without one, with "
+    "the interval of TRTR). The words on privacy are the audit's own."
 )
 
 
@@ -85,12 +86,12 @@ def verdicts(data: ReportData) -> tuple[Verdict, Verdict, Verdict]:
 
 
 def fidelity(evaluation: Evaluation | None) -> Verdict:
-    """How real the images are, from KID and coverage."""
+    """How real the images are, from KID, coverage, recall and a classifier."""
     question = "Do the images look like real films?"
     kid = evaluation.figure("kid") if evaluation else None
     if evaluation is None or kid is None:
         return Verdict("Fidelity", question, "none", "Not measured yet", command=EVALUATE)
-    tone, headline = _likeness(kid, evaluation.figure("coverage"))
+    tone, headline = _likeness(evaluation)
     return Verdict(
         "Fidelity",
         question,
@@ -102,10 +103,16 @@ def fidelity(evaluation: Evaluation | None) -> Verdict:
     )
 
 
-def _likeness(kid: Estimate, coverage: Estimate | None) -> tuple[Tone, str]:
-    limit = kid.floor if kid.floor_high is None else kid.floor_high
-    if limit is not None and kid.low <= limit:
+def _likeness(evaluation: Evaluation) -> tuple[Tone, str]:
+    """In words; a difference that one of four measures found is a difference.
+
+    KID hardly sees that a part of the patients is missing: coverage and recall do. A classifier
+    sees textures that none of them does.
+    """
+    found = {key: evaluation.figure(key) for key in ("kid", "classifier_auc", "coverage", "recall")}
+    if not any(_beyond_floor(found[key], key) for key in found):
         return "calm", "No difference from real films found"
+    coverage = found["coverage"]
     if coverage is None or not coverage.value >= 0:
         return "mixed", "Different from real films"
     share = coverage.value / (coverage.floor or 1)
@@ -114,6 +121,15 @@ def _likeness(kid: Estimate, coverage: Estimate | None) -> tuple[Tone, str]:
     if share >= APART:
         return "mixed", "Clearly different from real films"
     return "bad", "Far from real films"
+
+
+def _beyond_floor(figure: Estimate | None, key: str) -> bool:
+    """Whether a figure is worse than real films among themselves, beyond both intervals."""
+    if figure is None or figure.floor is None:
+        return key == "kid"
+    if key in ("coverage", "recall"):
+        return figure.high < (figure.floor if figure.floor_low is None else figure.floor_low)
+    return figure.low > (figure.floor if figure.floor_high is None else figure.floor_high)
 
 
 def utility(evaluation: Evaluation | None) -> Verdict:

@@ -5,6 +5,7 @@ Files are functions of their images: no date, no user and no machine is written 
 
 import io
 import json
+import struct
 import tarfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,24 @@ from PIL import Image, PngImagePlugin
 from xraygan.version import __version__
 
 PNG_LEVEL = 3
+_XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+_XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+  <rdf:Description rdf:about=""
+    xmlns:dc="http://purl.org/dc/elements/1.1/"
+    xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+    xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+    xmp:CreatorTool="{software}">
+   <Iptc4xmpExt:DigitalSourceType
+    rdf:resource="http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"/>
+   <dc:description>
+    <rdf:Alt><rdf:li xml:lang="x-default">{notice}</rdf:li></rdf:Alt>
+   </dc:description>
+  </rdf:Description>
+ </rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="r"?>"""
 NOTICE = "Synthetic chest X-ray made by a GAN: shows no patient. Not for diagnosis."
 
 
@@ -106,6 +125,16 @@ def webdataset(samples: Iterable[tuple[Picture, bytes]]) -> bytes:
             _add(archive, f"{stem}.json", facts.encode())
             _add(archive, f"{stem}.png", image)
     return buffer.getvalue()
+
+
+def mp4_mark() -> bytes:
+    """A box to append to an MP4 file: XMP that says that it is synthetic, and how it was made.
+
+    Source: Adobe, XMP Specification Part 3, section 2.2.6 (MPEG-4); IPTC Photo Metadata Standard
+    2023.2, Digital Source Type.
+    """
+    packet = _XMP.format(notice=NOTICE, software=f"xraygan {__version__}").encode()
+    return struct.pack(">I4s", 24 + len(packet), b"uuid") + _XMP_BOX + packet
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -31,7 +31,7 @@ from xraygan.sampling.records import (
     write_manifest,
     write_record,
 )
-from xraygan.sampling.request import Format, Part, Request, Shard, parts
+from xraygan.sampling.request import Format, Part, Request, Shard, Written, parts
 
 MOST_IMAGES, MOST_BYTES = 4096, 64 * 2**20
 """Of a part."""
@@ -76,7 +76,7 @@ def write_images(
     *,
     format: Format = "png",
     shard: Shard | None = None,
-) -> Path:
+) -> Written:
     """Write labelled images and `out/manifest.csv`, in constant memory.
 
     | format | files |
@@ -98,7 +98,7 @@ def write_images(
         shard: which share of the request; all of it by default.
 
     Returns:
-        The manifest's path.
+        The manifest's path, and how many images were written and left out.
 
     Raises:
         XrayganError: the folder holds something else, or cannot be written.
@@ -109,7 +109,7 @@ def write_images(
     job = Job(model, request, out, format, leave_out)
     told = progress or _silent
     work = list(parts(request, shard or Shard(), _most(job)))
-    wanted, done = sum(part.num for part in work), 0
+    wanted, done, left_out = sum(part.num for part in work), 0, 0
     with refusing_disk_faults(out):
         out.mkdir(parents=True, exist_ok=True)
         with _locked(out):
@@ -117,16 +117,21 @@ def write_images(
         with ThreadPoolExecutor() as pool:
             for part in work:
                 if leave_out or not is_whole(job.record(part)):
-                    _make(job, part, pool, lambda made, before=done: told(before + made, wanted))
+                    left_out += _make(
+                        job, part, pool, lambda made, before=done: told(before + made, wanted)
+                    )
                 else:
                     told(done + part.num, wanted)
                 done += part.num
         with _locked(out):
-            return write_manifest(out)
+            manifest = write_manifest(out)
+            if not records(out):  # of an empty shard: the others' first parts are to come
+                _mark(out).touch()
+            return Written(manifest, wanted - left_out, left_out)
 
 
-def _make(job: Job, part: Part, pool: ThreadPoolExecutor, progress: Callable[[int], None]) -> None:
-    """Make a part's images, write its files, then its record."""
+def _make(job: Job, part: Part, pool: ThreadPoolExecutor, progress: Callable[[int], None]) -> int:
+    """Make a part's images, write its files, then its record; how many were left out."""
     pictures: list[Picture] = []
     seen = 0
     for indices, images, labels in batches(job.model, job.request, part.indices):
@@ -153,6 +158,7 @@ def _make(job: Job, part: Part, pool: ThreadPoolExecutor, progress: Callable[[in
     )
     rows = [(name, one.class_name, one.index) for name, one in zip(files, pictures, strict=True)]
     write_record(job.record(part), head, rows)
+    return part.num - len(pictures)
 
 
 def _silent(_done: int, _wanted: int) -> None:
@@ -218,7 +224,7 @@ def _claim(job: Job) -> None:
     found = records(job.out)
     if not found:
         # A first part that was cut short leaves this mark, class folders and files.
-        mark = job.out / f".{MANIFEST}"
+        mark = _mark(job.out)
         if not mark.exists() and any(path.name != _LOCK for path in job.out.iterdir()):
             raise XrayganError(f"{job.out}: holds other files; give a new or empty folder")
         mark.touch()
@@ -232,6 +238,11 @@ def _claim(job: Job) -> None:
         raise XrayganError(
             f"{job.out}: holds {head.format} files of {head.bits} bits; give another folder"
         )
+
+
+def _mark(out: Path) -> Path:
+    """A file that says that a folder without records yet is ours."""
+    return out / f".{MANIFEST}"
 
 
 def _locked(out: Path) -> FileLock:

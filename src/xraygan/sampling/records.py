@@ -17,11 +17,13 @@ from pydantic import Field, ValidationError
 
 from xraygan.config import Settings
 from xraygan.errors import XrayganError
-from xraygan.runs import write_whole
-from xraygan.sampling.request import Format
+from xraygan.runs import AUDIT, write_whole
+from xraygan.sampling.request import Format, Shard
 
 MANIFEST = "manifest.csv"
 COLUMNS = ("file", "class", "seed", "index", "psi", "model_sha256")
+
+AUDITS_OF_SHARDS = "audit-*-of-*.json"
 
 Row = tuple[str, str, int]
 
@@ -113,6 +115,11 @@ def made_by(out: Path) -> str | None:
     """Which model made the images in a folder, by its hash; None where there are none."""
     found = records(out)
     return read_head(found[0]).model_sha256 if found else None
+
+
+def audit_name(shard: Shard) -> str:
+    """The file of a shard's audit: `audit.json`, or `audit-3-of-16.json` for one of several."""
+    return AUDIT if shard.count == 1 else f"audit-{shard.number}-of-{shard.count}.json"
 
 
 def write_manifest(out: Path) -> Path:

@@ -1,8 +1,9 @@
-"""What can be asked of a generator, checked before anything heavy is imported."""
+"""What can be asked of a generator, checked before anything heavy is imported, and the answer."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 from xraygan.errors import XrayganError
@@ -13,6 +14,16 @@ Format = Literal["png", "npz", "webdataset", "dicom"]
 FORMATS: tuple[str, ...] = get_args(Format)
 # Images computed together (`xraygan.models.sample.CHUNK`): work is cut between chunks.
 _STEP = 32
+
+
+def check_psi(psi: float) -> None:
+    """Refuse a truncation that is no number from 0 to 2.
+
+    Raises:
+        XrayganError: it is none.
+    """
+    if not 0 <= psi <= 2:
+        raise XrayganError(f"--psi {psi}: choose 0 (the mean image) to 2; 1 is plain")
 
 
 @dataclass(frozen=True)
@@ -46,8 +57,7 @@ class Request:
             raise XrayganError(f"--first {self.first}: choose 0 or more")
         if self.class_name is not None and self.like_train:
             raise XrayganError("--class and --like-train exclude each other: leave one")
-        if not 0 <= self.psi <= 2:
-            raise XrayganError(f"--psi {self.psi}: choose 0 (the mean image) to 2; 1 is plain")
+        check_psi(self.psi)
         if self.bits not in (8, 16):
             raise XrayganError(f"--bits {self.bits}: choose 8 or 16")
 
@@ -90,6 +100,21 @@ class Shard:
         if not match:
             raise XrayganError(f"--shard {text}: expected a form like 3/16")
         return cls(int(match[1]), int(match[2]))
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of a request for files.
+
+    Attributes:
+        manifest: path of the table of all images in the folder.
+        written: images of this request, or of this shard of it, that are in the folder.
+        left_out: images of it that are not, because they came too near to a patient.
+    """
+
+    manifest: Path
+    written: int
+    left_out: int
 
 
 @dataclass(frozen=True)

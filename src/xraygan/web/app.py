@@ -32,8 +32,10 @@ def build_app(studio: Studio) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        yield
-        studio.close()
+        try:
+            yield
+        finally:
+            studio.close()
 
     app = Starlette(
         routes=_routes(),
@@ -65,11 +67,13 @@ def _routes() -> list[Route | Mount]:
         Route("/train", job_pages.start, methods=post),
         Route("/train/{job}/stop", job_pages.stop, methods=post),
         Route("/train/{job}/go-on", job_pages.go_on, methods=post),
+        Route("/train/{job}/measure", job_pages.measure, methods=post),
         Route("/studies", study_pages.list_studies),
         Route("/studies", study_pages.create_study, methods=post),
         Route("/studies/{study}", study_pages.show_study),
         Route("/studies/{study}/results.csv", study_pages.results_csv),
         Route("/studies/{study}/readers", study_pages.join, methods=post),
+        Route("/studies/{study}/close", study_pages.close, methods=post),
         Route(reading, study_pages.read),
         Route(f"{reading}/image/{{token}}", study_pages.shown),
         Route(f"{reading}/answer", study_pages.answer, methods=post),

@@ -1,12 +1,13 @@
 """What the studio may show: runs found on this side, called by keys that hold no path."""
 
+import contextlib
 import hashlib
 import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -76,7 +77,7 @@ class Run:
     @property
     def has_model(self) -> bool:
         """Whether a generator was written."""
-        return (self.path / "model" / "generator.json").is_file()
+        return _is_file(self.path / "model" / "generator.json")
 
     @property
     def report(self) -> Path | None:
@@ -104,8 +105,10 @@ class Run:
         return self.grids[kimg]
 
     def metrics(self) -> list[dict[str, Any]]:
-        """Every line of metrics.jsonl."""
-        return read_metrics(self.path)
+        """Every line of metrics.jsonl; none where it cannot be read."""
+        with contextlib.suppress(OSError):
+            return read_metrics(self.path)
+        return []
 
     @property
     def status(self) -> str:
@@ -118,12 +121,16 @@ class Run:
 class Catalogue:
     """The runs below one folder.
 
+    Attributes:
+        unreadable: folders and configurations that were passed over at the last look.
+
     Args:
         folder: the studio's own; it may not be there yet.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.unreadable = 0
         self._lock = threading.Lock()
         self._runs: dict[str, Run] = {}
         self._looked = -REMEMBERED_S
@@ -132,6 +139,7 @@ class Catalogue:
         """Runs by key, newest first."""
         with self._lock:
             if time.monotonic() - self._looked >= REMEMBERED_S:
+                self.unreadable = 0
                 found = sorted(self._find(), key=lambda run: (run.config.begun, run.name))
                 self._runs = {run.key: run for run in reversed(found[-MOST_RUNS:])}
                 self._looked = time.monotonic()
@@ -163,35 +171,60 @@ class Catalogue:
         """Every run that has a generator, newest first."""
         return [run for run in self.runs().values() if run.has_model]
 
+    @property
+    def name(self) -> str:
+        """What the folder is called."""
+        return self.folder.resolve().name
+
+    def shown_path(self, path: Path) -> PurePath:
+        """A path in the folder, from the folder's own name on."""
+        return PurePath(self.name) / path.relative_to(self.folder)
+
+    def without_folder(self, text: str) -> str:
+        """A message in which the folder's place on this machine is not told."""
+        for place in {self.folder.absolute(), self.folder.resolve()}:
+            text = text.replace(str(place), self.name)
+        return text
+
     def _find(self) -> Iterator[Run]:
-        for path in _folders(self.folder, DEPTH):
-            config = _config(path)
+        for path in self._folders(self.folder, DEPTH):
+            config = self._config(path)
             if config is not None:
                 inside = path.relative_to(self.folder).as_posix()
                 key = hashlib.sha256(inside.encode("utf-8", "surrogateescape")).hexdigest()[:12]
                 yield Run(key, path.resolve().name, path, config)
 
+    def _folders(self, folder: Path, depth: int) -> Iterator[Path]:
+        """A folder and those below it; links and hidden ones are left out."""
+        try:
+            found = sorted(folder.iterdir()) if depth else []
+            below = [path for path in found if path.is_dir() and not path.is_symlink()]
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError:
+            self.unreadable += 1
+            return
+        yield folder
+        for path in below:
+            if not path.name.startswith("."):
+                yield from self._folders(path, depth - 1)
 
-def _folders(folder: Path, depth: int) -> Iterator[Path]:
-    """A folder and those below it; links and hidden ones are left out."""
-    if not folder.is_dir():
-        return
-    yield folder
-    if depth:
-        for path in sorted(folder.iterdir()):
-            if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
-                yield from _folders(path, depth - 1)
-
-
-def _config(path: Path) -> RunConfig | None:
-    if not (path / CONFIG).is_file():
-        return None
-    try:
-        return RunConfig.model_validate(read_json(path / CONFIG))
-    except (XrayganError, ValidationError):
-        return None
+    def _config(self, path: Path) -> RunConfig | None:
+        try:
+            values = read_json(path / CONFIG)
+            return None if values is None else RunConfig.model_validate(values)
+        except (XrayganError, ValidationError):
+            self.unreadable += 1
+            return None
 
 
 def _plain(path: Path) -> Path | None:
     """A file that is in the folder itself, not a link out of it."""
-    return path if path.is_file() and not path.is_symlink() else None
+    return path if _is_file(path) and not path.is_symlink() else None
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a file that may be asked for."""
+    with contextlib.suppress(OSError):
+        return path.is_file()
+    return False

@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xraygan.report.plots import Scale
 from xraygan.web.catalogue import Run
 
 MOST_POINTS = 400
+SPARK_WIDTH, SPARK_HEIGHT, SPARK_EDGE = 200, 40, 3
+"""Of the line in the list of runs, in pixels."""
 LN_2 = 0.693147
 
 
@@ -69,6 +72,25 @@ def course_of(run: Run) -> Course:
         seconds=float(last.get("seconds", 0)),
         rate=last.get("images_per_second"),
     )
+
+
+def spark(course: Course) -> tuple[str, str]:
+    """A run's KID as a line without axes; the discriminator's loss while there are no two KIDs.
+
+    Returns:
+        What is drawn, and the line's SVG path in a box of SPARK_WIDTH by SPARK_HEIGHT; empty where
+        there are no two points.
+    """
+    name, images, values = "KID", course.measured, course.kid
+    if len(values) < 2:
+        name, images, values = "Loss", course.images, course.losses["discriminator"]
+    if len(values) < 2:
+        return name, ""
+    low = min(values)
+    high = max(values) if max(values) > low else low + 1
+    x = Scale(images[0], max(*images, images[0] + 1), SPARK_EDGE, SPARK_WIDTH - SPARK_EDGE)
+    y = Scale(low, high, SPARK_HEIGHT - SPARK_EDGE, SPARK_EDGE)
+    return name, "M" + "L".join(f"{x(a)} {y(b)}" for a, b in zip(images, values, strict=True))
 
 
 def _numbers(row: Mapping[str, Any], names: Sequence[str]) -> bool:

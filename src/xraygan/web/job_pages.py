@@ -14,7 +14,14 @@ def list_jobs(request: Request) -> Response:
     """The form for a new run, and what was started here; `?part=1` is the second alone."""
     studio = studio_of(request)
     runs = {run.path.resolve(): run for run in studio.catalogue.runs().values()}
-    jobs = [(job, runs.get(job.run.resolve()) if job.run else None) for job in studio.jobs.all()]
+    jobs = [
+        (
+            job,
+            runs.get(job.run.resolve()) if job.run else None,
+            studio.catalogue.without_folder(job.last_line),
+        )
+        for job in studio.jobs.all()
+    ]
     template = "jobs_part" if "part" in request.query_params else "jobs"
     defaults = {name: field.default for name, field in TrainingSettings.model_fields.items()}
     return page(
@@ -42,6 +49,12 @@ def stop(request: Request) -> Response:
 def go_on(request: Request) -> Response:
     """Take a run that was started and stopped here up again."""
     studio_of(request).jobs.go_on(_job(request))
+    return RedirectResponse("/train", 303)
+
+
+def measure(request: Request) -> Response:
+    """Make the data set and the report of a run that was started here and has finished."""
+    studio_of(request).jobs.measure(_job(request))
     return RedirectResponse("/train", 303)
 
 

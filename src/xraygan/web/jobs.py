@@ -3,6 +3,7 @@
 import contextlib
 import re
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,9 @@ FIELDS = {
 """Settings that the form has, with their group."""
 LAST_BYTES = 8192
 CHECKPOINT_WAIT_S = 60
+_STOPPED = {128 + signal.SIGINT, 128 + signal.SIGTERM}
+_ENDED_AT_ONCE = {1, -signal.SIGTERM}
+"""Exit codes of a process that could not answer: any on Windows, one still starting elsewhere."""
 _FOLDER = re.compile(r"run folder: (.+)$", re.MULTILINE)
 
 
@@ -62,7 +66,9 @@ class Job:
         code = self.process.poll()
         if code is None:
             return "stopping" if self.stopping else "running"
-        return {0: "finished", 130: "stopped", 143: "stopped"}.get(code, "failed")
+        if code in _STOPPED or (self.stopping and code in _ENDED_AT_ONCE):
+            return "stopped"
+        return "failed" if code else "finished"
 
     @property
     def last_line(self) -> str:
@@ -131,19 +137,28 @@ class Jobs:
             raise XrayganError("this studio shows one run; open one on a folder of runs to train")
         with self._lock:
             self._check_idle()
-            job = self._begin(secrets.token_hex(6), source, settings, "--new")
+            job = self._begin(secrets.token_hex(6), source, settings, *self._new_run)
             self._jobs[job.key] = job
         return job
 
     def go_on(self, job: Job) -> None:
-        """Take a run that was stopped up again, from its checkpoint.
+        """Take a run that was stopped up again, in its own folder, from its checkpoint.
 
         Raises:
             XrayganError: one is running already.
         """
-        with self._lock:
-            self._check_idle()
-            self._jobs[job.key] = self._begin(job.key, job.data, job.settings)
+        into = ("train", "--run-dir", str(job.run)) if job.run else self._new_run
+        self._again(job, *into)
+
+    def measure(self, job: Job) -> None:
+        """Make a finished run's data set, measure it and write its report.
+
+        Raises:
+            XrayganError: it has no run folder, or one is running already.
+        """
+        if job.run is None:
+            raise XrayganError("this run has no folder yet")
+        self._again(job, "run", "--results", str(job.run))
 
     def stop(self, job: Job) -> None:
         """Ask a job to write its checkpoint and end."""
@@ -160,15 +175,23 @@ class Jobs:
                 job.process.wait(CHECKPOINT_WAIT_S)
         self._logs.cleanup()
 
+    @property
+    def _new_run(self) -> tuple[str, ...]:
+        return "train", "--new", "--outdir", str(self._folder)
+
+    def _again(self, job: Job, *verb: str) -> None:
+        with self._lock:
+            self._check_idle()
+            self._jobs[job.key] = self._begin(job.key, job.data, job.settings, *verb)
+
     def _check_idle(self) -> None:
         if any(job.running for job in self._jobs.values()):
             raise XrayganError("a run that was started here is training; stop it first")
 
-    def _begin(self, key: str, source: str, settings: Mapping[str, Any], *options: str) -> Job:
+    def _begin(self, key: str, source: str, settings: Mapping[str, Any], *verb: str) -> Job:
         log = Path(self._logs.name) / f"{key}.log"
         data = self._data[source]
-        command = [sys.executable, "-m", "xraygan", "train", *options, "--device", self._device]
-        command += ["--outdir", str(self._folder)]
+        command = [sys.executable, "-m", "xraygan", *verb, "--device", self._device]
         command += ["--data", str(data.resolve())] if data else []
         for name, value in settings.items():
             command += [f"--{name}", str(value)]

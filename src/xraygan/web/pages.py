@@ -17,6 +17,7 @@ from xraygan.report.wording import clean, count, number, setting
 from xraygan.version import __version__
 from xraygan.web.catalogue import Missing
 from xraygan.web.painter import Asked
+from xraygan.web.studio import studio_of
 
 _ENLARGED_BELOW = 64
 
@@ -59,9 +60,10 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
 def refusal(request: Request, error: Exception) -> Response:
     """One clear line, as a page or as JSON, as was asked."""
     status = 404 if isinstance(error, Missing) else 400
+    message = clean(studio_of(request).catalogue.without_folder(str(error)))
     if "application/json" in request.headers.get("accept", ""):
-        return JSONResponse({"error": clean(str(error))}, status)
-    return page(request, "refused", status, message=clean(str(error)))
+        return JSONResponse({"error": message}, status)
+    return page(request, "refused", status, message=message)
 
 
 def png(image: np.ndarray, level: int = 1) -> Response:

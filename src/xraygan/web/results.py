@@ -41,6 +41,11 @@ class Results:
     kappa: Estimate | None
 
 
+def are_open(study: Study, readers: Sequence[Reader]) -> bool:
+    """Whether results may be seen: whoever still reads could be told by them what is synthetic."""
+    return study.closed or all(reader.finished for reader in readers)
+
+
 def results_of(study: Study, readers: Sequence[Reader]) -> Results:
     """The figures of a study so far."""
     done = [reader for reader in readers if reader.finished]

@@ -7,7 +7,8 @@ from starlette.responses import FileResponse, Response
 
 from xraygan.config import GROUPS
 from xraygan.web.catalogue import Missing
-from xraygan.web.course import course_of
+from xraygan.web.commands import commands_of
+from xraygan.web.course import SPARK_HEIGHT, SPARK_WIDTH, course_of, spark
 from xraygan.web.guard import REPORT_POLICY
 from xraygan.web.pages import page
 from xraygan.web.studio import studio_of
@@ -17,9 +18,20 @@ def list_runs(request: Request) -> Response:
     """Every run; `?part=1` is what a page that stays open asks for again."""
     studio = studio_of(request)
     runs = list(studio.catalogue.runs().values())
-    rows = [(run, course_of(run), max(run.grids, default=None)) for run in runs]
+    courses = [course_of(run) for run in runs]
+    rows = [
+        (run, course, max(run.grids, default=None), spark(course))
+        for run, course in zip(runs, courses, strict=True)
+    ]
     template = "runs_part" if "part" in request.query_params else "runs"
-    return page(request, template, rows=rows, folder=studio.catalogue.folder.resolve().name)
+    return page(
+        request,
+        template,
+        rows=rows,
+        box=f"0 0 {SPARK_WIDTH} {SPARK_HEIGHT}",
+        folder=studio.catalogue.name,
+        unreadable=studio.catalogue.unreadable,
+    )
 
 
 def show_run(request: Request) -> Response:
@@ -46,6 +58,8 @@ def show_run(request: Request) -> Response:
         course=course_of(run),
         grids=list(run.grids),
         settings=settings,
+        commands=commands_of(run, studio.catalogue.shown_path(run.path)),
+        folder=studio.catalogue.name,
         stoppable=job is not None and job.running,
         job=job,
     )

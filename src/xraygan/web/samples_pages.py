@@ -78,9 +78,17 @@ def compare(request: Request) -> Response:
         shared = _shared_classes(pair)
         for run in pair:
             studio.painter.warm_up(run.path)
+    offered = [*pair, *(run for run in models if run not in pair)][:2]
     numbers = " ".join("-".join(map(str, labels)) for _, labels in shared)
     return page(
-        request, "compare", models=models, pair=pair, shared=shared, numbers=numbers, pairs=PAIRS
+        request,
+        "compare",
+        models=models,
+        pair=pair,
+        offered=offered,
+        shared=shared,
+        numbers=numbers,
+        pairs=PAIRS,
     )
 
 

@@ -4,6 +4,7 @@ A study's folder shows real films, and its owner alone can enter it. What is wri
 names no file and no patient: a real image is known by its class, a synthetic one by its seed.
 """
 
+import contextlib
 import re
 import secrets
 import threading
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from xraygan.config import Settings
 from xraygan.errors import XrayganError
@@ -29,7 +30,20 @@ _KEY = re.compile(r"[0-9a-f]{12}")
 
 Truth = Literal["real", "synthetic"]
 Key = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
-Name = Annotated[str, Field(pattern=r"^\w[\w .'-]{0,39}$")]
+MOST_LETTERS = 40
+_NAME = re.compile(r"\w[\w .,:;'’()&+/-]*")
+
+
+def _name(text: str) -> str:
+    if not (_NAME.fullmatch(text) and len(text) <= MOST_LETTERS):
+        raise ValueError(
+            f"a name has at most {MOST_LETTERS} characters and begins with a letter or digit; "
+            "letters, digits, blanks and . , : ; ' ( ) & + / - may follow"
+        )
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
 """Of a study or a reader: begins with a letter or digit, so that no spreadsheet runs it."""
 
 
@@ -52,6 +66,7 @@ class Study(Settings):
         seed: of the synthetic images.
         cases: what is shown, in the order of `images.npy`.
         begun: day.
+        closed: whether its owner has ended the reading.
     """
 
     key: Key
@@ -61,6 +76,7 @@ class Study(Settings):
     seed: int
     cases: tuple[Case, ...] = Field(min_length=2, max_length=1000)
     begun: str
+    closed: bool = False
 
     @property
     def synthetic(self) -> np.ndarray:
@@ -122,12 +138,17 @@ class Studies:
         self._folder = folder / FOLDER
         self._lock = threading.Lock()
 
-    def all(self) -> list[Study]:
-        """Every study that can be read, newest first."""
+    def all(self) -> tuple[list[tuple[Study, list[Reader]]], int]:
+        """Every study that can be read, with its readers, newest first; and how many cannot."""
         files = self._folder.glob(f"*/{STUDY}")
         keys = {path.parent.name: path.stat().st_mtime_ns for path in files}
         known = [key for key in keys if _KEY.fullmatch(key)]
-        return [self.study(key) for key in sorted(known, key=lambda k: keys[k], reverse=True)]
+        found = []
+        for key in sorted(known, key=lambda k: keys[k], reverse=True):
+            with contextlib.suppress(XrayganError):
+                study = self.study(key)
+                found.append((study, self.readers(study)))
+        return found, len(known) - len(found)
 
     def study(self, key: str) -> Study:
         """One study.
@@ -197,7 +218,7 @@ class Studies:
         """A new reader, with an order of cases of their own.
 
         Raises:
-            XrayganError: a name that cannot be used or is taken, or too many readers.
+            XrayganError: a name that cannot be used or is taken, too many readers, or closed.
         """
         count = len(study.cases)
         order = list(range(count))
@@ -210,6 +231,7 @@ class Studies:
         }
         reader = Reader.parse(values, "your name")
         with self._lock:
+            self._check_open(study)
             known = self.readers(study)
             if len(known) >= MOST_READERS:
                 raise XrayganError(f"this study has {MOST_READERS} readers: begin another")
@@ -226,9 +248,10 @@ class Studies:
         The same answer sent twice counts once: the first stands.
 
         Raises:
-            XrayganError: it is not that image's turn.
+            XrayganError: it is not that image's turn, or the study is closed.
         """
         with self._lock:
+            self._check_open(study)
             reader = self.reader(study, reader_key)
             place = len(reader.answers)
             if token in reader.tokens[:place]:
@@ -240,6 +263,16 @@ class Studies:
             reader = reader.model_copy(update={"answers": answers})
             self._write(study, reader)
         return reader
+
+    def close(self, study: Study) -> None:
+        """End the reading: nobody begins or goes on, and the results open."""
+        with self._lock:
+            closed = study.model_copy(update={"closed": True})
+            write_json(self._path(study.key) / STUDY, closed.model_dump(mode="json"))
+
+    def _check_open(self, study: Study) -> None:
+        if self.study(study.key).closed:
+            raise XrayganError("this study is closed: nobody reads in it any more")
 
     def _write(self, study: Study, reader: Reader) -> None:
         write_json(self._reader_file(study, reader.key), reader.model_dump(mode="json"))

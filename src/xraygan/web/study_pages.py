@@ -3,9 +3,10 @@
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from xraygan.errors import XrayganError
 from xraygan.web.choice import LEAST_CASES, MOST_CASES, choose
 from xraygan.web.pages import page, png, whole_number
-from xraygan.web.results import as_csv, results_of
+from xraygan.web.results import are_open, as_csv, results_of
 from xraygan.web.studies import MOST_MILLISECONDS, Reader, Study
 from xraygan.web.studio import Studio, studio_of
 
@@ -15,11 +16,12 @@ def list_studies(request: Request) -> Response:
     studio = studio_of(request)
     models = studio.catalogue.models()
     usable = [run for run in models if studio.films.of_run(run) is not None]
-    studies = [(study, studio.studies.readers(study)) for study in studio.studies.all()]
+    studies, unreadable = studio.studies.all()
     return page(
         request,
         "studies",
         studies=studies,
+        unreadable=unreadable,
         usable=usable,
         some=bool(models),
         least=LEAST_CASES,
@@ -39,16 +41,20 @@ def create_study(request: Request) -> Response:
 
 
 def show_study(request: Request) -> Response:
-    """Readers, how far they are, and what was found."""
+    """Readers, how far they are, and what was found once nobody reads any more."""
     studio, study = _study(request)
     readers = studio.studies.readers(study)
-    return page(request, "study", study=study, readers=readers, results=results_of(study, readers))
+    results = results_of(study, readers) if are_open(study, readers) else None
+    return page(request, "study", study=study, readers=readers, results=results)
 
 
 def results_csv(request: Request) -> Response:
-    """Every answer as a table."""
+    """Every answer as a table, once nobody reads any more."""
     studio, study = _study(request)
-    text = as_csv(study, studio.studies.readers(study))
+    readers = studio.studies.readers(study)
+    if not are_open(study, readers):
+        raise XrayganError("the results open when everybody who began has finished")
+    text = as_csv(study, readers)
     headers = {"Content-Disposition": f'attachment; filename="reader-study-{study.key}.csv"'}
     return Response(text, media_type="text/csv", headers=headers)
 
@@ -60,9 +66,18 @@ def join(request: Request) -> Response:
     return RedirectResponse(f"/studies/{study.key}/read/{reader.key}", 303)
 
 
+def close(request: Request) -> Response:
+    """End a study in which somebody will not finish."""
+    studio, study = _study(request)
+    studio.studies.close(study)
+    return RedirectResponse(f"/studies/{study.key}", 303)
+
+
 def read(request: Request) -> Response:
-    """The page on which a reader reads."""
+    """The page on which a reader reads; that of the study once it is closed."""
     _, study, reader = _reader(request)
+    if study.closed:
+        return RedirectResponse(f"/studies/{study.key}", 303)
     return page(request, "read", study=study, reader=reader)
 
 

@@ -110,6 +110,7 @@ def test_every_setting_is_a_flag_of_its_own_type() -> None:
         "batch": 12,
         "seed": 4,
         "preset": "small",
+        "start": "random",
         "precision": "float32",
         "gamma": 0.7,
         "learning_rate": 3e-3,

@@ -1,11 +1,15 @@
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
+from studio_run import write_films
+from xraygan.cli.main import main
 from xraygan.cli.plan import print_plan
 from xraygan.config import RunSettings
 from xraygan.errors import XrayganError
+from xraygan.runs import RunFolder
 
 
 def test_the_plan_is_yaml_that_can_be_given_back(
@@ -36,3 +40,36 @@ def test_an_archive_or_a_table_is_data(
     (tmp_path / name).write_bytes(b"")
     print_plan(RunSettings(), tmp_path / name, Path("results"))
     assert f"# data: {tmp_path / name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", ["train", "run"])
+def test_for_machines_the_plan_is_one_object(
+    tmp_path: Path, capsys: pytest.CaptureFixture, verb: str
+) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([verb, "--data", str(tmp_path), "--kimg", "5", "--dry-run", "--json"])
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["data"] == str(tmp_path)
+    assert plan["into"] == {"train": "runs", "run": "results"}[verb]
+    assert RunSettings.parse(plan["settings"], "plan").training.kimg == 5
+
+
+def test_a_run_folder_is_named_to_train(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    folder = tmp_path / "00003-a"
+    with pytest.raises(SystemExit, match="0"):
+        main(["train", "--run-dir", str(folder), "--dry-run"])
+    assert capsys.readouterr().out.splitlines()[1] == f"# into: {folder}"
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", "--run-dir", str(folder), "--new", "--dry-run"])
+    assert "are both given: leave one" in capsys.readouterr().err
+
+
+def test_a_named_run_folder_is_trained_in(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """It is that folder whose lock is asked for, though another would be found by its settings."""
+    folder = tmp_path / "00003-a"
+    films = write_films(tmp_path / "films")
+    tiny = ["--data", str(films), "--resolution", "32", "--preset", "small", "--device", "cpu"]
+    with RunFolder(folder).locked(), pytest.raises(SystemExit, match="2"):
+        main(["train", "--run-dir", str(folder), "--outdir", str(tmp_path / "runs"), *tiny])
+    assert f"{folder}: another xraygan is training here" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()

@@ -1,4 +1,4 @@
-"""Every command line and option that the documentation names is one that the program has."""
+"""Every command line and option that the documentation names is one that the program takes."""
 
 import json
 import re
@@ -12,6 +12,9 @@ import pytest
 import typer
 
 from xraygan.cli.main import main, program
+from xraygan.config import GROUPS, RunSettings
+from xraygan.errors import XrayganError
+from xraygan.sampling.request import Request, Shard
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
@@ -31,8 +34,8 @@ def commands(page: Path) -> Iterator[list[str]]:
                     yield verb + words[len(start.split()) :]
 
 
-def parse(arguments: list[str]) -> None:
-    """Parse as the program does, without running anything."""
+def parse(arguments: list[str]) -> dict[str, Any]:
+    """Parse as the program does, without running anything: what a command would be given."""
     command: Any = typer.main.get_command(program())
     parent = None
     name = "xraygan"
@@ -43,10 +46,28 @@ def parse(arguments: list[str]) -> None:
             name, [*arguments], parent=parent, resilient_parsing=bool(lone)
         )
         if not group or lone:
-            return
+            return {"command": name, **context.params}
         rest = [*context._protected_args, *context.args]
         name, command, arguments = command.resolve_command(context, rest)
         parent = context
+
+
+def validate(given: dict[str, Any]) -> None:
+    """Check the values of a command's settings and of what it asks a generator for.
+
+    Raises:
+        XrayganError: as the command itself would.
+    """
+    settings = {
+        group: {name: given[name] for name in kind.model_fields if given[name] is not None}
+        for group, kind in GROUPS.items()
+        if kind.model_fields.keys() <= given.keys()
+    }
+    RunSettings.parse(settings, "the command line")
+    if given["command"] == "generate":
+        names = ("num", "seed", "class_name", "like_train", "first", "psi", "bits")
+        Request(**{name: given[name] for name in names})
+        Shard.parse(given["shard"])
 
 
 def options(command: Any) -> set[str]:
@@ -55,12 +76,24 @@ def options(command: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_every_command_line_parses(page: Path) -> None:
+def test_every_command_line_is_one_that_the_program_takes(page: Path) -> None:
     for arguments in commands(page):
         try:
-            parse(arguments)
+            validate(parse(arguments))
         except typer.exceptions.TyperException as error:
             pytest.fail(f"xraygan {shlex.join(arguments)}: {error.format_message()}")
+        except XrayganError as error:
+            pytest.fail(f"xraygan {shlex.join(arguments)}: {error}")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_no_run_enlarges_what_its_page_prepares(page: Path) -> None:
+    sides: dict[Path, set[int | None]] = {}
+    for given in map(parse, commands(page)):
+        if given["command"] == "prepare" and not given["dry_run"]:
+            sides.setdefault(given["out"], set()).add(given["resolution"])
+        elif given["command"] in ("run", "train") and given["data"] in sides:
+            assert sides[given["data"]] == {given["resolution"]}, given["data"]
 
 
 def leaves(command: Any, name: str) -> dict[str, Any]:
@@ -89,6 +122,38 @@ def test_there_are_command_lines() -> None:
 def test_what_does_not_parse_is_found(line: str) -> None:
     with pytest.raises(typer.exceptions.TyperException):
         parse(line.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("run x --resolution 65", "resolution"),
+        ("train --data x --kimg 3 --minutes 3", "both given"),
+        ("prepare x --out y --validation-fraction 2", "validation_fraction"),
+        ("generate --model x --out y --psi 3", "--psi 3"),
+        ("generate --model x --out y --shard 3-16", "--shard 3-16"),
+    ],
+)
+def test_values_that_the_program_refuses_are_found(line: str, said: str) -> None:
+    with pytest.raises(XrayganError, match=said):
+        validate(parse(line.split()))
+
+
+def test_what_pip_is_told_to_install_is_there() -> None:
+    """Not published: first from a checkout; by name only what goes on top of an installed one."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    sources = [*PAGES, *ROOT.glob("src/xraygan/**/*.py"), *ROOT.glob("src/xraygan/**/*.j2")]
+    found = set()
+    for source in sources:
+        text = source.read_text(encoding="utf-8")
+        for what, extras in re.findall(r"pip install ['\"](\.|xraygan)\[([a-z,-]+)\]['\"]", text):
+            found.add((source.suffix, what))
+            assert set(extras.split(",")) <= project["optional-dependencies"].keys(), source
+            if what == "xraygan" and source.name != "README.md":
+                assert source.suffix == ".py" or not {"cpu", "gpu"} & {*extras.split(",")}, source
+    assert found == {(".md", "."), (".md", "xraygan"), (".py", "xraygan"), (".j2", ".")}
+    start = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    assert "added by name to what is installed: `pip install 'xraygan[web]'`" in start
 
 
 @pytest.mark.parametrize(

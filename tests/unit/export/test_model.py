@@ -1,5 +1,6 @@
 """The generator in other forms draws what ours draws."""
 
+import json
 import runpy
 import subprocess
 import sys
@@ -21,12 +22,13 @@ from xraygan.sampling.request import Request
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "onnx_generate.py"
 
 
-def made(settings: ModelSettings) -> Model:
+def made(settings: ModelSettings, classes: tuple[str, ...] = ("A", "B")) -> Model:
     generator = build_generator(settings)
     random = np.random.default_rng(0)
     for weight in generator.weights:
         weight.assign(random.normal(0, 0.1, weight.shape))
-    facts = {"network": settings, "classes": ("A", "B"), "class_counts": (1, 1), "images_seen": 9}
+    counts = (1,) * len(classes)
+    facts = {"network": settings, "classes": classes, "class_counts": counts, "images_seen": 9}
     return Model(generator, ModelFile.parse({**facts, "weights_sha256": "ab" * 32}, "test"))
 
 
@@ -70,7 +72,24 @@ def test_what_differs_is_not_written(model: Model, tmp_path: Path, monkeypatch) 
 
 
 def test_the_example_draws_our_pictures(tiny: ModelSettings, tmp_path: Path, monkeypatch) -> None:
-    model = made(tiny)
+    draws_ours(made(tiny), tmp_path, monkeypatch)
+    assert len(EXAMPLE.read_text().splitlines()) <= 35
+
+
+def test_the_example_draws_classes_that_are_sets_of_labels(
+    tiny: ModelSettings, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    sets = {"num_classes": 3, "label_sets": ((0,), (0, 1), (2, 3))}
+    model = made(tiny.model_copy(update=sets), ("A", "A+B", "C+ü"))
+    draws_ours(model, tmp_path, monkeypatch)
+    assert "classes in turn: A, A+B, C+ü" in capsys.readouterr().out
+    said = onnxruntime.InferenceSession(str(tmp_path / "g.onnx")).get_modelmeta()
+    assert json.loads(said.custom_metadata_map["classes"]) == ["A", "A+B", "C+ü"]
+    expected = [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]]
+    assert json.loads(said.custom_metadata_map["conditions"]) == expected
+
+
+def draws_ours(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     export.write_onnx(model, tmp_path / "g.onnx")
     monkeypatch.setattr(
         sys, "argv", ["onnx_generate.py", str(tmp_path / "g.onnx"), "5", str(tmp_path / "i.npy")]
@@ -79,7 +98,6 @@ def test_the_example_draws_our_pictures(tiny: ModelSettings, tmp_path: Path, mon
     ours, _ = generate_arrays(model, Request(5))
     difference = np.load(tmp_path / "i.npy").astype(int) - ours
     assert np.abs(difference).max() <= 1
-    assert len(EXAMPLE.read_text().splitlines()) <= 34
 
 
 def test_the_example_needs_nothing_else() -> None:

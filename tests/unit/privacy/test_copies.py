@@ -120,7 +120,7 @@ def test_twenty_pairs_without_names(honest: Copies) -> None:
     assert len(honest.closest_pairs) == 20
     ratios = [pair["ratio"] for pair in honest.closest_pairs]
     assert ratios == sorted(ratios)
-    assert all(set(one) == {"images", "films"} for one in honest.most_imitated)
+    assert all(set(one) == {"images", "films", "train"} for one in honest.most_imitated)
 
 
 def test_the_same_seed_gives_the_same_figures(films: Films, honest: Copies) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from xraygan.privacy.correlation import best_correlation
+from xraygan.privacy.correlation import aligned, best_correlation
 
 
 def pictures(count: int, seed: int, side: int = 32) -> np.ndarray:
@@ -36,3 +36,14 @@ def test_a_flat_image_resembles_nothing() -> None:
 def test_sizes_must_agree() -> None:
     with pytest.raises(ValueError, match="one size"):
         best_correlation(pictures(1, 1), pictures(1, 1, 64), np.array([[0]]))
+
+
+@pytest.mark.parametrize("side", [32, 128])
+def test_aligned_undoes_a_shift_and_a_flip(side: int) -> None:
+    step = side // 32 if side < 64 else side // 64
+    film = np.kron(pictures(1, 5, side // step)[0], np.ones((step, step), np.uint8))
+    moved = np.roll(film, (2 * step, -step), (0, 1))[:, ::-1]
+    margin = 2 * step
+    middle = np.s_[margin:-margin, margin:-margin]
+    assert np.array_equal(aligned(moved, film)[middle], film[middle])
+    assert np.array_equal(aligned(film, film), film)

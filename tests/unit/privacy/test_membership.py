@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from privacy_films import FRESH, TRAIN, Films, image_set, thumbnails
 
-from xraygan.privacy.membership import ALARM, Membership, infer_membership
+from xraygan.privacy import membership
+from xraygan.privacy.membership import ALARM, CALIBRATED, LEVEL, Membership, infer_membership
 from xraygan.privacy.planted import Disguise, disguised
+from xraygan.privacy.roc import Suspects, area
+from xraygan.privacy.suspects import Sample
 
 
 def tables(*sets) -> dict:
@@ -120,3 +123,32 @@ def test_progress(films: Films) -> None:
     infer_membership(*films.sets, {}, progress=lambda *now: seen.append(now))
     assert seen[-1] == (5, 5)
     assert FRESH
+
+
+@pytest.mark.parametrize("attack", CALIBRATED)
+def test_the_level_allows_for_a_reference_that_no_permutation_repeats(attack) -> None:
+    """Honest draws: members, others and made images of one Gaussian."""
+    from scipy.stats import norm
+
+    inside, outside, draws = 200, 50, 400
+    member = np.arange(inside + outside) < inside
+    fold = np.concatenate([np.arange(inside) % 2, np.arange(outside) % 2])
+    patients = np.arange(inside + outside).astype(object)
+    sample = Sample(np.arange(inside), np.arange(outside), Suspects(member, patients, fold), fold)
+    random = np.random.default_rng(0)
+    areas = [
+        area(member, membership._scores(sample, attack, *drawn))
+        for drawn in (
+            (random.normal(size=(250, 12)), random.normal(size=(300, 12))) for _ in range(draws)
+        )
+    ]
+    permuted = np.sqrt((inside + outside + 1) / (12 * inside * outside))
+    spread = np.std(areas) / permuted
+    assert 1.0 < spread < 1.25
+    assert norm.sf(norm.isf(LEVEL) / spread) < ALARM
+
+
+def test_more_synthetic_images_than_attackers_look_at(films: Films, monkeypatch) -> None:
+    monkeypatch.setattr(membership, "MOST_SYNTHETIC", 40)
+    found = infer_membership(*films.sets, tables(*films.sets))
+    assert any("looked at 40 of" in note for note in found.notes)

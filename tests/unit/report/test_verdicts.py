@@ -36,7 +36,9 @@ def test_nothing_measured():
 @pytest.mark.parametrize(
     ("kid_low", "coverage", "headline", "tone"),
     [
-        (0.010, 0.30, "No difference from real films found", "calm"),
+        (0.010, 0.80, "No difference from real films found", "calm"),
+        (0.010, None, "No difference from real films found", "calm"),
+        (0.010, 0.30, "Far from real films", "bad"),
         (0.012, 0.30, "Far from real films", "bad"),
         (0.012, 0.40, "Clearly different from real films", "mixed"),
         (0.012, 0.71, "Clearly different from real films", "mixed"),
@@ -52,6 +54,22 @@ def test_fidelity(measured, kid_low, coverage, headline, tone):
     verdict = fidelity(measured(values))
     assert (verdict.headline, verdict.tone) == (headline, tone)
     assert verdict.value.startswith("0.1")
+
+
+@pytest.mark.parametrize(
+    ("worse", "headline"),
+    [
+        ({}, "No difference from real films found"),
+        ({"classifier_auc": figure(0.9, 0.85, 0.95, 9, floor=0.5, floor_high=0.55)}, "Near"),
+        ({"recall": figure(0.3, 0.25, 0.35, 9, floor=0.9, floor_low=0.85)}, "Near"),
+    ],
+)
+def test_what_kid_does_not_see_is_a_difference_too(measured, worse, headline):
+    values = {
+        "kid": figure(0.001, -0.01, 0.02, 9, floor=0.002, floor_high=0.011),
+        "coverage": figure(0.9, 0.85, 0.95, 9, floor=0.92, floor_low=0.88),
+    }
+    assert fidelity(measured(values | worse)).headline.startswith(headline)
 
 
 def test_evaluation_without_kid_or_utility(measured):

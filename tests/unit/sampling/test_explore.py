@@ -1,6 +1,11 @@
 """Between images: the ends are the images themselves, and the way is even."""
 
+import os
+import struct
+import subprocess
+import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import cv2
 import numpy as np
@@ -85,11 +90,51 @@ def test_files(tmp_path: Path, suffix: str) -> None:
         while film.read()[0]:
             frames += 1
         assert frames == 6
+        assert b"synthetic" in xmp_of(path.read_bytes()).lower()
     else:
         with Image.open(path) as opened:
             assert getattr(opened, "n_frames", 1) == (6 if suffix == ".gif" else 1)
             said = opened.info.get("comment") or opened.info["Description"].encode()
             assert b"Synthetic" in said
+
+
+def xmp_of(film: bytes) -> bytes:
+    """The XMP packet, found box by box as players read the file."""
+    at, packets = 0, []
+    while at < len(film):
+        size, kind = struct.unpack_from(">I4s", film, at)
+        if kind == b"uuid" and film[at + 8 : at + 24].hex() == "be7acfcb97a942e89c71999491e3afac":
+            packets.append(film[at + 24 : at + size])
+        at += size
+    [packet] = packets
+    description = ElementTree.fromstring(packet)[0][0]  # noqa: S314  (our own film)
+    assert "trainedAlgorithmicMedia" in "".join(description[0].attrib.values())
+    return "".join(description.itertext()).encode()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file size limits are POSIX")
+@pytest.mark.parametrize("limit", [1_000, 10_000])
+def test_a_film_that_did_not_get_to_the_disk_is_none(tmp_path: Path, limit: int) -> None:
+    """The file size limit of a process of its own is the full disk."""
+    code = f"""
+import pathlib, resource
+import numpy as np
+from xraygan.api import exploring
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY))
+rows = np.random.default_rng(0).integers(0, 256, (2, 30, 32, 32), np.uint8)
+exploring._write(pathlib.Path({str(tmp_path)!r}) / "film.mp4", rows)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert "XrayganError" in ended.stderr
+    assert "free some space" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("psi", [-5, 2.1, 100, float("nan"), float("inf")])
+def test_truncation_has_the_bounds_of_generate(psi: float) -> None:
+    with pytest.raises(XrayganError, match=r"--psi .*: choose 0 \(the mean image\) to 2"):
+        exploring.explore(".", "a.png", psi=psi)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from xraygan.sampling import folder
 from xraygan.sampling.folder import write_images
 from xraygan.sampling.generate import generate_arrays, label_of
 from xraygan.sampling.records import COLUMNS
-from xraygan.sampling.request import Format, Request, Shard
+from xraygan.sampling.request import Format, Request, Shard, Written
 
 CLASSES = ("NORMAL", "Lungenentzündung 肺炎")
 COUNTS = (30, 70)
@@ -107,8 +107,9 @@ def test_arrays(model: Model, tiny: ModelSettings) -> None:
 def test_a_folder_of_images(model: Model, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     out = tmp_path / "neu ü" / "synthetic"
-    manifest = write_images(model, Request(5, seed=2), out, lambda *at: told.append(at))
-    assert manifest == out / "manifest.csv"
+    written = write_images(model, Request(5, seed=2), out, lambda *at: told.append(at))
+    manifest = out / "manifest.csv"
+    assert written == Written(manifest, 5, 0)
     assert told == [(5, 5)]
     images, labels = generate_arrays(model, Request(5, seed=2))
     rows = rows_of(manifest)
@@ -153,12 +154,35 @@ def test_calls_into_one_folder_add_up(model: Model, tmp_path: Path) -> None:
         Request(3, seed=1),
         Request(2, class_name=CLASSES[1]),  # index 0 in another class is another image
     ):
-        manifest = write_images(model, request, tmp_path)
+        manifest = write_images(model, request, tmp_path).manifest
     rows = rows_of(manifest)
     files = [row["file"] for row in rows]
     assert Counter(files).most_common(1)[0][1] == 1
     assert sorted(files) == sorted(name for name in contents(tmp_path) if name.endswith(".png"))
     assert len(files) == 6 + 3 + 1
+
+
+def test_what_was_written_and_what_was_left_out(model: Model, tmp_path: Path) -> None:
+    request = Request(70)
+
+    def every_third(images: np.ndarray) -> np.ndarray:
+        return np.arange(len(images)) % 3 == 0
+
+    plain = write_images(model, request, tmp_path / "plain")
+    assert (plain.written, plain.left_out) == (70, 0)
+    filtered = write_images(model, request, tmp_path / "filtered", leave_out=every_third)
+    assert (filtered.written, filtered.left_out) == (46, 24)
+    assert len(rows_of(filtered.manifest)) == 46
+    empty = write_images(model, Request(5), tmp_path / "empty", shard=Shard(1, 2))
+    assert (empty.written, empty.left_out) == (0, 0)
+    assert rows_of(empty.manifest) == []
+
+
+def test_an_empty_shard_does_not_close_the_folder_to_the_others(model: Model, tmp_path) -> None:
+    for number in (1, 2, 3):
+        write_images(model, Request(40), tmp_path, shard=Shard(number, 3))
+    assert len(rows_of(tmp_path / "manifest.csv")) == 40
+    assert not (tmp_path / ".manifest.csv").exists()
 
 
 def test_folders_that_are_refused(model: Model, tmp_path: Path) -> None:
@@ -310,7 +334,7 @@ def test_truncation_draws_towards_the_mean(model: Model, tmp_path: Path) -> None
     assert spreads == sorted(spreads)
     assert spreads[1] < 0.8 * spreads[2]
     for psi in (0.5, 1.0):
-        manifest = write_images(model, Request(4, psi=psi), tmp_path)
+        manifest = write_images(model, Request(4, psi=psi), tmp_path).manifest
     assert sorted(row["psi"] for row in rows_of(manifest)) == ["0.5"] * 4 + ["1"] * 4
     assert len(list(tmp_path.glob("*/*.png"))) == 8
 

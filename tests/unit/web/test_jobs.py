@@ -1,14 +1,22 @@
 """Training from the page: what is asked is checked, and no path comes from the page."""
 
+import json
+import re
 import subprocess
 import sys
 import time
 
 import pytest
+from starlette.testclient import TestClient
 
+from studio_run import HOME, Visitor, make_run
 from xraygan.errors import XrayganError
-from xraygan.runs import read_metrics
+from xraygan.runs import RunFolder, read_metrics
+from xraygan.web.app import build_app
+from xraygan.web.catalogue import REMEMBERED_S
+from xraygan.web.guard import Access
 from xraygan.web.jobs import Job, Jobs
+from xraygan.web.studio import Studio
 
 
 @pytest.fixture
@@ -17,6 +25,15 @@ def jobs(tmp_path):
     opened = Jobs(tmp_path / "runs", {"ward": tmp_path / "gone"}, "cpu")
     yield opened
     opened.close()
+
+
+def ended_job(folder, run, line="raise SystemExit(143)", data="phantom", key="ab"):
+    """A job that has ended, stopped unless told otherwise, with what it said of its run."""
+    process = subprocess.Popen([sys.executable, "-c", line])
+    process.wait(60)
+    log = folder / f"{run.name if run else 'none'}.log"
+    log.write_text(f"run folder: {run}\n" if run else "")
+    return Job(key, data, {"kimg": 1.0}, log, process)
 
 
 @pytest.mark.parametrize(
@@ -51,24 +68,92 @@ def test_settings_that_are_not_on_the_form_are_not_taken(jobs):
     assert "--new" in job.process.args
     jobs.go_on(job)
     (again,) = jobs.all()
-    assert again.process.args == [part for part in job.process.args if part != "--new"]
+    assert again.process.args == job.process.args  # it had no run yet, so it begins one
     with pytest.raises(XrayganError, match="stop it first"):
         jobs.go_on(again)
     again.process.wait(60)
 
 
+@pytest.mark.parametrize(
+    ("code", "stopping", "state"),
+    [
+        (0, False, "finished"),
+        (0, True, "finished"),
+        (130, False, "stopped"),
+        (143, True, "stopped"),
+        (1, False, "failed"),
+        (1, True, "stopped"),  # as Windows ends it
+        (2, True, "failed"),  # a disk that refused the checkpoint
+        (-15, True, "stopped"),  # still importing
+        (-15, False, "failed"),
+        (-9, True, "failed"),
+    ],
+)
+def test_how_a_job_ended(tmp_path, code, stopping, state):
+    line = f"import os; os.kill(os.getpid(), {-code})" if code < 0 else f"raise SystemExit({code})"
+    job = ended_job(tmp_path, tmp_path / "runs" / "00000-a", line)
+    job.stopping = stopping
+    assert job.state == state
+
+
+def test_of_two_runs_with_one_form_each_goes_on_in_its_own_folder(jobs, tmp_path):
+    first, second = (tmp_path / "runs" / name for name in ("00000-ward-64", "00001-ward-64"))
+    for run in (first, second):
+        jobs._jobs[run.name] = ended_job(tmp_path, run, data="ward", key=run.name)
+    jobs.go_on(jobs._jobs[first.name])
+    again = jobs._jobs[first.name]
+    again.process.wait(60)
+    assert again.process.args[3:6] == ["train", "--run-dir", str(first)]
+    assert "--new" not in again.process.args
+    assert str(second) not in again.process.args
+
+
+def test_a_finished_run_is_measured_in_its_folder(jobs, tmp_path):
+    run = tmp_path / "runs" / "00000-ward-64"
+    jobs._jobs["ab"] = ended_job(tmp_path, run, "", data="ward")
+    jobs.measure(jobs._jobs["ab"])
+    again = jobs._jobs["ab"]
+    again.process.wait(60)
+    assert again.process.args[3:6] == ["run", "--results", str(run)]
+    assert again.process.args[-2:] == ["--kimg", "1.0"]
+    with pytest.raises(XrayganError, match="no folder yet"):
+        jobs.measure(again)
+
+
+def test_what_is_offered_follows_the_run_not_the_job(tmp_path):
+    folder = make_run(tmp_path / "runs", "00000-a", None)
+    studio = Studio(tmp_path / "runs", Access("127.0.0.1"), device="cpu")
+    visitor = Visitor(TestClient(build_app(studio), base_url=HOME))
+    studio.jobs._jobs["ab"] = ended_job(tmp_path, folder)
+    (key,) = studio.catalogue.runs()
+
+    def offered() -> set[str]:
+        studio.catalogue._looked = -REMEMBERED_S
+        pages = visitor.get("/train").text, visitor.get(f"/runs/{key}").text
+        found = [set(re.findall(r'action="/train/ab/([\w-]+)"', page)) for page in pages]
+        assert found[0] <= found[1]
+        return found[1]
+
+    assert offered() == set()  # finished on the command line, with its report
+    (folder / "report.html").unlink()
+    assert offered() == {"measure"}
+    assert visitor.post("/train/0/measure").status_code == 404
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"published": None}))
+    assert offered() == {"go-on"}
+    with RunFolder(folder).locked():
+        assert offered() == set()
+    studio.close()
+
+
 def test_a_job_is_stopped_by_its_key_alone(visitor, studio):
-    for action in ("stop", "go-on"):
+    for action in ("stop", "go-on", "measure"):
         assert visitor.post(f"/train/0/{action}").status_code == 404
     assert visitor.post("/train", {"data": "/etc"}).status_code == 400
 
 
 def test_a_stopped_run_goes_on_from_the_page(visitor, studio, monkeypatch, tmp_path):
-    ended = subprocess.Popen([sys.executable, "-c", "raise SystemExit(143)"])
-    ended.wait(60)
-    log = tmp_path / "log"
-    log.write_text("")
-    monkeypatch.setitem(studio.jobs._jobs, "ab", Job("ab", "phantom", {"kimg": 1.0}, log, ended))
+    monkeypatch.setitem(studio.jobs._jobs, "ab", ended_job(tmp_path, None))
     begun = []
 
     def begin(*arguments):
@@ -78,7 +163,7 @@ def test_a_stopped_run_goes_on_from_the_page(visitor, studio, monkeypatch, tmp_p
     monkeypatch.setattr(studio.jobs, "_begin", begin)
     assert 'action="/train/ab/go-on"' in visitor.get("/train").text
     assert visitor.post("/train/ab/go-on").status_code == 303
-    assert begun == [("ab", "phantom", {"kimg": 1.0})]
+    assert begun == [("ab", "phantom", {"kimg": 1.0}, *studio.jobs._new_run)]
 
 
 def test_a_run_alone_is_not_trained_in(tmp_path):
@@ -90,9 +175,10 @@ def test_a_run_alone_is_not_trained_in(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_is_started_watched_and_stopped(tmp_path):
+def test_a_run_is_started_watched_stopped_and_taken_up_again_beside_its_twin(tmp_path):
     jobs = Jobs(tmp_path / "runs", {}, "cpu")
-    job = jobs.start({"data": "phantom", "resolution": "32", "preset": "small", "kimg": "20"})
+    form = {"data": "phantom", "resolution": "32", "preset": "small", "kimg": "20"}
+    job = jobs.start(form)
     end = time.monotonic() + 300
     while not (job.run and read_metrics(job.run)):
         assert time.monotonic() < end, job.last_line
@@ -104,8 +190,16 @@ def test_a_run_is_started_watched_and_stopped(tmp_path):
     job.process.wait(60)
     assert job.state == "stopped"
     assert any((run / "checkpoints").iterdir())
+    twin = jobs.start(form)
+    while not twin.run:
+        assert time.monotonic() < end, twin.last_line
+        assert twin.running, twin.last_line
+        time.sleep(0.5)
+    jobs.stop(twin)
+    twin.process.wait(60)
+    assert twin.run != run
     jobs.go_on(job)
-    (again,) = jobs.all()
+    again = jobs.of_run(run)
     while "going on after" not in again.log.read_text():
         assert time.monotonic() < end, again.last_line
         assert again.running, again.last_line

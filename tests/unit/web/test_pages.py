@@ -1,19 +1,32 @@
 """What the pages answer: runs, images as `generate` writes them, and refusals without a path."""
 
+import contextlib
 import io
+import json
+import os
+import re
+import shutil
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from xraygan import api
+from xraygan.errors import XrayganError
 from xraygan.models.files import load_model
 from xraygan.models.sample import sample
 from xraygan.models.walk import End, walk
 from xraygan.runs import RunFolder, is_locked
-from xraygan.web.catalogue import Catalogue, Missing
+from xraygan.web.catalogue import REMEMBERED_S, Catalogue, Missing
+from xraygan.web.course import course_of, spark
 from xraygan.web.painter import Remembered
 
 
@@ -108,6 +121,99 @@ def test_two_models_are_compared_by_name_of_class(visitor, keys):
     text = visitor.get(f"/compare?a={keys['00000-ward']}&b={keys['00001-<i>b']}").text
     assert 'data-numbers="0-0 1-1"' in text
     assert visitor.get("/compare?a=0&b=1").status_code == 404
+
+
+def test_two_different_models_are_offered_whichever_was_chosen(visitor, keys):
+    for key in keys.values():
+        page = visitor.get(f"/compare?a={key}").text
+        first, second = re.findall(r'<option value="(\w+)" selected>', page)
+        assert (first, {first, second}) == (key, set(keys.values()))
+
+
+def test_the_list_draws_each_course(visitor, folder):
+    page = visitor.get("/?part=1").text
+    assert page.count('<svg class="spark"') == 2
+    drawn = re.search(r'aria-label="KID against images seen"><path[^>]* d="M([^"]+)"', page)[1]
+    heights = [float(point.split()[1]) for point in drawn.split("L")]
+    assert heights == sorted(heights)  # the KID falls, and y grows downwards
+    assert (heights[0], heights[-1]) == (3, 37)
+
+
+def test_the_loss_is_drawn_until_there_are_two_kids(folder):
+    (run,) = [run for run in Catalogue(folder).runs().values() if run.name == "00000-ward"]
+    course = course_of(run)
+    assert spark(replace(course, kid=[0.5], measured=[500]))[0] == "Loss"
+    single = replace(course, kid=[], images=[1], losses={"discriminator": [0.7]})
+    assert spark(single)[1] == ""
+
+
+def test_what_cannot_be_read_is_counted_and_hides_nothing(visitor, studio, folder):
+    damaged = folder / "00009-damaged"
+    damaged.mkdir()
+    (damaged / "config.json").write_text("{")
+    try:
+        studio.catalogue._looked = -REMEMBERED_S
+        text = visitor.get("/").text
+        assert "1 folder could not be read" in text
+        assert "00000-ward" in text
+    finally:
+        shutil.rmtree(damaged)
+        studio.catalogue._looked = -REMEMBERED_S
+
+
+def test_a_folder_that_may_not_be_entered_is_passed_over():
+    with unprivileged(), tempfile.TemporaryDirectory() as name:
+        runs = Path(name) / "runs"
+        shut, other = runs / "shut", runs / "other"
+        for path in (shut, other / "model"):
+            path.mkdir(parents=True)
+        config = {"settings": {}, "data": {"classes": ["a"], "counts": {}, "fingerprint": "0"}}
+        (other / "config.json").write_text(json.dumps(config))
+        (other / "metrics.jsonl").touch(0)
+        for path in (shut, other / "model"):
+            path.chmod(0)
+        catalogue = Catalogue(runs)
+        try:
+            (run,) = catalogue.runs().values()
+            assert (run.name, run.has_model, run.metrics()) == ("other", False, [])
+            assert catalogue.unreadable == 2
+        finally:
+            for path in (shut, other / "model"):
+                path.chmod(0o700)
+
+
+@contextlib.contextmanager
+def unprivileged():
+    """No rights but a plain user's, who owns what is made meanwhile: root may enter anything."""
+    if os.geteuid():
+        yield
+        return
+    umask = os.umask(0)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.umask(umask)
+
+
+def test_somebody_who_looks_does_not_turn_a_trainer_away(tmp_path):
+    run = RunFolder(tmp_path)
+    held, leave = threading.Event(), threading.Event()
+
+    def look() -> None:
+        with FileLock(tmp_path / ".lock"):
+            held.set()
+            leave.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(look)
+        held.wait(60)
+        threading.Timer(0.1, leave.set).start()
+        with run.locked():
+            looking.result(60)
+    with run.locked(), pytest.raises(XrayganError, match="another xraygan"), run.locked():
+        pass
 
 
 @pytest.mark.parametrize(

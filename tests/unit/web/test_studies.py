@@ -4,7 +4,10 @@ import csv
 import io
 import json
 import re
+import shutil
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 from PIL import Image
 
@@ -76,6 +79,31 @@ def test_names_that_cannot_be(begun, name):
         studies.join(study, name)
     with pytest.raises(XrayganError, match="name"):
         new_study(name, "run", "0", 0, [Case(truth="real", class_name="a")] * 2)
+
+
+@pytest.mark.parametrize("name", ["Thorax group, June", "Müller (2)", "O’Brien & Söhne", "肺 1/2"])
+def test_names_that_can_be(begun, name):
+    studies, study = begun
+    assert studies.join(study, f" {name} ").name == name
+    assert new_study(name, "run", "0", 0, [Case(truth="real", class_name="a")] * 2).name == name
+
+
+def test_the_forms_own_example_is_taken(visitor, keys):
+    name = re.search(r'placeholder="([^"]+)"', visitor.get("/studies").text)[1]
+    fields = {"run": keys["00000-ward"], "name": name, "cases": "10"}
+    assert visitor.post("/studies", fields).status_code == 303
+
+
+@hypothesis.given(text=st.text(max_size=50))
+def test_any_name_is_taken_or_refused_in_words(text):
+    try:
+        name = new_study(text, "run", "0", 0, [Case(truth="real", class_name="a")] * 2).name
+    except XrayganError as error:
+        assert "begins with a letter or digit" in str(error)
+    else:
+        assert name == text.strip()
+        assert 1 <= len(name) <= 40
+        assert name[0] == "_" or name[0].isalnum()
 
 
 def test_each_reader_has_an_order_and_addresses_of_their_own(begun):
@@ -224,6 +252,78 @@ def test_a_reading_by_its_pages(visitor, keys, studio):
     table = visitor.get(f"{study}/results.csv")
     assert table.headers["content-type"].startswith("text/csv")
     assert len(table.text.splitlines()) == 11
+
+
+def test_results_are_shut_while_somebody_reads(visitor, keys, studio):
+    made = visitor.post("/studies", {"run": keys["00000-ward"], "name": "Blind", "cases": "10"})
+    address = made.headers["location"]
+    study = studio.studies.study(address.split("/")[-1])
+    ann, bob = studio.studies.join(study, "Ann"), studio.studies.join(study, "Bob")
+    read_all(studio.studies, study, ann, lambda case: case.truth)
+    studio.studies.answer(study, bob.key, bob.token, "real", 1)
+
+    def told() -> tuple[str, str]:
+        return visitor.get(address).text, visitor.get(f"{address}/results.csv").text
+
+    for text in told():
+        assert "100 %" not in text
+        assert "truth" not in text
+        assert "synthetic,yes" not in text
+    assert visitor.get(f"{address}/results.csv").status_code == 400
+    assert "1 of 2 have so far" in told()[0]
+    assert 'results.csv"' not in told()[0]
+    read_all(studio.studies, study, studio.studies.reader(study, bob.key), lambda case: "real")
+    page, table = told()
+    assert "100 %" in page
+    assert not re.search(r"<details[^>]* open", page)
+    assert len(table.splitlines()) == 21
+    visitor.post(f"{address}/readers", {"name": "Eve"})
+    assert visitor.get(f"{address}/results.csv").status_code == 400
+
+
+def test_a_closed_study_shows_its_results_and_is_not_read(visitor, keys, studio):
+    made = visitor.post("/studies", {"run": keys["00000-ward"], "name": "Closed", "cases": "10"})
+    address = made.headers["location"]
+    study = studio.studies.study(address.split("/")[-1])
+    reader = studio.studies.join(study, "Ann")
+    studio.studies.answer(study, reader.key, reader.token, "real", 1)
+    place = f"{address}/read/{reader.key}"
+    assert f'href="{place}"' in visitor.get(address).text
+    assert visitor.post(f"{address}/close").status_code == 303
+    page = visitor.get(address).text
+    assert "Download CSV" in page
+    assert f'href="{place}"' not in page
+    assert f'action="{address}/readers"' not in page
+    assert len(visitor.get(f"{address}/results.csv").text.splitlines()) == 2
+    assert visitor.get(place).headers["location"] == address
+    assert "closed" in visitor.post(f"{address}/readers", {"name": "Bob"}).text
+    fields = {"image": reader.tokens[1], "said": "real", "milliseconds": "1"}
+    assert visitor.post(f"{place}/answer", fields).status_code == 400
+    assert len(studio.studies.readers(study)) == 1
+    assert len(studio.studies.reader(study, reader.key).answers) == 1
+
+
+@pytest.mark.parametrize("damaged", ["study.json", "readers/0123456789ab.json"])
+def test_a_damaged_study_hides_no_other_and_no_folder_is_told(visitor, keys, folder, damaged):
+    fields = {"run": keys["00000-ward"], "cases": "10"}
+    whole, broken = (
+        visitor.post("/studies", fields | {"name": name}).headers["location"]
+        for name in ("Whole", "Broken")
+    )
+    lost = folder / "reader-studies" / broken.split("/")[-1]
+    (lost / damaged).write_text("{")
+    try:
+        text = visitor.get("/studies").text
+        assert f'href="{whole}"' in text
+        assert f'href="{broken}"' not in text
+        assert "1 study could not be read" in text
+        answer = visitor.get(broken)
+        assert answer.status_code == 400
+        assert f"runs/reader-studies/{lost.name}" in answer.text
+        assert str(folder.parent) not in answer.text
+        assert str(folder.parent) not in visitor.json(broken).text
+    finally:
+        shutil.rmtree(lost)
 
 
 def test_files_of_a_study_name_no_patient_and_no_file(visitor, keys, studio, folder):

@@ -6,6 +6,10 @@ const IDLE_TICKS = 5; // where nothing trains, somebody may begin to
 
 async function renew(part) {
   const answer = await fetch(part.dataset.live, { headers: { Accept: "text/html" } });
+  if (answer.redirected) {
+    location.reload(); // the session has ended: the whole page asks for the token
+    return;
+  }
   if (!answer.ok) return;
   const text = await answer.text();
   // What somebody is using is left alone until they have moved on.

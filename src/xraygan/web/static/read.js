@@ -33,6 +33,10 @@ function show() {
     since = performance.now();
     said.textContent = `Image ${answered + 1} of ${total}`;
   };
+  film.onerror = () => {
+    said.classList.remove("unseen");
+    said.textContent = "The image did not come: is the studio still running? Load the page again.";
+  };
   film.src = `${reader.dataset.address}/image/${next}`;
 }
 
