@@ -68,7 +68,6 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     dataset = prepare(
         arguments.data, DataSettings.parse({"resolution": arguments.resolution}, "options")
     )
-    variants.films = dataset.image_set("train")
     images, labels = (part[: arguments.limit] for part in shuffled(dataset))
     network = model_settings(
         training,

@@ -143,7 +143,7 @@ def _mp4(path: Path, rows: np.ndarray) -> bytes:
         for picture in pictures:
             film.write(picture)
         film.release()
-        if _pictures_in(written) < 0:
+        if _pictures_in(written) != len(pictures):
             raise XrayganError(
                 f"{path}: the film did not get to the disk whole; free some space or choose "
                 "another folder"

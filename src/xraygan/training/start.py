@@ -1,17 +1,20 @@
 """Where both networks begin: weights that were learnt on simulated films, never on a patient.
 
-The files lie in `starts/`, one for each resolution that has one; `benchmarks/make_start.py`
-makes them. They know one class, whose row stands for every class of the user's data.
+The files lie in `starts/`; `benchmarks/make_start.py` makes them. They know one class, whose row
+stands for every class of the user's data. At 256² the networks are those of 128² with one finer
+stage in the generator and finer patches under the discriminator, and begin with its weights.
 """
 
 # Keras types neither symbolic tensors nor static shapes:
 # pyright: reportArgumentType=false
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save
@@ -19,16 +22,21 @@ from safetensors.numpy import save
 from xraygan.config import ModelSettings
 from xraygan.training.state import TrainState
 
-_SHAPE = ("resolution", "generator_widths", "discriminator_widths")
+LEARNT_AT = {64: 64, 128: 128, 256: 128}
+"""Resolution to that of the weights it begins with."""
+_WIDTHS = ("generator_widths", "discriminator_widths")
+_KNOWN = "generator.dense.00.kernel"
+_CLASSES = "discriminator.class_embedding.00.kernel"
+_STEM = "discriminator.conv2d.00.kernel"
 
 
 def start_file(resolution: int) -> Path:
-    """The package's own file for this side; it need not be there."""
+    """The package's own file of weights learnt at this side; it need not be there."""
     return Path(__file__).parent / "starts" / f"phantom-{resolution}.safetensors"
 
 
 def set_start(state: TrainState, network: ModelSettings) -> dict[str, Any] | None:
-    """Give the networks the weights that fit their shape.
+    """Give the networks the weights that fit their shape; what is finer stays as it is.
 
     Args:
         state: fresh; its generator, its average and its discriminator are changed in place.
@@ -38,16 +46,17 @@ def set_start(state: TrainState, network: ModelSettings) -> dict[str, Any] | Non
         What is known of the weights: "images" seen and "simulated_films" drawn. None where
         there are none for this resolution and preset, and the networks begin at random.
     """
-    path = start_file(network.resolution)
+    path = start_file(LEARNT_AT.get(network.resolution, network.resolution))
     if not path.exists():
         return None
     with safe_open(path, framework="numpy") as file:
         facts = json.loads(file.metadata()["start"])
-        if facts.pop("shape") != _shape(network):
+        if facts.pop("widths") != _widths(network):
             return None
         arrays = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
-    for name, variable in _variables(state).items():
-        variable.assign(_for_classes(arrays[name], variable.shape))
+    variables = _variables(state)
+    for name, array in arrays.items():
+        variables[name].assign(_fitted(name, array, variables[name].shape, network))
     state.average.set_weights(state.generator.get_weights())
     return facts
 
@@ -72,26 +81,58 @@ def write_start(
         for name, variable in _variables(state).items()
     }
     path.parent.mkdir(exist_ok=True)
-    path.write_bytes(save(arrays, {"start": json.dumps({"shape": _shape(network), **facts})}))
+    path.write_bytes(save(arrays, {"start": json.dumps({"widths": _widths(network), **facts})}))
 
 
-def _shape(network: ModelSettings) -> dict[str, Any]:
-    return {name: network.model_dump(mode="json")[name] for name in _SHAPE}
+def _widths(network: ModelSettings) -> dict[str, Any]:
+    return {name: network.model_dump(mode="json")[name] for name in _WIDTHS}
 
 
-def _variables(state: TrainState) -> dict[str, Any]:
-    groups = {
-        "generator": state.generator.trainable_variables,
-        "discriminator": state.discriminator.trainable_variables,
-    }
+def _variables(state: TrainState) -> dict[str, keras.Variable]:
+    """What is learnt, by network, layer in the order in which layers were built, and kind."""
     return {
-        f"{group}.{number:03d}": variable
-        for group, variables in groups.items()
-        for number, variable in enumerate(variables)
+        f"{network.name}.{kind}.{number:02d}.{variable.name}": variable
+        for network in (state.generator, state.discriminator)
+        for kind, layers in _built_layers(network).items()
+        for number, layer in enumerate(layers)
+        for variable in layer.trainable_variables
     }
 
 
-def _for_classes(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The one class's row, the first, once for each class that `shape` has room for."""
-    more = shape[0] - len(array)
-    return np.concatenate([np.repeat(array[:1], more, axis=0), array]) if more else array
+def _built_layers(network: keras.Model) -> dict[str, list[keras.Layer]]:
+    """Layers by the name that Keras numbers on, each kind in the order of the numbers.
+
+    A network's own order goes by the longest way to the output, and a finer stage changes it.
+    """
+    numbered: dict[str, list[tuple[int, keras.Layer]]] = {}
+    for layer in network.layers:
+        kind, number = re.fullmatch(r"(.*?)(?:_(\d+))?", layer.name).groups()  # pyright: ignore[reportOptionalMemberAccess]
+        numbered.setdefault(kind, []).append((int(number or 0), layer))
+    return {
+        kind: [layer for _, layer in sorted(layers, key=lambda each: each[0])]
+        for kind, layers in numbered.items()
+    }
+
+
+def _fitted(
+    name: str, array: np.ndarray, shape: tuple[int, ...], network: ModelSettings
+) -> np.ndarray:
+    """One array for other classes, or for the next resolution."""
+    if name == _CLASSES:
+        return np.repeat(array, network.num_labels, axis=0)
+    if name == _KNOWN:  # rows: labels, then strengths of bands of detail, the finest first
+        finer = shape[0] - network.num_labels - (len(array) - 1)
+        unseen = np.zeros((finer, array.shape[1]), np.float32)
+        return np.concatenate([np.repeat(array[:1], network.num_labels, axis=0), unseen, array[1:]])
+    if name == _STEM and array.shape != tuple(shape):
+        return _on_finer_patches(array)
+    return array
+
+
+def _on_finer_patches(kernel: np.ndarray) -> np.ndarray:
+    """[k, k, f * f, w] to [k, k, 4 f * f, w]: the same of films averaged to half their side."""
+    k, _, channels, width = kernel.shape
+    side = round(channels**0.5)
+    patches = kernel.reshape(k, k, side, side, width)
+    finer = patches.repeat(2, axis=2).repeat(2, axis=3) / 4
+    return finer.reshape(k, k, 4 * channels, width)

@@ -68,8 +68,9 @@ def test_a_named_run_folder_is_trained_in(tmp_path: Path, capsys: pytest.Capture
     """It is that folder whose lock is asked for, though another would be found by its settings."""
     folder = tmp_path / "00003-a"
     films = write_films(tmp_path / "films")
-    tiny = ["--data", str(films), "--resolution", "32", "--preset", "small", "--device", "cpu"]
+    tiny = ["--resolution", "32", "--preset", "small", "--kimg", "0.01", "--device", "cpu"]
+    beside = ["--data", str(films), "--outdir", str(tmp_path / "runs")]
     with RunFolder(folder).locked(), pytest.raises(SystemExit, match="2"):
-        main(["train", "--run-dir", str(folder), "--outdir", str(tmp_path / "runs"), *tiny])
+        main(["train", "--run-dir", str(folder), *beside, *tiny])
     assert f"{folder}: another xraygan is training here" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()

@@ -29,7 +29,7 @@ def state_of(network: ModelSettings, seed: int = 3) -> TrainState:
 
 
 @pytest.mark.parametrize("classes", CLASSES)
-@pytest.mark.parametrize("resolution", [64, 128])
+@pytest.mark.parametrize("resolution", [64, 128, 256])
 def test_the_packages_own_files_fit_whatever_the_classes(resolution: int, classes: str) -> None:
     network = network_of(CLASSES[classes], resolution)
     state = state_of(network)
@@ -63,11 +63,10 @@ def test_every_class_begins_as_the_one_that_was_learnt(own: Path) -> None:
     for condition in np.eye(3, dtype=np.float32):
         found = state.discriminator([image, condition[None]])
         assert np.allclose(found, score, atol=1e-5)
-    shifts = [
-        v for v in state.generator.trainable_variables if v.shape[0] == 3 + 4 and len(v.shape) == 2
-    ]
-    assert len(shifts) == 1
-    assert np.array_equal(shifts[0][0], shifts[0][2])
+    kernel = np.asarray(start._variables(state)[start._KNOWN])
+    assert kernel.shape[0] == 3 + three.num_bands
+    assert np.array_equal(kernel[0], kernel[2])
+    assert np.array_equal(kernel[2:], start._variables(learnt)[start._KNOWN])
 
 
 def test_what_is_written_is_the_average(own: Path) -> None:
@@ -94,3 +93,18 @@ def test_networks_of_another_shape_begin_at_random(own: Path) -> None:
 def test_the_log_says_where_the_networks_begin() -> None:
     assert start_sentence(FACTS).endswith("12,000 images of 800 simulated films left them")
     assert "at random" in start_sentence(None)
+
+
+def test_at_256_the_discriminator_judges_as_at_128_and_a_finer_stage_is_left_to_learn() -> None:
+    small, large = network_of(CLASSES["one class"], 128), network_of(CLASSES["one class"], 256)
+    learnt, state = state_of(small), state_of(large)
+    set_start(learnt, small)
+    set_start(state, large)
+    image = np.random.default_rng(0).normal(size=(2, 128, 128, 1)).astype(np.float32)
+    enlarged = image.repeat(2, axis=1).repeat(2, axis=2)
+    condition = np.ones((2, 1), np.float32)
+    expected = learnt.discriminator([image, condition])
+    assert np.allclose(state.discriminator([enlarged, condition]), expected, rtol=1e-3, atol=1e-3)
+    known = np.asarray(start._variables(state)[start._KNOWN])
+    assert not known[1].any(), "the strength of the band that is new"
+    assert known[0].any() and known[2].any()
