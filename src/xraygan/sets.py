@@ -53,10 +53,12 @@ class ImageSet:
         """
         if self.classes != other.classes:
             raise ValueError(f"sets of different classes: {self.classes} and {other.classes}")
-        parts = (self.images, other.images), (self.labels, other.labels)
-        images, labels = (np.concatenate(pair) for pair in parts)
-        patients = np.concatenate([self.patients, other.patients])
-        return ImageSet(images, labels, patients, self.classes)
+        return ImageSet(
+            np.concatenate([self.images, other.images]),
+            np.concatenate([self.labels, other.labels]),
+            np.concatenate([self.patients, other.patients]),
+            self.classes,
+        )
 
     def of_class(self, label: int) -> "ImageSet":
         """The images of one class."""

@@ -266,13 +266,11 @@ def _evidence(
         return None, None, []
     dataset, folder = trained.dataset, trained.path
     train, held_out = dataset.image_set("train"), dataset.image_set("val", "test")
-    synthetic, audited = (
-        ImageSet(images, labels, _names(len(images)), dataset.classes)
-        for images, labels in (
-            measured,
-            [np.concatenate(pair) for pair in zip(written, measured, strict=True)],
-        )
+    synthetic, shipped = (
+        ImageSet(images, labels, _names(f"{kind} synthetic", len(images)), dataset.classes)
+        for kind, (images, labels) in (("measured", measured), ("written", written))
     )
+    audited = shipped.joined(synthetic)
     evaluation = found = None
     notes = []
     try:
@@ -303,8 +301,8 @@ def _evidence(
     return evaluation, found, notes
 
 
-def _names(count: int) -> np.ndarray:
-    return np.array([f"synthetic {n}" for n in range(count)], object)
+def _names(kind: str, count: int) -> np.ndarray:
+    return np.array([f"{kind} {n}" for n in range(count)], object)
 
 
 def _set_aside(synthetic: Path, model_sha256: str, reporter: Reporter) -> None:

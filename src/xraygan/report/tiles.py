@@ -132,7 +132,7 @@ def pairs(file: Path, resolution: int) -> tuple[Pair, ...]:
     try:
         with np.load(file, allow_pickle=False) as arrays:
             similarity = arrays["similarity"]
-            shown = [arrays[name] for name in ("synthetic", "train", "difference")]
+            shown = arrays["synthetic"], arrays["train"], arrays["difference"]
         shape = (len(similarity), resolution, resolution)
         if similarity.dtype.kind != "f" or similarity.ndim != 1:
             raise ValueError(f"similarities of {similarity.dtype} {similarity.shape}")
@@ -143,7 +143,7 @@ def pairs(file: Path, resolution: int) -> tuple[Pair, ...]:
         raise XrayganError(f"{file}: cannot be read ({error}); run xraygan audit again") from None
     _, side = _room(PAIR_PIXELS, 3, PAIRS, resolution)
     return tuple(
-        _pair(*(images[i] for images in shown), float(similarity[i]), i + 1, side)
+        _pair(shown[0][i], shown[1][i], shown[2][i], float(similarity[i]), i + 1, side)
         for i in range(min(len(similarity), PAIRS))
     )
 
