@@ -199,7 +199,7 @@ def test_a_run_is_started_watched_stopped_and_taken_up_again_beside_its_twin(tmp
     twin.process.wait(60)
     assert twin.run != run
     jobs.go_on(job)
-    again = jobs.of_run(run)
+    (again,) = [other for other in jobs.all() if other.key == job.key]
     while "going on after" not in again.log.read_text():
         assert time.monotonic() < end, again.last_line
         assert again.running, again.last_line
