@@ -1,9 +1,8 @@
 """The evidence on a synthetic data set, from sets of images to JSON; composition only."""
 
-import csv
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from io import BytesIO, StringIO
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,7 +36,7 @@ from xraygan.version import __version__
 AUDIT_SPACES = ("filter-bank-1",)
 """What the audit looks at besides pixels unless told: what it was tried in (docs/validation.md)."""
 UTILITY_PLOT = "utility.png"
-MOST_IMITATED = "most-imitated.csv"
+MOST_IMITATED = "most-imitated.png"
 GALLERY_COLUMNS = 10
 # Part of the key of stored evaluations: raise it when equal images give other figures.
 _FORMAT = 3
@@ -168,14 +167,17 @@ def write_evaluation(folder: Path, evaluation: Mapping[str, Any]) -> None:
 def write_audit(folder: Path, found: Audit, train: ImageSet, synthetic: ImageSet) -> None:
     """Write audit.json, and into `internal/`, which shows real patients, who is meant.
 
-    That is the closest pairs with their differences, and the most imitated patients by the keys
-    that the training set has for them.
+    That is the closest pairs with their differences, and a film of each of the most imitated
+    patients, most imitated first; no name of either.
     """
     with refusing_disk_faults(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / AUDIT, found.as_dict())
     internal = private_folder(folder / INTERNAL)
-    write_whole(internal / MOST_IMITATED, _imitated(found, train))
+    imitated = [one["train"] for one in found.copies.most_imitated]
+    (internal / MOST_IMITATED).unlink(missing_ok=True)  # an earlier audit's
+    if imitated:
+        save_grid(internal / MOST_IMITATED, [train.images[np.array(imitated)]])
     pairs = found.copies.closest_pairs
     if not pairs:
         return
@@ -193,18 +195,6 @@ def write_audit(folder: Path, found: Audit, train: ImageSet, synthetic: ImageSet
         part = slice(start, start + GALLERY_COLUMNS)
         rows += [made[part], films[part], difference[part]]
     save_grid(internal / "closest-pairs.png", rows)
-
-
-def _imitated(found: Audit, train: ImageSet) -> bytes:
-    """A table of the most imitated patients, most imitated first."""
-    text = StringIO()
-    table = csv.writer(text)
-    table.writerow(["patient", "synthetic images nearer than chance", "films trained on"])
-    table.writerows(
-        [train.patients[one["train"]], one["images"], one["films"]]
-        for one in found.copies.most_imitated
-    )
-    return text.getvalue().encode()
 
 
 def _difference(made: np.ndarray, film: np.ndarray) -> np.ndarray:

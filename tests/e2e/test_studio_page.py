@@ -262,7 +262,9 @@ def test_the_token_is_asked_for_and_asked_for_again(page, runs):
         assert page.evaluate("location.pathname") == "/login"
         page.write("a wrong secret")
         page.press("Enter")
-        page.wait_for("document.querySelector('[role=\"alert\"]')")
+        page.wait_for(
+            "document.querySelector('[role=\"alert\"]') && document.activeElement.id === 'token'"
+        )
         page.write(TOKEN)
         page.press("Enter")
         page.wait_for("document.querySelectorAll('.run').length === 2")

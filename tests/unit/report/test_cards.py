@@ -86,6 +86,7 @@ def test_a_card_says_what_the_page_says(data, name):
         "Near to real films, yet different. 0.117",
         "Verdict of the audit: nothing found.",
         "Linkage with other registers.",
+        "Below 1,000 films the shares at 0.1 % false alarms have wide intervals.",
         "That nobody can be recognised in any image.",
         "Synthetic is not anonymous.",
         "FID is biased below 10,000 images",
