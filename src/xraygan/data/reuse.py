@@ -117,7 +117,11 @@ class Reuse:
     def known(self, sha256: str, dicom: bool = False) -> Decoded | None:
         """The picture of a file with these bytes, if it was decoded before, and as `dicom` says."""
         found = self._found.get(sha256)
-        picture = found() if found else None
+        try:
+            picture = found() if found else None
+        except OSError:  # in the journal of another process, which has finished since
+            self._found.pop(sha256, None)
+            picture = None
         return picture if picture and (picture.own is not None) == dicom else None
 
     def add(self, sha256: str, picture: Decoded) -> None:

@@ -7,12 +7,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from data_pictures import folder_tree
 
 from xraygan.config import DataSettings, PixelSettings
 from xraygan.data import dicom, hashes
 from xraygan.data.cache import Dataset, prepare
+from xraygan.data.reuse import Decoded, Reuse
 from xraygan.data.sources import list_source
 from xraygan.data.store import TOLD
 
@@ -162,3 +164,18 @@ def test_stopping_keeps_the_hashes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(hashes, "_hash_file", lambda f: hashed.append(f.name) or original(f))
     assert len(hashes.hash_files(files, index)[0]) == 40
     assert len(hashed) == 40 - kept
+
+
+def test_the_journal_of_a_build_that_has_finished_meanwhile(tmp_path: Path) -> None:
+    """Another process's pictures are known while its journal lasts, and decoded anew after."""
+    settings = PixelSettings(resolution=32)
+    pixels = np.arange(32 * 32, dtype=np.uint8).reshape(32, 32)
+    picture = Decoded(pixels, "ab" * 32, 40, 40, False, None)
+    with Reuse(tmp_path, settings, []) as other:
+        other.add("cd" * 32, picture)
+        other._stream.flush()
+        mine = Reuse(tmp_path, settings, [])
+        assert np.array_equal(mine.known("cd" * 32).pixels, pixels)
+    with mine:
+        assert mine.known("cd" * 32) is None
+        mine.add("cd" * 32, picture)
