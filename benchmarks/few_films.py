@@ -46,8 +46,7 @@ def main() -> None:
     for path in arguments.images:
         with np.load(path) as found:
             made, labels = found["images"], found["labels"].astype(np.int32)
-        nobody = np.array([f"synthetic {number}" for number in range(len(made))], object)
-        synthetic = ImageSet(made, labels, nobody, films.classes)
+        synthetic = ImageSet.of_nobody(made, labels, films.classes)
         print(row(path.parent.name, train, others, synthetic), flush=True)
 
 

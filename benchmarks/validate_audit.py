@@ -13,7 +13,6 @@ import argparse
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -49,7 +48,7 @@ def main() -> None:
     train, holdout, fresh = split(films, arguments.train, arguments.synthetic, seed=0)
     trial = Trial(train, holdout)
     drawn, classes = phantom_images(arguments.synthetic, arguments.resolution, seed=0)
-    phantoms = ImageSet(drawn, classes.astype(np.int32), names(len(drawn)), films.classes[:2])
+    phantoms = ImageSet.of_nobody(drawn, classes, films.classes[:2])
     print(HEADER)
     show("fresh patients (honest)", trial.audit(fresh))
     show("fresh phantoms (honest)", trial.audit(phantoms))
@@ -178,17 +177,12 @@ def split(films: ImageSet, train: int, made: int, seed: int) -> tuple[ImageSet, 
     )
     trained, holdout, fresh = groups
     trained, fresh = some(trained, train, seed), some(fresh, made, seed)
-    fresh = ImageSet(fresh.images, fresh.labels, names(len(fresh)), fresh.classes)
-    return trained, holdout, fresh
+    return trained, holdout, ImageSet.of_nobody(fresh.images, fresh.labels, fresh.classes)
 
 
 def some(films: ImageSet, most: int, seed: int) -> ImageSet:
     """Films by chance, at most so many."""
     return films.rows(np.sort(np.random.default_rng(seed).permutation(len(films))[:most]))
-
-
-def names(count: int) -> Any:
-    return np.array([f"made {number}" for number in range(count)], object)
 
 
 class Trial:

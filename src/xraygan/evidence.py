@@ -14,7 +14,7 @@ from xraygan.data.cache import default_cache_dir
 from xraygan.errors import XrayganError
 from xraygan.evaluation.feature_cache import FeatureSpace, content_hash, features
 from xraygan.evaluation.fidelity import measure_fidelity
-from xraygan.evaluation.spaces import make_space
+from xraygan.evaluation.spaces import CHEST_NET, make_space
 from xraygan.pictures import save_grid
 from xraygan.privacy.audit import Audit, audit
 from xraygan.privacy.correlation import aligned
@@ -126,9 +126,6 @@ def look_for_leaks(
 ) -> Audit:
     """The privacy audit.
 
-    A feature space that is fitted on films is fitted on those of both sides together: one that
-    knew the training films alone would tell them from others by itself.
-
     Args:
         train: what the generator was trained on.
         holdout: images of other patients of the same source.
@@ -144,8 +141,9 @@ def look_for_leaks(
         train_scores, holdout_scores = discriminator_scores(run, train, holdout)
         scores = train_scores, holdout_scores
     tables = {}
-    suspects = train.joined(holdout)
-    for name, space in _spaces(suspects, measures, reporter).items():
+    # A network taught the training films alone would tell them from others by itself.
+    reference = train.joined(holdout) if CHEST_NET in measures.spaces else train
+    for name, space in _spaces(reference, measures, reporter).items():
         described = (features(space, part.images, cache=_cache()) for part in (train, holdout))
         tables[name] = (*described, features(space, synthetic.images, cache=_cache()))
     with _Steps(reporter) as steps:
@@ -160,6 +158,7 @@ def write_evaluation(folder: Path, evaluation: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / EVALUATION, evaluation)
     utility = evaluation["utility"]
+    (folder / UTILITY_PLOT).unlink(missing_ok=True)  # an earlier evaluation's
     if utility and utility.get("tstr"):
         write_whole(folder / UTILITY_PLOT, plot_utility(utility))
 

@@ -38,6 +38,18 @@ class ImageSet:
         if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(self.classes):
             raise ValueError(f"labels outside 0 to {len(self.classes) - 1}")
 
+    @classmethod
+    def of_nobody(
+        cls,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.int32],
+        classes: tuple[str, ...],
+        name: str = "synthetic",
+    ) -> "ImageSet":
+        """Synthetic images: each has a patient of its own, called by `name` and its number."""
+        patients = np.array([f"{name} {number}" for number in range(len(images))], object)
+        return cls(images, labels, patients, classes)
+
     def __len__(self) -> int:
         return len(self.images)
 

@@ -45,3 +45,10 @@ def test_joined_keeps_the_order() -> None:
     assert both.patients.tolist() == ["p0", "p1", "p0"]
     with pytest.raises(ValueError, match="different classes"):
         made([0]).joined(made([0], ("A", "C")))
+
+
+def test_synthetic_images_are_of_a_patient_each() -> None:
+    films = made([0, 1])
+    synthetic = ImageSet.of_nobody(films.images, films.labels, films.classes, "written")
+    assert synthetic.patients.tolist() == ["written 0", "written 1"]
+    assert synthetic.labels is films.labels

@@ -83,10 +83,8 @@ class CopyFilter:
             self._reporter.note("no image is left to audit")
             return
         images = np.concatenate(self._kept)
-        labels = np.zeros(len(images), np.int32)
-        patients = np.array([f"synthetic {n}" for n in range(len(images))], object)
-        rest = ImageSet(images, labels, patients, self._train.classes)
-        measures = evidence.Measures.model_validate({"spaces": ("filter-bank-1",)})
+        rest = ImageSet.of_nobody(images, np.zeros(len(images), np.int32), self._train.classes)
+        measures = evidence.Measures.model_validate({}).of_audit()
         found = evidence.look_for_leaks(self._train, self._holdout, rest, measures, self._reporter)
         said = f"{_audited(len(images), kept, shard)} {SAME_MEASURE}"
         audit = found.as_dict()

@@ -84,7 +84,7 @@ def audit(
             validation and test images.
         synth: folder of synthetic images.
         model: the run whose discriminator is asked as well.
-        spaces: names of feature spaces; what a space is fitted on is films of both sides alike.
+        spaces: names of feature spaces; `chest-net-1` is taught films of both sides alike.
         resolution: as for `evaluate`.
         fit: as for `evaluate`.
         patient_pattern: as for `evaluate`.

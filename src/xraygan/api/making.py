@@ -267,8 +267,8 @@ def _evidence(
     dataset, folder = trained.dataset, trained.path
     train, held_out = dataset.image_set("train"), dataset.image_set("val", "test")
     synthetic, shipped = (
-        ImageSet(images, labels, _names(f"{kind} synthetic", len(images)), dataset.classes)
-        for kind, (images, labels) in (("measured", measured), ("written", written))
+        ImageSet.of_nobody(images, labels, dataset.classes, name)
+        for name, (images, labels) in (("measured", measured), ("written", written))
     )
     audited = shipped.joined(synthetic)
     evaluation = found = None
@@ -299,10 +299,6 @@ def _evidence(
     for note in notes:
         reporter.note(note)
     return evaluation, found, notes
-
-
-def _names(kind: str, count: int) -> np.ndarray:
-    return np.array([f"{kind} {n}" for n in range(count)], object)
 
 
 def _set_aside(synthetic: Path, model_sha256: str, reporter: Reporter) -> None:
