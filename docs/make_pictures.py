@@ -28,6 +28,7 @@ def main() -> None:
     length.add_argument("--minutes", type=float, default=30)
     length.add_argument("--kimg", type=float, help="thousands of images, in place of minutes")
     parser.add_argument("--resolution", type=int, default=64)
+    parser.add_argument("--start", choices=["phantom", "random"], default="phantom")
     arguments = parser.parse_args()
     xraygan.run(
         arguments.data,
@@ -35,6 +36,7 @@ def main() -> None:
         minutes=None if arguments.kimg else arguments.minutes,
         kimg=arguments.kimg,
         resolution=arguments.resolution,
+        start=arguments.start,
     )
     IMAGES.mkdir(exist_ok=True)
     images, labels = xraygan.generate(arguments.run, 60, seed=7)
