@@ -69,6 +69,7 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         arguments.data, DataSettings.parse({"resolution": arguments.resolution}, "options")
     )
     images, labels = (part[: arguments.limit] for part in shuffled(dataset))
+    variants.films = dataset.image_set("train")
     network = model_settings(
         training,
         arguments.resolution,

@@ -84,7 +84,7 @@ def counted(trainer, values: dict[str, str]) -> dict[str, float]:
     classes = trainer.state.discriminator.inputs[1].shape[1]
     step = tf.function(
         lambda reals, conditions: train_step(
-            trainer.state, reals, conditions, tf.constant(1e6), settings
+            trainer.state, reals, conditions, tf.constant(1e6), tf.constant(0.3), settings
         )
     ).get_concrete_function(tf.TensorSpec([batch, side, side, 1]), tf.TensorSpec([batch, classes]))
     return dict(operations_in(step.graph))

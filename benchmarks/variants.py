@@ -10,6 +10,8 @@ from typing import Any
 
 _VARIANTS: dict[str, Callable[[], None]] = {}
 _SHAPES: list[dict[str, Any]] = []
+films: Any = None
+"""The training films as an `ImageSet`, which `experiment.py` puts here."""
 
 
 def apply(name: str) -> None:
@@ -260,27 +262,225 @@ def pooled_components() -> None:
     base._localised = lambda rows, conditions, *_: (rows, conditions)
 
 
+_PACKET = [
+    [0.5, 0.5, 0.5, 0.5],
+    [0.5, -0.5, 0.5, -0.5],
+    [0.5, 0.5, -0.5, -0.5],
+    [0.5, -0.5, -0.5, 0.5],
+]
+"""Haar's mean, across, down and diagonal of a 2×2 patch in the order of `SpaceToDepth`."""
+
+
+def _mixed(features: Any, mixing: Any) -> Any:
+    """Channels [B, H, W, C] mixed by a fixed matrix [C, D]."""
+    from keras import layers
+
+    mix = layers.Dense(len(mixing[0]), use_bias=False, trainable=False, dtype=features.dtype)
+    made = mix(features)
+    mix.set_weights([mixing])
+    return made
+
+
 @_variant
 def whitened_stem() -> None:
     """The discriminator sees the 2×2 Haar packet of a film, fine bands lifted towards coarse."""
     import numpy as np
-    from keras import layers
 
     from xraygan.models import blocks, discriminator
 
     plain = blocks.SpaceToDepth
-    # Rows: mean, across, down, diagonal, of a patch in the order of SpaceToDepth.
-    packet = np.array([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 2
-    mixing = (packet * np.array([[0.5], [3.0], [3.0], [5.0]])).T.astype(np.float32)
+    mixing = (np.array(_PACKET) * np.array([[0.5], [3.0], [3.0], [5.0]])).T.astype(np.float32)
 
     def stem(factor: int, **options: Any) -> Any:
-        def call(features: Any) -> Any:
-            patches = plain(factor, **options)(features)
-            mix = layers.Dense(4, use_bias=False, trainable=False, dtype=patches.dtype)
-            mixed = mix(patches)
-            mix.set_weights([mixing])
-            return mixed
-
-        return call
+        return lambda features: _mixed(plain(factor, **options)(features), mixing)
 
     discriminator.blocks = type("Blocks", (), {**vars(blocks), "SpaceToDepth": staticmethod(stem)})
+
+
+@_variant
+def wavelet_output() -> None:
+    """The generator ends at half of 64² (or 32²), in the four bands of a 2×2 Haar packet."""
+    import numpy as np
+    from keras import layers
+
+    from xraygan.models import blocks, generator
+
+    plain, trunks = generator._refiner, []
+
+    def refiner(*arguments: Any) -> Any:
+        trunks[:] = [plain(*arguments)]
+        return trunks[0]
+
+    def to_image(_: Any, initialisers: Any) -> Any:
+        trunk = trunks[0]
+        bands = blocks.conv(blocks.activate(trunk), 4, 3, initialisers.normal())
+        patches = _mixed(blocks.cast(bands, "float32"), np.array(_PACKET, np.float32))
+        side = trunk.shape[1]
+        grid = layers.Reshape((side, side, 2, 2), dtype="float32")(patches)
+        grid = layers.Permute((1, 3, 2, 4), dtype="float32")(grid)
+        image = layers.Reshape((2 * side, 2 * side, 1), dtype="float32")(grid)
+        return layers.Rescaling(generator.RESIDUAL_GAIN, dtype="float32")(image)
+
+    generator._refiner, generator._to_image = refiner, to_image
+
+
+@_variant
+def approximate_penalty() -> None:
+    """R1 and R2 by finite differences, ((D(x + σn) - D(x)) / σ)² (Lin et al. 2025, 2501.08316)."""
+    import tensorflow as tf
+
+    from xraygan.training import losses, step
+
+    sigma = 0.05
+
+    def penalised(judge: Any, images: Any, weights: Any, gamma: Any) -> Any:
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(images)
+            scores = judge(images)
+            nearby = judge(images + sigma * tf.random.normal(tf.shape(images)))
+            penalties = tf.square((nearby - scores) / sigma)
+            r1, r2 = (tf.reduce_mean(part) for part in tf.split(penalties, 2))
+            real_scores, fake_scores = tf.split(scores, 2)
+            loss = tf.reduce_mean(losses.discriminator_loss(real_scores, fake_scores))
+            objective = loss + gamma / 2 * (r1 + r2)
+        fake_slopes = tf.split(tape.gradient(tf.reduce_sum(scores), images), 2)[1]
+        return step._Judgement(scores, fake_slopes, r1, r2, tape.gradient(objective, weights))
+
+    step._penalised = penalised
+
+
+@_variant
+def frozen_head() -> None:
+    """A second head of the discriminator, on maps of a network taught on the films beforehand.
+
+    Projected GAN's idea (Sauer et al. 2021, arXiv 2111.01007) without downloaded weights: the
+    network of `chest-net-1`, of another seed than the one that measures.
+    """
+    import keras
+    from keras import layers
+
+    from xraygan.data.phantom import phantom_images
+    from xraygan.evaluation import chest_course, chest_trunk
+    from xraygan.models import blocks
+    from xraygan.training import state
+
+    plain = state.build_discriminator
+
+    def build(settings: Any, seed: int = 0) -> Any:
+        weights = chest_course.train(
+            films, lambda n, side: phantom_images(n, side, seed=0)[0], 16_000, seed + 77
+        )
+        trunk = chest_trunk.build_trunk(seed + 77)
+        trunk.set_weights(weights)
+        trunk.trainable = False
+        outputs = [trunk.get_layer(name).output for name in ("pool_0", "pool_1")]
+        maps = keras.Model(trunk.input, outputs, name="frozen")
+        maps.trainable = False
+        network = plain(settings, seed)
+        image, condition = network.inputs
+        initialisers, score = blocks.Initialisers(seed + 2, 4), network.output
+        for number, found in enumerate(maps(image, training=False)):
+            features = blocks.conv(
+                blocks.cast(found, settings.compute_dtype), 64, 1, initialisers.normal()
+            )
+            while features.shape[1] > 4:
+                features = blocks.inverted_block(features, initialisers)
+                features = blocks.downsample(features)
+            features = layers.Flatten(dtype="float32")(blocks.cast(features, "float32"))
+            features = layers.Dense(
+                64, kernel_initializer=initialisers.normal(), use_bias=False, dtype="float32"
+            )(features)
+            embedding = layers.Dense(
+                64,
+                kernel_initializer=keras.initializers.RandomNormal(0.0, 1.0, seed=seed + number),
+                use_bias=False,
+                dtype="float32",
+            )(condition)
+            part = layers.Dot(1, dtype="float32")([features, embedding])
+            part = layers.Rescaling(64**-0.5, dtype="float32")(part)
+            score = layers.Add(dtype="float32")([score, part])
+        return keras.Model([image, condition], score, name="discriminator")
+
+    state.build_discriminator = build
+
+
+@_variant
+def skip_excitation() -> None:
+    """The coarsest features gate the refiner's last (FastGAN: Liu et al. 2021, 2101.04775)."""
+    from keras import layers
+
+    from xraygan.models import blocks, generator
+
+    plain, refiner = blocks.residual_block, generator._refiner
+
+    def refined(entry: Any, known: Any, widths: Any, initialisers: Any) -> Any:
+        built: list[Any] = []
+
+        def block(features: Any, initialisers: Any, shift: Any = None) -> Any:
+            built.append(plain(features, initialisers, shift))
+            if len(built) < 6:
+                return built[-1]
+            pooled = layers.GlobalAveragePooling2D(keepdims=True, dtype=features.dtype)(built[3])
+            gate = blocks.activate(blocks.conv(pooled, widths[0], 1, initialisers.normal()))
+            gate = blocks.conv(gate, widths[0], 1, "zeros")
+            gate = layers.Activation("sigmoid", dtype=gate.dtype)(gate)
+            gate = layers.Rescaling(2.0, dtype=gate.dtype)(gate)
+            return layers.Multiply(dtype=gate.dtype)([built[-1], gate])
+
+        blocks.residual_block = block
+        made = refiner(entry, known, widths, initialisers)
+        blocks.residual_block = plain
+        return made
+
+    generator._refiner = refined
+
+
+@_variant
+def reconstruction_head() -> None:
+    """The discriminator also draws the reals again from its 8×8 features (as FastGAN's does)."""
+    import keras
+    import tensorflow as tf
+    from keras import layers
+
+    from xraygan.models import blocks
+    from xraygan.training import state, step
+
+    weight, plain, decoders, moved = 1.0, state.build_discriminator, [], []
+    augment, plain_pass, penalised_pass = step.augment, step._plain, step._penalised
+
+    def build(settings: Any, seed: int = 0) -> Any:
+        network = plain(settings, seed)
+        features = [each.output for each in network.layers if each.output.shape[1:3] == (8, 8)][-1]
+        initialisers = blocks.Initialisers(seed + 3, 1)
+        while features.shape[1] < 32:
+            features = blocks.conv(blocks.upsample(features), 48, 3, initialisers.normal(1.39))
+            features = blocks.activate(features)
+        drawn = blocks.cast(blocks.conv(features, 1, 3, initialisers.normal()), "float32")
+        decoders[:] = [keras.Model(network.inputs, drawn)]
+        # Without a part of the score the optimiser would not know the decoder's weights.
+        silent = layers.Rescaling(0.0, dtype="float32")(layers.GlobalAveragePooling2D()(drawn))
+        score = layers.Add(dtype="float32")([network.output, silent])
+        return keras.Model(network.inputs, score, name="discriminator")
+
+    def remembering(images: Any, *arguments: Any) -> Any:
+        moved[:] = [augment(images, *arguments)]
+        return moved[0]
+
+    def with_drawing(judged: Any) -> Any:
+        def run(judge: Any, images: Any, weights: Any, *gamma: Any) -> Any:
+            found = judged(judge, images, weights, *gamma)
+            with tf.GradientTape() as tape:
+                judge(images)
+                reals = tf.split(tf.stop_gradient(moved[0]), 2)[0]
+                condition = tf.zeros([tf.shape(reals)[0], decoders[0].inputs[1].shape[1]])
+                drawn = decoders[0]([reals, condition], training=True)
+                small = tf.nn.avg_pool2d(reals, reals.shape[1] // 32, reals.shape[1] // 32, "VALID")
+                loss = weight * tf.reduce_mean(tf.abs(drawn - small))
+            more = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            gradients = [own + each for own, each in zip(found.gradients, more, strict=True)]
+            return found._replace(gradients=gradients)
+
+        return run
+
+    state.build_discriminator, step.augment = build, remembering
+    step._plain, step._penalised = with_drawing(plain_pass), with_drawing(penalised_pass)

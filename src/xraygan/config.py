@@ -181,8 +181,12 @@ class TrainingSettings(Settings):
     learning_rate: float = Field(1e-3, gt=0, lt=1, description="Adam's rate at the start.")
     final_rate: float = Field(0.15, gt=0, le=1, description="Share of it left at the end.")
     beta_2: float = Field(0.95, ge=0, lt=1, description="Adam's second-moment decay.")
-    augmentation: float = Field(
-        0.3, ge=0, le=1, description="Probability of each augmentation at the end."
+    augmentation: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Probability of each augmentation at the end; by default 0.3 where each "
+        "image is seen ten times, rising to 0.8 where it is seen a hundred times.",
     )
     ema_half_life: float = Field(
         20_000, gt=0, description="Half-life of the generator's moving average, in images."

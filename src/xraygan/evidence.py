@@ -39,7 +39,7 @@ UTILITY_PLOT = "utility.png"
 MOST_IMITATED = "most-imitated.png"
 GALLERY_COLUMNS = 10
 # Part of the key of stored evaluations: raise it when equal images give other figures.
-_FORMAT = 3
+_FORMAT = 4
 
 
 class Measures(Settings):

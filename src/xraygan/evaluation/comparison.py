@@ -1,6 +1,5 @@
 """Which images are compared with which, so that neither counts nor class balance decide."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ from xraygan.sets import ImageSet
 LEAST = 10
 """Images of a set, or of a class in it, with which a figure is given at all."""
 MOST = 10_000
-"""Images of a set; from more, so many are drawn."""
+"""Images of a set; from more, so many are drawn, but for figures of `everything`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +127,69 @@ def comparable_sides(
     return sides, notes
 
 
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Some images of a set, which is not copied.
+
+    Attributes:
+        part: the set; may be a memory map.
+        rows: positions in it, ascending, intp [n].
+    """
+
+    part: ImageSet
+    rows: NDArray[np.intp]
+
+    @property
+    def patients(self) -> NDArray[np.object_]:
+        """Whose images they are, [n]."""
+        return self.part.patients[self.rows]
+
+
+def everything(
+    real: ImageSet, synthetic: ImageSet, train: ImageSet | None, *, seed: int = 0
+) -> list[Chosen] | None:
+    """All images, for figures that any number of them can enter, where both sets are large.
+
+    Args:
+        real: as for `comparable_sides`.
+        synthetic: made images.
+        train: what the generator was trained on, or None.
+        seed: of the choice.
+
+    Returns:
+        All real images; made ones in their class shares, as many as there are; and, where so
+        are at least 10,000 training images of other patients, those. None where there are
+        not more than 10,000 real images, or under 10,000 made ones in their shares.
+    """
+    present = Sides(real, synthetic, None).present()
+    if len(real) <= MOST or not present.any():
+        return None
+    draw = np.random.default_rng(seed)
+    wanted = _counts(real)
+    made = _drawn_at_shares(synthetic, np.arange(len(synthetic)), wanted * present, draw)
+    if len(made.rows) < MOST:
+        return None
+    chosen = [Chosen(real, np.arange(len(real))), made]
+    if train is not None:
+        others = np.flatnonzero(~_known(train, real))
+        control = _drawn_at_shares(train, others, wanted, draw)
+        if len(control.rows) >= MOST:
+            chosen.append(control)
+    return chosen
+
+
+def _drawn_at_shares(
+    part: ImageSet,
+    among: NDArray[np.intp],
+    wanted: NDArray[np.int64],
+    draw: np.random.Generator,
+) -> Chosen:
+    """As many at random as the wanted shares of classes allow."""
+    there = np.bincount(part.labels[among], minlength=len(wanted))
+    counts = _at_shares(_most_at_shares(wanted, there), wanted)
+    return Chosen(part, np.sort(_any_of(part, among, counts, draw)))
+
+
 def _check(real: ImageSet, synthetic: ImageSet, train: ImageSet | None) -> None:
     sets = [real, synthetic] + ([train] if train is not None else [])
     if len({part.classes for part in sets}) > 1:
@@ -157,9 +219,9 @@ def _with_control(
     most_parted = _comparable(parted) if parted else 0
     shared = 0
     if train is not None:
-        known = np.isin(train.patients.astype(str), real.patients.astype(str))
+        known = _known(train, real)
         shared = len(set(train.patients[known].tolist()))
-        others = _against(real, synthetic, train.rows(~known), draw)
+        others = _against(real, synthetic, train, draw, ~known)
         if _comparable(others) >= max(LEAST, min(most_parted, _comparable(alone))):
             note = "Floors compare the real images with training images of other patients."
             return others, note + _shared_note(shared)
@@ -169,6 +231,11 @@ def _with_control(
         few = " The training images are too few for floors." if train is not None else ""
         return parted, note + few + _shared_note(shared)
     return alone, "There are too few real images or patients for a floor."
+
+
+def _known(train: ImageSet, real: ImageSet) -> NDArray[np.bool_]:
+    """Training images of patients who are among the real ones as well."""
+    return np.isin(train.patients.astype(str), real.patients.astype(str))
 
 
 def _shared_note(shared: int) -> str:
@@ -189,19 +256,30 @@ def _comparable(sides: Sides) -> int:
 
 
 def _against(
-    reference: ImageSet, synthetic: ImageSet, control: ImageSet | None, draw: np.random.Generator
+    reference: ImageSet,
+    synthetic: ImageSet,
+    control: ImageSet | None,
+    draw: np.random.Generator,
+    eligible: NDArray[np.bool_] | None = None,
 ) -> Sides:
-    thin = _thinner(_counts(reference), draw)
-    return Sides(reference, thin(synthetic), None if control is None else thin(control))
+    """Sides with no more of a class than the reference; of the control only what is eligible."""
+    most = _counts(reference)
+    made = synthetic.rows(_any_of(synthetic, np.arange(len(synthetic)), most, draw))
+    if control is None:
+        return Sides(reference, made, None)
+    among = np.arange(len(control)) if eligible is None else np.flatnonzero(eligible)
+    return Sides(reference, made, control.rows(_any_of(control, among, most, draw)))
 
 
-def _thinner(most: NDArray[np.int64], draw: np.random.Generator) -> Callable[[ImageSet], ImageSet]:
-    def thin(part: ImageSet) -> ImageSet:
-        shuffled = draw.permutation(len(part))
-        labels = part.labels[shuffled]
-        return part.rows(shuffled[_drawn(labels, most)])
-
-    return thin
+def _any_of(
+    part: ImageSet,
+    among: NDArray[np.intp],
+    counts: NDArray[np.int64],
+    draw: np.random.Generator,
+) -> NDArray[np.intp]:
+    """So many of each class at random, fewer where there are fewer, in random order."""
+    shuffled = draw.permutation(among)
+    return shuffled[_drawn(part.labels[shuffled], counts)]
 
 
 def _halves(real: ImageSet, draw: np.random.Generator) -> tuple[ImageSet, ImageSet] | None:

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,15 +92,25 @@ def _key(space: FeatureSpace, images: NDArray[np.uint8]) -> str:
     return content_hash(__version__, space.name, space.fingerprint, images)[:40]
 
 
+def feature_tables(
+    space: FeatureSpace, images: NDArray[np.uint8], rows: NDArray[np.integer]
+) -> Iterator[NDArray[np.float32]]:
+    """The features of some of the images, a thousand at a time: any number in constant memory.
+
+    Args:
+        space: where.
+        images: uint8 [N, H, W]; may be a memory map.
+        rows: which of them, in this order; none give one empty table.
+
+    Returns:
+        float32 [n, D] each.
+    """
+    for start in range(0, max(len(rows), 1), _IMAGES_AT_ONCE):
+        yield space.describe(images[rows[start : start + _IMAGES_AT_ONCE]])
+
+
 def _computed(space: FeatureSpace, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    starts = range(0, max(len(images), 1), _IMAGES_AT_ONCE)
-    first = space.describe(images[:_IMAGES_AT_ONCE])
-    table = np.empty((len(images), first.shape[1]), np.float32)
-    table[: len(first)] = first
-    for start in starts[1:]:
-        part = images[start : start + _IMAGES_AT_ONCE]
-        table[start : start + len(part)] = space.describe(part)
-    return table
+    return np.concatenate(list(feature_tables(space, images, np.arange(len(images)))))
 
 
 def _sealed(table: NDArray[np.float32]) -> bytes:

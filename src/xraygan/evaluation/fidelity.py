@@ -10,10 +10,21 @@ from numpy.typing import NDArray
 
 from xraygan.estimates import Estimate
 from xraygan.evaluation.classifier import told_apart
-from xraygan.evaluation.comparison import Rows, Sides, comparable_sides
-from xraygan.evaluation.feature_cache import FeatureSpace, features
-from xraygan.evaluation.frechet import UNBIASED_FROM, Cloud, frechet_figures
-from xraygan.evaluation.intervals import case_numbers, mean_with_interval
+from xraygan.evaluation.comparison import Chosen, Rows, Sides, comparable_sides, everything
+from xraygan.evaluation.feature_cache import FeatureSpace, feature_tables, features
+from xraygan.evaluation.frechet import (
+    UNBIASED_FROM,
+    Cloud,
+    figures_of_moments,
+    frechet_figures,
+    grouped_moments,
+)
+from xraygan.evaluation.intervals import (
+    case_numbers,
+    deletion_groups,
+    deletions,
+    mean_with_interval,
+)
 from xraygan.evaluation.kernel import kernel_distance
 from xraygan.evaluation.neighbours import neighbourhood
 from xraygan.evaluation.pyramid import sliced_wasserstein_figures
@@ -45,15 +56,16 @@ def measure_fidelity(
     | measure | interval |
     |---|---|
     | kid | spread over subsets of half of each side, images taken as independent |
-    | fid, fid_ratio, swd, spectrum | delete-a-group jackknife by patient |
+    | fid, fid_ratio, fid_all, swd, spectrum | delete-a-group jackknife by patient |
     | precision, density | bootstrap over made images, the real balls as they are |
     | recall, coverage | bootstrap by patient over real images, the made ones as they are |
     | classifier_auc | bootstrap by patient of the scores out of fold |
     | ms_ssim | bootstrap by patient |
 
     Args:
-        real: real images; at most 10,000 are used.
-        synthetic: made images, each its own patient; as many as of real ones are used.
+        real: real images; at most 10,000 are used, all of them in `fid_all`.
+        synthetic: made images, each its own patient; as many as of real ones are used, and in
+            `fid_all` as many as there are in the real class shares.
         train: real images the generator was trained on: where floors come from. None: from
             one half of the real patients against the other.
         spaces: where distances are measured, the main one first.
@@ -64,7 +76,8 @@ def measure_fidelity(
     Returns:
         Ready for JSON: a figure {"value", "low", "high", "n", "floor", "floor_low",
         "floor_high", "feature_space"} for each of kid, fid, fid_ratio, precision, recall,
-        density, coverage and classifier_auc in the main space, the same as "kid@name" in others,
+        density, coverage and classifier_auc in the main space, and fid_all where there are more
+        than 10,000 real and made images, the same as "kid@name" in others,
         ms_ssim, swd, swd_level_0 (the finest) and on, spectrum; "per_class": the same by class
         name; "notes": sentences. A figure that cannot be measured is not there.
 
@@ -81,12 +94,22 @@ def measure_fidelity(
         rows = sides.of_class(label)
         if rows is not None:
             scopes[name] = rows
+    whole = everything(real, synthetic, train, seed=seed)
     sets = 3 if sides.control is not None else 2
-    steps = _Steps(sets * (len(spaces) + 1) + len(scopes) * (len(spaces) * 4 + 3), progress)
+    of_whole = len(whole) * len(spaces) if whole else 0
+    of_scopes = len(scopes) * (len(spaces) * 4 + 3)
+    steps = _Steps(sets * (len(spaces) + 1) + of_scopes + of_whole, progress)
     tables = _Tables.of(sides, spaces, cache, steps)
     found = {name: _figures(tables, rows, seed, steps) for name, rows in scopes.items()}
     notes += _reading_notes(scopes[None])
     overall = found.pop(None)
+    if whole:
+        overall |= _of_everything(whole, spaces, seed, steps)
+        counts = ", ".join(f"{len(chosen.rows):,}" for chosen in whole)
+        notes.append(
+            f"fid_all is of everything: {counts} real, synthetic and (where given) training "
+            "images, in the real class shares."
+        )
     per_class = {str(name): _as_json(figures) for name, figures in found.items()}
     return {**_as_json(overall), "per_class": per_class, "notes": notes}
 
@@ -143,16 +166,41 @@ def _figures(tables: _Tables, rows: Rows, seed: int, steps: _Steps) -> Figures:
         index for index in (rows.reference, rows.synthetic, rows.control) if index is not None
     ]
     patients = [part.patients[i] for part, i in zip(tables.sets(), chosen, strict=False)]
-    figures: Figures = {}
-    for number, (name, parts) in enumerate(tables.features.items()):
+    by_space = {}
+    for name, parts in tables.features.items():
         clouds = [
             Cloud(np.asarray(table[i]), who)
             for table, i, who in zip(parts, chosen, patients, strict=False)
         ]
+        by_space[name] = _in_space(clouds, seed, steps)
+    return _named(by_space) | _of_pixels(tables, chosen, patients, seed, steps)
+
+
+def _of_everything(
+    whole: list[Chosen], spaces: Mapping[str, FeatureSpace], seed: int, steps: _Steps
+) -> Figures:
+    """FID of all images there are, whose features are not kept."""
+    count = deletions(*(chosen.patients for chosen in whole))
+    groups = [deletion_groups(chosen.patients, count, seed=seed) for chosen in whole]
+    by_space = {}
+    for name, space in spaces.items():
+        moments = []
+        for chosen, group in zip(whole, groups, strict=True):
+            tables = feature_tables(space, chosen.part.images, chosen.rows)
+            moments.append(grouped_moments(tables, group, count))
+            steps.step()
+        by_space[name] = {"fid_all": figures_of_moments(moments).fid}
+    return _named(by_space)
+
+
+def _named(by_space: Mapping[str, Figures]) -> Figures:
+    """Figures of the main space by their own names, of others with the space's behind."""
+    figures: Figures = {}
+    for number, (name, found) in enumerate(by_space.items()):
         suffix = f"@{name}" if number else ""
-        for measure, figure in _in_space(clouds, seed, steps).items():
+        for measure, figure in found.items():
             figures[measure + suffix] = replace(figure, feature_space=name)
-    return figures | _of_pixels(tables, chosen, patients, seed, steps)
+    return figures
 
 
 def _in_space(clouds: list[Cloud], seed: int, steps: _Steps) -> Figures:

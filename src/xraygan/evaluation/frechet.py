@@ -1,6 +1,8 @@
 """Fréchet distance (FID): how far apart two sets of features are, as Gaussians."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,26 +104,70 @@ def frechet_figures(
     """
     sides = [reference, synthetic] + ([control] if control is not None else [])
     count = deletions(*(side.patients for side in sides))
-    wholes = [Moments.of(side.features) for side in sides]
+    return figures_of_moments(
+        [
+            grouped_moments(
+                [side.features], deletion_groups(side.patients, count, seed=seed), count
+            )
+            for side in sides
+        ]
+    )
+
+
+def grouped_moments(
+    tables: Iterable[NDArray[np.floating]], groups: NDArray[np.intp], count: int
+) -> list[Moments]:
+    """The moments of each group of rows, of features that come table by table.
+
+    Args:
+        tables: [n, D] each, one or more: N rows in all.
+        groups: the group of each row, 0 to count - 1, [N].
+        count: how many groups.
+
+    Raises:
+        ValueError: tables of different widths.
+    """
+    parts: list[Moments] = []
+    start = 0
+    for table in tables:
+        group = groups[start : start + len(table)]
+        start += len(table)
+        found = [Moments.of(table[group == number]) for number in range(count)]
+        parts = [a.merge(b) for a, b in zip(parts, found, strict=True)] if parts else found
+    return parts
+
+
+def figures_of_moments(sides: Sequence[list[Moments]]) -> FrechetFigures:
+    """FID of sets that are known by the moments of their groups of patients.
+
+    Args:
+        sides: of the reference, of made images and, where there is one, of a control; each has
+            as many groups.
+
+    Returns:
+        As `frechet_figures` does.
+
+    Raises:
+        ValueError: features of different widths or fewer than two rows on a side.
+    """
+    wholes = [reduce(Moments.merge, parts) for parts in sides]
     values = _distances(wholes)
-    groups = [deletion_groups(side.patients, count, seed=seed) for side in sides]
-    if min(len(group) - np.bincount(group).max() for group in groups) < 2:
+    count = len(sides[0])
+    left = (whole.n - max(p.n for p in parts) for whole, parts in zip(wholes, sides, strict=True))
+    if min(left) < 2:
         count = 0  # without its largest group of patients a side has no covariance
     without = np.array(
         [
             _distances(
-                [
-                    whole.without(Moments.of(side.features[group == left_out]))
-                    for whole, side, group in zip(wholes, sides, groups, strict=True)
-                ]
+                [whole.without(parts[left_out]) for whole, parts in zip(wholes, sides, strict=True)]
             )
             for left_out in range(count)
         ]
     ).reshape(-1, len(sides) - 1)
-    n = min(len(reference.features), len(synthetic.features))
+    n = min(whole.n for whole in wholes[:2])
     found = [jackknife(v, without[:, i], n, least=0.0) for i, v in enumerate(values)]
-    if control is None or not values[0] > 0:
-        return FrechetFigures(found[0] if control is None else found[0].beside(found[1]), None)
+    if len(sides) == 2 or not values[0] > 0:
+        return FrechetFigures(found[0] if len(sides) == 2 else found[0].beside(found[1]), None)
     ratio = jackknife(values[1] / values[0], without[:, 1] / without[:, 0], n, least=0.0)
     return FrechetFigures(found[0].beside(found[1]), replace(ratio, floor=1.0))
 

@@ -56,6 +56,13 @@ _MEASURES = {
         "lower",
         0,
     ),
+    "fid_all": Reading(
+        "FID of all images",
+        "The same distance over every image there is, given where each side has more than 10,000: "
+        "so many hardly raise it.",
+        "lower",
+        0,
+    ),
     "fid_ratio": Reading(
         "FID ratio",
         "The real films' own FID divided by this one: near 1, the synthetic images are as near "

@@ -2,12 +2,16 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from xraygan.config import TrainingSettings
 
 WARM_UP_IMAGES = 2000.0
 """Adam's first steps are as large as its rate in every weight; a ramp keeps the base whole."""
+
+VIEWS, AUGMENTATION = (10.0, 100.0), (0.3, 0.8)
+"""How often a film is seen in all, and how likely each augmentation is then at the end."""
 
 
 class Scheduled(NamedTuple):
@@ -19,14 +23,33 @@ class Scheduled(NamedTuple):
     ema_decay: tf.Tensor
 
 
-def cosine(progress: tf.Tensor, start: float, end: float) -> tf.Tensor:
+def cosine(progress: tf.Tensor, start: float, end: float | tf.Tensor) -> tf.Tensor:
     """From `start` at progress 0 to `end` at 1 along half a cosine; flat after."""
     progress = tf.clip_by_value(progress, 0.0, 1.0)
     return end + (start - end) * 0.5 * (1 + tf.cos(progress * 3.14159265))
 
 
+def last_augmentation(settings: TrainingSettings, total_images: int, num_images: int) -> float:
+    """The probability of each augmentation at the end, in [0, 1]: as set, or by how often.
+
+    The more often a film is seen, the more a discriminator can know it by heart. Between 10
+    and 100 times the probability rises with the logarithm; it is flat outside.
+
+    Args:
+        settings: for `augmentation`.
+        total_images: images to see.
+        num_images: training images.
+    """
+    if settings.augmentation is not None:
+        return settings.augmentation
+    return float(np.interp(np.log(total_images / num_images), np.log(VIEWS), AUGMENTATION))
+
+
 def scheduled(
-    images_seen: tf.Tensor, total_images: tf.Tensor, settings: TrainingSettings
+    images_seen: tf.Tensor,
+    total_images: tf.Tensor,
+    last_augmentation: tf.Tensor,
+    settings: TrainingSettings,
 ) -> Scheduled:
     """All scheduled values after `images_seen` of `total_images` (float32 scalars)."""
     progress = images_seen / total_images
@@ -36,6 +59,6 @@ def scheduled(
         learning_rate=warm_up
         * cosine(progress, settings.learning_rate, settings.learning_rate * settings.final_rate),
         gamma=cosine(progress, settings.gamma, settings.gamma / 10),
-        augmentation=cosine(progress, 0.0, settings.augmentation),
+        augmentation=cosine(progress, 0.0, last_augmentation),
         ema_decay=tf.pow(0.5, float(settings.batch) / tf.maximum(half_life, 1e-3)),
     )

@@ -153,7 +153,9 @@ def train_run(
         snapshots.write_model(0)
         reporter.note(
             f"training on {len(images):,} images ({network.compute_dtype}, "
-            f"{network.latent} components), {total:,} images to see"
+            f"{network.latent} components), {total:,} images to see: each about "
+            f"{total / len(images):.3g} times, augmented with a probability of "
+            f"{trainer.last_augmentation(total):.2f} at the end"
         )
     else:
         reporter.note(f"going on after {trainer.images_seen:,} of {total:,} images")

@@ -44,6 +44,7 @@ def train_step(
     reals: tf.Tensor,
     conditions: tf.Tensor,
     total_images: tf.Tensor,
+    last_augmentation: tf.Tensor,
     settings: TrainingSettings,
 ) -> Metrics:
     """Both networks learn once from one batch.
@@ -56,6 +57,7 @@ def train_step(
         reals: [B, R, R, 1] float32 in [-1, 1].
         conditions: [B, K] float32, their classes, which the fakes take too.
         total_images: scalar float32, images seen when training ends.
+        last_augmentation: scalar float32, probability of each augmentation then.
         settings: the game's numbers.
 
     Returns:
@@ -63,7 +65,8 @@ def train_step(
         they are taken and 0 elsewhere, so that a mean over steps is the penalties' own.
     """
     batch = settings.batch
-    now = scheduled(tf.cast(state.images_seen, tf.float32), total_images, settings)
+    seen = tf.cast(state.images_seen, tf.float32)
+    now = scheduled(seen, total_images, last_augmentation, settings)
     step = tf.cast(state.images_seen // batch, tf.int32)
     latent_seed, move_seed = tf.unstack(tf.random.split(tf.stack([settings.seed, step]), 2))
 
@@ -161,8 +164,9 @@ def compiled_steps(state: TrainState, settings: TrainingSettings) -> Any:
 
     Returns:
         A `tf.function` of images uint8 [N, R, R] (on the device once, not a copy a step),
-        conditions float32 [N, K], the order int32 [S, B] in which to see them, and
-        `total_images`; it runs S steps and returns each metric's mean over them.
+        conditions float32 [N, K], the order int32 [S, B] in which to see them,
+        `total_images` and `last_augmentation`; it runs S steps and returns each metric's mean
+        over them.
     """
     image, condition = state.discriminator.inputs
     side, batch = image.shape[1], settings.batch
@@ -171,17 +175,24 @@ def compiled_steps(state: TrainState, settings: TrainingSettings) -> Any:
         tf.TensorSpec([None, condition.shape[1]], tf.float32),
         tf.TensorSpec([None, batch], tf.int32),
         tf.TensorSpec([], tf.float32),
+        tf.TensorSpec([], tf.float32),
     ]
 
     @tf.function(input_signature=signature)
     def steps(
-        images: tf.Tensor, conditions: tf.Tensor, order: tf.Tensor, total_images: tf.Tensor
+        images: tf.Tensor,
+        conditions: tf.Tensor,
+        order: tf.Tensor,
+        total_images: tf.Tensor,
+        last_augmentation: tf.Tensor,
     ) -> Metrics:
         sums = dict.fromkeys(METRICS, tf.zeros([]))
         for number in tf.range(tf.shape(order)[0]):
             reals = tf.cast(tf.gather(images, order[number]), tf.float32) / 127.5 - 1
             chosen = tf.gather(conditions, order[number])
-            fresh = train_step(state, reals[..., None], chosen, total_images, settings)
+            fresh = train_step(
+                state, reals[..., None], chosen, total_images, last_augmentation, settings
+            )
             sums = {name: sums[name] + value for name, value in fresh.items()}
         count = tf.cast(tf.shape(order)[0], tf.float32)
         return {name: value / count for name, value in sums.items()}

@@ -9,6 +9,7 @@ import tensorflow as tf
 from xraygan.config import TrainingSettings
 from xraygan.data.batches import BatchOrder
 from xraygan.errors import XrayganError
+from xraygan.training.schedules import last_augmentation
 from xraygan.training.state import TrainState
 from xraygan.training.step import PENALTY_EVERY, compiled_steps
 
@@ -50,6 +51,7 @@ class Trainer:
     def __init__(self, state: TrainState, settings: TrainingSettings, data: TrainingData) -> None:
         self.state = state
         self.batch = settings.batch
+        self._settings = settings
         self._data = data
         self._order = BatchOrder(len(data.images), settings.seed)
         self._steps = compiled_steps(state, settings)
@@ -62,6 +64,10 @@ class Trainer:
     def images_seen(self) -> int:
         """How many real images the discriminator has seen."""
         return int(self.state.images_seen.numpy())
+
+    def last_augmentation(self, total_images: int) -> float:
+        """The probability of each augmentation when training ends after so many images."""
+        return last_augmentation(self._settings, total_images, len(self._data.images))
 
     def epoch(self) -> float:
         """Passes over the data so far."""
@@ -91,6 +97,7 @@ class Trainer:
                 conditions,
                 tf.constant(order.reshape(steps, self.batch)),
                 tf.constant(total_images, tf.float32),
+                tf.constant(self.last_augmentation(total_images), tf.float32),
             )
         except tf.errors.ResourceExhaustedError:
             raise XrayganError(

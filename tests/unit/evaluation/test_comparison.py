@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from xraygan.errors import XrayganError
 from xraygan.evaluation import comparison
-from xraygan.evaluation.comparison import comparable_sides
+from xraygan.evaluation.comparison import comparable_sides, everything
 from xraygan.sets import ImageSet
 
 CLASSES = ("A", "B", "C")
@@ -116,6 +116,32 @@ def test_more_than_the_cap_is_drawn_and_said(monkeypatch) -> None:
     assert len(sides.reference) == 50
     assert len(sides.synthetic) == 50
     assert any("50 of 120 real images" in note for note in notes)
+
+
+def test_everything_takes_all_at_the_real_shares(monkeypatch) -> None:
+    monkeypatch.setattr(comparison, "MOST", 50)
+    real, made = images(80, 40, 0), images(120, 300, 0, prefix="s")
+    train = images(70, 35, 0, prefix="t")
+    chosen = everything(real, made, train)
+    assert chosen is not None
+    assert [shares(c.part, c.rows).tolist() for c in chosen] == [
+        [80, 40, 0], [120, 60, 0], [70, 35, 0]
+    ]  # fmt: skip
+    assert chosen[0].part is real, "a large set is not copied"
+    known = everything(real, made, real.joined(images(9, 9, 0, prefix="t")))
+    assert known is not None and len(known) == 2, "real patients are no control"
+
+
+def test_small_sets_have_nothing_but_what_is_drawn(monkeypatch) -> None:
+    monkeypatch.setattr(comparison, "MOST", 50)
+    large = images(80, 40, 0)
+    for real, made in (
+        (images(30, 20, 0), large),
+        (large, images(20, 20, 0)),
+        (large, images(80, 12, 0)),
+        (large, images(0, 0, 90)),
+    ):
+        assert everything(real, made, None) is None
 
 
 def test_seed_decides() -> None:

@@ -11,6 +11,7 @@ import pytest
 from films import blurred, films
 
 from xraygan.errors import XrayganError
+from xraygan.evaluation import comparison
 from xraygan.evaluation.classifier import told_apart
 from xraygan.evaluation.feature_cache import FeatureSpace
 from xraygan.evaluation.features import filter_bank_features, standardise
@@ -125,6 +126,25 @@ def test_equal_seeds_give_equal_figures_and_steps_are_counted(tmp_path) -> None:
     assert list(tmp_path.glob("*.npy"))
     never = FeatureSpace("thumbnails", "1", lambda _: pytest.fail("not from the cache"))
     assert measure_fidelity(real, made, None, {"thumbnails": never}, cache=tmp_path) == first
+
+
+def test_with_many_images_one_distance_is_of_all_of_them(monkeypatch) -> None:
+    """What is drawn for the other figures is not all there is: this one reads everything."""
+    monkeypatch.setattr(comparison, "MOST", 30)
+    real, made, train = sets()
+    seen: list[tuple[int, int]] = []
+    found = measure_fidelity(real, made, train, SPACES, progress=lambda *step: seen.append(step))
+    assert seen == [(n + 1, len(seen)) for n in range(len(seen))]
+    assert found["fid"]["n"] < 40
+    whole = found["fid_all"]
+    assert (whole["n"], whole["feature_space"]) == (80, "thumbnails")
+    assert found["fid_all@every third"]["feature_space"] == "every third"
+    moments = [Moments.of(thumbnail_features(part.images)) for part in (real, made, train)]
+    assert whole["value"] == pytest.approx(frechet_distance(*moments[:2]), rel=1e-9)
+    assert whole["floor"] == pytest.approx(frechet_distance(*moments[::2]), rel=1e-9)
+    assert whole["low"] <= whole["value"] <= whole["high"]
+    assert any("80, 120, 120 real, synthetic" in note for note in found["notes"])
+    assert "fid_all" not in measured()
 
 
 def test_class_balance_does_not_pass_for_infidelity() -> None:

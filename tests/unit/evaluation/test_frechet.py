@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from xraygan.evaluation.frechet import Cloud, Frechet, frechet_distance, frechet_figures
+from xraygan.evaluation.frechet import (
+    Cloud,
+    Frechet,
+    figures_of_moments,
+    frechet_distance,
+    frechet_figures,
+    grouped_moments,
+)
+from xraygan.evaluation.intervals import deletion_groups
 from xraygan.evaluation.moments import Moments
 
 
@@ -53,6 +61,39 @@ def test_fewer_images_than_features() -> None:
     gap = x.mean(axis=0) - y.mean(axis=0)
     expected = gap @ gap + sum((c**2).sum() for c in centred) - 2 * shared
     assert frechet_distance(Moments.of(x), Moments.of(y)) == pytest.approx(expected, rel=1e-8)
+
+
+def test_tables_in_pieces_give_the_figures_of_the_whole() -> None:
+    """What two workers have counted apart, or a stream of tables, is what one would have."""
+    random = np.random.default_rng(4)
+    sides = [random.normal(0.1 * n, 1 + 0.2 * n, size=(90, 5)) for n in range(3)]
+    patients = [np.array([f"{n // 2}" for n in range(90)], object) for _ in sides]
+    clouds = [Cloud(*side) for side in zip(sides, patients, strict=True)]
+    expected = frechet_figures(*clouds, seed=3)
+    groups = [deletion_groups(who, 10, seed=3) for who in patients]
+    streamed = [
+        grouped_moments(np.array_split(side, 7), group, 10)
+        for side, group in zip(sides, groups, strict=True)
+    ]
+    halves = [
+        [
+            a.merge(b)
+            for a, b in zip(
+                grouped_moments([side[:33]], group[:33], 10),
+                grouped_moments([side[33:]], group[33:], 10),
+                strict=True,
+            )
+        ]
+        for side, group in zip(sides, groups, strict=True)
+    ]
+    for moments_of_sides in (streamed, halves):
+        got = figures_of_moments(moments_of_sides)
+        for one, other in ((got.fid, expected.fid), (got.ratio, expected.ratio)):
+            assert one is not None and other is not None
+            assert (one.value, one.low, one.high) == pytest.approx(
+                (other.value, other.low, other.high), rel=1e-9
+            )
+            assert one.n == 90
 
 
 def test_itself_flat_and_permuted() -> None:

@@ -5,17 +5,24 @@ import pytest
 import tensorflow as tf
 
 from xraygan.config import TrainingSettings
-from xraygan.training.schedules import WARM_UP_IMAGES, Scheduled, cosine, scheduled
+from xraygan.training.schedules import (
+    WARM_UP_IMAGES,
+    Scheduled,
+    cosine,
+    last_augmentation,
+    scheduled,
+)
 
 SETTINGS = TrainingSettings(
-    gamma=2, learning_rate=1e-3, final_rate=0.2, augmentation=0.4, ema_half_life=5000, batch=32
+    gamma=2, learning_rate=1e-3, final_rate=0.2, ema_half_life=5000, batch=32
 )
 TOTAL = 200_000
 
 
 def after(images: float, total: float = TOTAL, **changed: object) -> Scheduled:
     settings = SETTINGS.model_copy(update=changed)
-    values = scheduled(tf.constant(images, tf.float32), tf.constant(total, tf.float32), settings)
+    numbers = (tf.constant(number, tf.float32) for number in (images, total, 0.4))
+    values = scheduled(*numbers, settings)
     return Scheduled(*(float(value) for value in values))
 
 
@@ -30,6 +37,13 @@ def test_the_end() -> None:
     assert end.learning_rate == pytest.approx(1e-3 * 0.2)
     assert end.gamma == pytest.approx(0.2)
     assert end.augmentation == pytest.approx(0.4)
+
+
+def test_augmentation_follows_from_how_often_a_film_is_seen() -> None:
+    ends = [last_augmentation(SETTINGS, views * 500, 500) for views in (1, 10, 31.6228, 100, 999)]
+    assert ends == pytest.approx([0.3, 0.3, 0.55, 0.8, 0.8], abs=1e-4)
+    told = SETTINGS.model_copy(update={"augmentation": 0.0})
+    assert last_augmentation(told, 10**6, 500) == 0
 
 
 def test_the_start() -> None:

@@ -21,7 +21,8 @@ from xraygan.training.step import PENALTY_EVERY, draw_latents, train_step
 from xraygan.training.trainer import Trainer, TrainingData
 
 TOTAL = 1000
-SETTINGS = TrainingSettings(batch=4, seed=7, gamma=3.0, augmentation=0.9)
+SETTINGS = TrainingSettings(batch=4, seed=7, gamma=3.0)
+LAST = 0.9
 SEEN = 400  # half way: every schedule is between its ends
 WITH_PENALTY, WITHOUT = SEEN, SEEN + SETTINGS.batch
 assert (SEEN // SETTINGS.batch) % PENALTY_EVERY == 0
@@ -60,7 +61,8 @@ def batch() -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def step(state: TrainState) -> dict[str, float]:
-    metrics = train_step(state, *batch(), tf.constant(TOTAL, tf.float32), SETTINGS)
+    end = tf.constant(TOTAL, tf.float32), tf.constant(LAST)
+    metrics = train_step(state, *batch(), *end, SETTINGS)
     return {name: float(value) for name, value in metrics.items()}
 
 
@@ -80,7 +82,8 @@ def pieces(state: TrainState) -> tuple:
     seen = int(state.images_seen)
     number = seen // SETTINGS.batch
     latent_seed, move_seed = tf.unstack(tf.random.split(tf.constant([SETTINGS.seed, number]), 2))
-    now = scheduled(tf.constant(float(seen)), tf.constant(float(TOTAL)), SETTINGS)
+    end = tf.constant(float(TOTAL)), tf.constant(LAST)
+    now = scheduled(tf.constant(float(seen)), *end, SETTINGS)
     z, noise = draw_latents(state.generator, SETTINGS.batch, latent_seed)
     return now, z, noise, move_seed
 
