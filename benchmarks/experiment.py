@@ -29,8 +29,8 @@ def main() -> None:
     parser.add_argument("--kimg", type=float, default=30, help="thousands of images to see")
     parser.add_argument("--resolution", type=int, default=64)
     parser.add_argument("--limit", type=int, help="train on the first N images only")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
-    parser.add_argument("--variant", nargs="*", default=[], metavar="NAME")
+    parser.add_argument("--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--variant", nargs="*", action="extend", default=[], metavar="NAME")
     parser.add_argument("--table", action="store_true", help="print what there is and stop")
     arguments = parser.parse_args()
     if arguments.table:

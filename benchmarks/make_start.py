@@ -22,6 +22,9 @@ def main() -> None:
     parser.add_argument("--resolution", type=int, required=True)
     parser.add_argument("--kimg", type=float, required=True, help="thousands of images to see")
     parser.add_argument("--num", type=int, default=NUM, help="simulated films to draw")
+    parser.add_argument(
+        "--grow-from", type=int, help="half of the resolution: begin with the weights learnt there"
+    )
     parser.add_argument("--out", type=Path, help="file to write instead of the package's own")
     arguments = parser.parse_args()
 
@@ -34,7 +37,7 @@ def main() -> None:
     from xraygan.training.base import fit_base
     from xraygan.training.device import compute_dtype, use_device
     from xraygan.training.loop import whole_steps
-    from xraygan.training.start import start_file, write_start
+    from xraygan.training.start import set_start, start_file, write_start
     from xraygan.training.state import TrainState
     from xraygan.training.trainer import Trainer, TrainingData
 
@@ -52,13 +55,19 @@ def main() -> None:
     state = TrainState(network, training)
     data = TrainingData(images, np.zeros(len(images), np.int32), class_conditions(network))
     state.set_base(fit_base(images, data.conditions, network))
+    seen = 0
+    if arguments.grow_from:
+        facts = set_start(state, network, arguments.grow_from)
+        if facts is None:
+            raise SystemExit(f"no weights learnt at {arguments.grow_from}")
+        seen = facts["images"]
     trainer = Trainer(state, training, data)
     total, begun = whole_steps(round(arguments.kimg * 1000), trainer.batch), time.monotonic()
     while trainer.images_seen < total:
         metrics = trainer.run(min(64, (total - trainer.images_seen) // trainer.batch), total)
         print(f"{trainer.images_seen:,} images, D loss {metrics['d_loss']:.2f}", flush=True)
     path = arguments.out or start_file(arguments.resolution)
-    write_start(path, state, network, {"images": total, "simulated_films": len(images)})
+    write_start(path, state, network, {"images": seen + total, "simulated_films": len(images)})
     print(f"{path}: {time.monotonic() - begun:.0f} s")
 
 

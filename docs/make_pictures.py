@@ -29,6 +29,9 @@ def main() -> None:
     length.add_argument("--kimg", type=float, help="thousands of images, in place of minutes")
     parser.add_argument("--resolution", type=int, default=64)
     parser.add_argument("--start", choices=["phantom", "random"], default="phantom")
+    parser.add_argument(
+        "--augmentation", type=float, help="by how often films are seen unless told"
+    )
     arguments = parser.parse_args()
     xraygan.run(
         arguments.data,
@@ -37,6 +40,7 @@ def main() -> None:
         kimg=arguments.kimg,
         resolution=arguments.resolution,
         start=arguments.start,
+        augmentation=arguments.augmentation,
     )
     IMAGES.mkdir(exist_ok=True)
     images, labels = xraygan.generate(arguments.run, 60, seed=7)

@@ -1,4 +1,4 @@
-"""Labelled synthetic chest X-rays that may be shared, with the evidence."""
+"""Labelled synthetic chest X-rays, with the evidence that a decision to share them needs."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -2,12 +2,15 @@
 
 import difflib
 import math
+import re
 import reprlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from xraygan.errors import XrayganError
 
@@ -48,6 +51,29 @@ def _trainable(side: int) -> int:
 
 
 TrainableSide = Annotated[int, AfterValidator(_trainable)]
+
+
+_NOT_IN_FOLDER_NAMES = re.compile(r'[/\\<>:"|?*\x00-\x1f\ud800-\udfff]')
+_LONGEST_FOLDER_NAME = 200
+
+
+def is_folder_name(name: str) -> bool:
+    """Whether every system can make a folder of this name, inside the folder it is made in.
+
+    Lone surrogates, which stand for bytes that are not UTF-8, are in no such name.
+    """
+    fits = 0 < len(name) <= _LONGEST_FOLDER_NAME and name not in {".", ".."}
+    return fits and not _NOT_IN_FOLDER_NAMES.search(name)
+
+
+def _class_name(name: str) -> str:
+    if not is_folder_name(name):
+        raise ValueError("a class name must be usable as a folder's name")
+    return name
+
+
+ClassName = Annotated[str, AfterValidator(_class_name)]
+"""Of a class, which is also the name of its folder."""
 
 
 SourceFormat = Literal[
@@ -102,9 +128,8 @@ class PixelSettings(Settings):
         description="Keep the films with several labels: a class is then a set of labels, such as "
         "Effusion+Pneumonia, and the networks are told each label of a film.",
     )
-    negative: str = Field(
+    negative: ClassName = Field(
         "No Finding",
-        min_length=1,
         max_length=100,
         description="Class of the films that a table says are without findings.",
     )
@@ -241,6 +266,33 @@ GROUPS: dict[str, type[Settings]] = {
     "output": OutputSettings,
 }
 """The groups of `RunSettings` by name."""
+
+NOT_SHOWN = "set (not shown)"
+"""In the place of a setting that may name somebody."""
+
+
+def shareable(kind: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
+    """What may be told of a group of settings outside the house.
+
+    Args:
+        kind: of the group.
+        values: its settings by name; names that are no settings are left out.
+
+    Returns:
+        Numbers, switches, named choices and defaults; of other text only that there is some.
+    """
+    return {
+        name: values[name] if _names_nobody(values[name], field) else NOT_SHOWN
+        for name, field in kind.model_fields.items()
+        if name in values
+    }
+
+
+def _names_nobody(value: Any, field: FieldInfo) -> bool:
+    if value is None or isinstance(value, bool | int | float):
+        return True
+    return value in (field.default, *get_args(field.annotation))
+
 
 Width = Annotated[int, Field(ge=8, le=1024)]
 MAX_LABELS = 256

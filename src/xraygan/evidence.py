@@ -39,7 +39,7 @@ UTILITY_PLOT = "utility.png"
 MOST_IMITATED = "most-imitated.png"
 GALLERY_COLUMNS = 10
 # Part of the key of stored evaluations: raise it when equal images give other figures.
-_FORMAT = 4
+_FORMAT = 5
 
 
 class Measures(Settings):
@@ -88,7 +88,7 @@ def evaluate(
         reporter: where progress goes.
 
     Returns:
-        What evaluation.json holds.
+        What evaluation.json holds; where utility cannot be measured, its notes say why.
     """
     sets = {"real": real, "synthetic": synthetic} | ({"train": train} if train else {})
     kept = _cache() / f"evaluation-{_key(sets, measures)}.json"
@@ -186,7 +186,12 @@ def write_audit(folder: Path, found: Audit, train: ImageSet, synthetic: ImageSet
     difference = np.stack([_difference(*pair) for pair in zip(made, films, strict=True)])
     buffer = BytesIO()
     np.savez_compressed(
-        buffer, synthetic=made, train=films, difference=difference, similarity=similarity
+        buffer,
+        synthetic=made,
+        train=films,
+        difference=difference,
+        similarity=similarity,
+        train_row=np.array([pair["train"] for pair in pairs], np.int64),
     )
     write_whole(internal / CLOSEST_PAIRS, buffer.getvalue())
     rows = []

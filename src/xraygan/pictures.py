@@ -12,6 +12,23 @@ import numpy as np
 
 from xraygan.runs import write_whole
 
+GRID_COLUMNS = 10
+GRID_PICTURES = 40
+"""In a sample grid, over all classes; more classes make more rows."""
+GRID_CLASSES = 40
+"""Of more, the first are shown."""
+
+
+def shown_classes(counts: Sequence[int]) -> dict[int, int]:
+    """The classes of a sample grid, and how many pictures each has at most.
+
+    Args:
+        counts: training images by class number; classes without any are not shown.
+    """
+    shown = [number for number, count in enumerate(counts) if count][:GRID_CLASSES]
+    rows = max(1, GRID_PICTURES // (GRID_COLUMNS * max(len(shown), 1)))
+    return dict.fromkeys(shown, GRID_COLUMNS * rows)
+
 
 def grid(rows: Sequence[np.ndarray], gap: int = 2) -> np.ndarray:
     """Images in rows, with thin grey lines between.

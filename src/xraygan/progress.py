@@ -11,15 +11,25 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 PLAIN_SECONDS = 15.0
 
 
+class _Console(Console):
+    """A console on stderr that falls silent where nobody reads it any longer (`2>&1 | head`)."""
+
+    def on_broken_pipe(self) -> None:
+        # Rich's own ends the program, and a training with it.
+        self.quiet = True
+
+
 class Reporter:
     """Writes progress and remarks to stderr, so that stdout is left to results.
+
+    Where stderr has been closed it says nothing more, and the log goes on.
 
     Args:
         quiet: say nothing but remarks.
     """
 
     def __init__(self, quiet: bool = False) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = _Console(stderr=True, highlight=False, soft_wrap=True)
         self.quiet = quiet
         self.log: Callable[[str], None] | None = None
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from xraygan.errors import XrayganError
+from xraygan.errors import StoppedError, XrayganError
 from xraygan.runs import RunFolder, read_json, refusing_disk_faults, write_json
 
 Tracker = Literal["tensorboard", "mlflow"]
@@ -46,11 +46,21 @@ def tracking(
     tracker = TensorBoard(run.path) if name == "tensorboard" else MLflow(run.path, parameters)
     note(str(tracker))
     run.listener = tracker
+    ended = "FAILED"
     try:
         yield
+        ended = "FINISHED"
+    except StoppedError:
+        ended = "KILLED"
+        raise
     finally:
         run.listener = None
-        tracker.close()
+        try:
+            tracker.close(ended)
+        except XrayganError as error:
+            if ended == "FINISHED":
+                raise
+            note(str(error))  # what ended the run is on its way, and says more
 
 
 def _require(name: str) -> None:
@@ -94,7 +104,7 @@ class TensorBoard:
             self._summary.image("fakes", grid[None, :, :, None])
         self._writer.flush()
 
-    def close(self) -> None:
+    def close(self, _: str) -> None:
         """End the file."""
         self._writer.close()
 
@@ -137,10 +147,10 @@ class MLflow:
         with self._refusing():
             self._client.log_artifact(self._id, str(path), f"fakes/{images_seen:012d}")
 
-    def close(self) -> None:
-        """The run ends; resumed, it runs again."""
+    def close(self, status: str) -> None:
+        """The run ends as "FINISHED", "KILLED" or "FAILED"; resumed, it runs again."""
         with self._refusing():
-            self._client.set_terminated(self._id)
+            self._client.set_terminated(self._id, status)
 
     def _begin(self, name: str, parameters: dict[str, Any]) -> str:
         wanted = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)

@@ -108,7 +108,7 @@ def test_what_needs_tensorflow_to_be_refused(finished, tmp_path):
     assert "--force" in ended["gamma"].refusal()
     assert "the data changed (92 images then, 91 now)" in ended["data"].refusal()
     assert "use --device cpu" in ended["device"].refusal()
-    assert "the model knows NORMAL, PNEUMONIA" in ended["class"].refusal()
+    assert "the model was trained on NORMAL, PNEUMONIA" in ended["class"].refusal()
     assert "no such file or folder" in ended["path"].refusal()
     assert "refused" in ended["pickle"].refusal()
     assert "give a new or empty folder" in ended["taken"].refusal()

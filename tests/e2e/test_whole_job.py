@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 
 import pytest
 from PIL import Image
@@ -88,6 +89,23 @@ def test_same_command_again_only_measures(finished):
     assert summary["paths"]["run"] == str(finished.folder)
     assert summary["kid"]["floor"] is not None
     assert (finished.folder / "model/generator.safetensors").stat().st_mtime_ns == before
+
+
+def test_without_its_checkpoints_a_finished_run_stays_as_it_is(finished, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(finished.folder, folder)
+    shutil.rmtree(folder / "checkpoints")
+    command = [str(folder) if part == str(finished.folder) else part for part in finished.command]
+    model, course = folder / "model/generator.safetensors", folder / "metrics.jsonl"
+    before = model.read_bytes(), course.read_bytes()
+    again = run(command)
+    assert again.code == 0, again
+    assert "checkpoints are gone" in again.stderr
+    assert (model.read_bytes(), course.read_bytes()) == before
+    longer = run([*command, "--kimg", "0.4", "--force"])
+    assert longer.code == 2
+    assert "cannot go on" in longer.refusal()
+    assert (model.read_bytes(), course.read_bytes()) == before
 
 
 @pytest.mark.slow

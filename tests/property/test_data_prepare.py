@@ -31,7 +31,7 @@ from xraygan.errors import XrayganError
 SMALL = DataSettings(resolution=32)
 FILM = st.fixed_dictionaries(
     {
-        "label": st.sampled_from(["A", "B", "A", "a", ".", "No Finding", "A|B"]),
+        "label": st.sampled_from(["A", "B", "A", "a", "a.", "No Finding", "A|B"]),
         "patient_id": st.sampled_from(["p0", "p1", "p2", "p3", "Doe^J", ""]),
         "split": st.sampled_from(["train", "val", "test", ""]),
         "view": st.sampled_from(["PA", "AP", "PA", "", "LATERAL"]),

@@ -5,7 +5,16 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from xraygan.config import GROUPS, ModelSettings, RunSettings, load_yaml
+from xraygan.config import (
+    GROUPS,
+    NOT_SHOWN,
+    DataSettings,
+    ModelSettings,
+    RunSettings,
+    is_folder_name,
+    load_yaml,
+    shareable,
+)
 from xraygan.errors import XrayganError
 
 
@@ -143,3 +152,30 @@ def test_the_shape_of_the_networks_follows_from_the_settings() -> None:
     for side, widths, stem, base in ((32, 3, 2, 32), (64, 4, 2, 64), (512, 6, 4, 64)):
         made = ModelSettings(resolution=side, discriminator_widths=(8,) * widths, **shape)
         assert (made.stem, made.base_resolution) == (stem, base)
+
+
+@pytest.mark.parametrize("name", ["NORMAL", "Lungenentzündung 肺炎", "HIV+", "a.b", "x" * 200])
+def test_names_of_folders(name: str) -> None:
+    assert is_folder_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*'/\\:*?"<>|\0\n', "", ".", "..", "a/b", "/a", "../a", "C:", "R\udcf6ntgen", "x" * 201],
+)
+def test_names_that_no_folder_has_on_every_system(name: str) -> None:
+    assert not is_folder_name(name)
+
+
+def test_the_negative_class_is_a_folder() -> None:
+    with pytest.raises(XrayganError, match=r"'negative' = 'a/b': .* folder's name"):
+        DataSettings.parse({"negative": "a/b"}, "x")
+
+
+def test_only_numbers_switches_choices_and_defaults_are_shareable() -> None:
+    given = DataSettings(where='Patient_ID != "P0007"', patient_pattern="(Doe)", strict=True)
+    shown = shareable(DataSettings, {**given.model_dump(mode="json"), "unknown": "P0007"})
+    assert shown.keys() == DataSettings.model_fields.keys()
+    assert (shown["where"], shown["patient_pattern"]) == (NOT_SHOWN, NOT_SHOWN)
+    assert (shown["strict"], shown["resolution"], shown["column"]) == (True, 64, None)
+    assert (shown["fit"], shown["format"], shown["negative"]) == ("squash", "auto", "No Finding")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from xraygan.pictures import class_blocks, grid, plot_losses, save_grid
+from xraygan.pictures import class_blocks, grid, plot_losses, save_grid, shown_classes
 
 
 def flat(values: list[int], side: int = 3) -> np.ndarray:
@@ -30,6 +30,21 @@ def test_grid_geometry(gap: int) -> None:
     assert np.isin(lines, [96, 0]).all()
     assert (picture[:gap] == 96).all()
     assert (picture[:, :gap] == 96).all()
+
+
+@pytest.mark.parametrize(
+    ("counts", "shown"),
+    [
+        ([7, 9], {0: 20, 1: 20}),
+        ([7, 0, 9], {0: 20, 2: 20}),
+        ([3] * 5, dict.fromkeys(range(5), 10)),
+        ([3] * 800, dict.fromkeys(range(40), 10)),
+    ],
+)
+def test_a_sample_grid_shows_classes_that_have_films_and_not_hundreds(
+    counts: list[int], shown: dict[int, int]
+) -> None:
+    assert shown_classes(counts) == shown
 
 
 def test_class_blocks() -> None:

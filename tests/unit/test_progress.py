@@ -1,3 +1,8 @@
+import io
+import os
+import subprocess
+import sys
+
 import pytest
 
 from xraygan import progress
@@ -57,3 +62,37 @@ def test_plain_lines_of_a_bar_come_now_and_then(
         "reading images: 2,000 of 4,000 files, 100 a second, 20 s left",
         "reading images: 4,000 of 4,000 files, 100 a second, 0 s left",
     ]
+
+
+class _Closed(io.StringIO):
+    """The end of a pipe that nobody reads."""
+
+    def write(self, _text: str) -> int:
+        raise BrokenPipeError
+
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+
+def test_work_goes_on_when_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", _Closed())
+    reporter = Reporter()
+    logged: list[str] = []
+    reporter.log = logged.append
+    reporter.note("a remark")
+    reporter.line("a tick")
+    with reporter.bar("reading images", 1, "files") as bar:
+        bar.update(1)
+    reporter.note("the end")
+    assert [line[20:] for line in logged] == ["a remark", "a tick", "the end"]
+
+
+def test_a_program_whose_reader_has_gone_ends_well() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    program = "from xraygan.progress import Reporter; Reporter().note('x' * 99); print('done')"
+    with os.fdopen(writing, "wb") as pipe:
+        found = subprocess.run(
+            [sys.executable, "-c", program], stderr=pipe, stdout=subprocess.PIPE, timeout=60
+        )
+    assert (found.returncode, found.stdout) == (0, b"done\n")

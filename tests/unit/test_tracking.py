@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xraygan.errors import XrayganError
+from xraygan.errors import StoppedError, TrainingFailedError, XrayganError
 from xraygan.pictures import save_grid
 from xraygan.runs import RunFolder
 from xraygan.tracking import tracking
@@ -80,6 +80,38 @@ def test_mlflow_reads_figures_settings_and_the_grid_of_a_resumed_run(
     history = client.get_metric_history(found.info.run_id, "kid")
     assert [(point.step, point.value) for point in history] == [(320, 0.25), (640, 0.125)]
     assert len(client.list_artifacts(found.info.run_id, "fakes")) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(StoppedError(15, "stopped"), "KILLED"), (TrainingFailedError("nan"), "FAILED")],
+)
+def test_mlflow_hears_how_a_run_ended(
+    tmp_path: Path, store: str, error: BaseException, status: str
+) -> None:
+    import mlflow
+
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(type(error)), tracking("mlflow", run, {}, print):
+        raise error
+    found = mlflow.MlflowClient().get_run(
+        json.loads((run.path / "mlflow.json").read_text())["run_id"]
+    )
+    assert found.info.status == status
+
+
+def test_what_ended_a_run_is_said_though_the_tracker_is_gone(
+    tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise XrayganError("the server is gone")
+
+    monkeypatch.setattr("xraygan.tracking.MLflow.close", gone)
+    notes: list[str] = []
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(StoppedError), tracking("mlflow", run, {}, notes.append):
+        raise StoppedError(2, "stopped")
+    assert notes[-1] == "the server is gone"
 
 
 def test_an_mlflow_run_that_is_gone_is_one_clear_line(tmp_path: Path, store: str) -> None:

@@ -54,17 +54,16 @@ def export_model(
     source, folder = Path(model), Path(out)
     if not source.exists():
         raise XrayganError(f"model {source}: there is no such file or folder")
-    from xraygan.training.device import use_device
+    from xraygan.training.device import on_cpu
 
-    use_device("cpu")
-    from xraygan.export import model as writer
-    from xraygan.export.claim import claim
-    from xraygan.models.files import DESCRIPTION, WEIGHTS, copy_model, load_model
-
-    loaded = load_model(source)
     reporter = reporter or Reporter()
     checks = {}
-    with refusing_disk_faults(folder):
+    with on_cpu(), refusing_disk_faults(folder):
+        from xraygan.export import model as writer
+        from xraygan.export.claim import claim
+        from xraygan.models.files import DESCRIPTION, WEIGHTS, copy_model, load_model
+
+        loaded = load_model(source)
         facts = writer.provenance(loaded, licence)
         files = [claim(folder, facts, ("form", "model_sha256"))]
         if "safetensors" in forms:

@@ -77,9 +77,10 @@ def train(
     reporter = reporter or Reporter()
     dataset = prepare(data, settings.data, reporter)
     chosen = use_device(device)
+    from xraygan.data.entries import printable
     from xraygan.training import session
 
-    name = Path(data).resolve().name if data is not None else "phantom"
+    name = printable(Path(data).resolve().name) if data is not None else "phantom"
     choices = session.Choices(device=chosen, source_name=name, show=show, force=force)
     described = session.describe(dataset, settings, choices)
     if run_dir is None:
@@ -221,7 +222,7 @@ def run(
         model = load_model(folder)
         _set_aside(synthetic, model.sha256, reporter)
         num = settings.output.num
-        generate(folder, num, seed=seed, out=synthetic, reporter=reporter)
+        generate(folder, num, seed=seed, out=synthetic, device=device, reporter=reporter)
         # Other images than the written ones, so that the audit looks at none twice.
         further = Request(MEASURED, seed, like_train=True, first=num)
         made, labels = generate_arrays(model, further)
@@ -260,6 +261,7 @@ def _evidence(
     `written`. Each is (images uint8 [N, R, R], labels int32 [N]).
     """
     from xraygan import evidence
+    from xraygan.training.checkpoint import list_checkpoints
 
     measures = evidence.of_run(settings.output.evidence, settings.training.seed)
     if measures is None:
@@ -284,8 +286,9 @@ def _evidence(
     except XrayganError as error:
         notes.append(f"Not evaluated: {error}")
     try:
+        asked = folder if list_checkpoints(folder / "checkpoints") else None
         result = evidence.look_for_leaks(
-            train, held_out, audited, measures.of_audit(), reporter, folder
+            train, held_out, audited, measures.of_audit(), reporter, asked
         )
         which = f"the {len(written[0]):,}"
         if settings.output.num > len(written[0]):

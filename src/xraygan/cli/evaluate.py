@@ -68,7 +68,7 @@ def evaluate_command(
         print_json(found)
         return
     typer.echo(table(_rows(found)))
-    for note in found["notes"]:
+    for note in _notes(found):
         typer.echo(f"- {note}")
 
 
@@ -81,6 +81,11 @@ def _rows(found: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         if isinstance(figures, dict):
             rows += [(f"{regime}: {key}", figure) for key, figure in _figures(figures)]
     return rows
+
+
+def _notes(found: dict[str, Any]) -> list[str]:
+    """On all figures, then on utility: why there is none, for one."""
+    return [*found["notes"], *(found["utility"] or {}).get("notes", [])]
 
 
 def _figures(values: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -16,7 +16,7 @@ from xraygan.version import __version__
 
 app = typer.Typer(
     name="xraygan",
-    help="Labelled synthetic chest X-rays that may be shared, with the evidence.",
+    help="Labelled synthetic chest X-rays, with the evidence that a decision to share them needs.",
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

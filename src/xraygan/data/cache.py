@@ -100,12 +100,15 @@ class Dataset:
         )
 
     def image_set(self, *splits: str) -> ImageSet:
-        """The images of some splits, in this order, with labels and patients."""
+        """The images of some splits, in this order, with labels and patients.
+
+        The images of consecutive splits are a read-only view of the memory map.
+        """
         rows = np.concatenate([np.flatnonzero(self._in_split(name)) for name in splits])
         numbers = {label: number for number, label in enumerate(self.classes)}
         labels, patients = (column(self.manifest, name) for name in ("label", "patient"))
         return ImageSet(
-            self.images[rows],
+            taken(self.images, rows),
             np.array([numbers[labels[row]] for row in rows], np.int32),
             np.array([patients[row] for row in rows], object),
             self.classes,
@@ -125,6 +128,13 @@ class Dataset:
         if name not in SPLITS:
             raise ValueError(f"no split '{name}'; there are {', '.join(SPLITS)}")
         return np.array([split == name for split in column(self.manifest, "split")], bool)
+
+
+def taken(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Some rows of a memory map; a view where they are consecutive, so that none is copied."""
+    if len(rows) and np.array_equal(rows, np.arange(rows[0], rows[0] + len(rows))):
+        return images[rows[0] : rows[-1] + 1]
+    return images[rows]
 
 
 def default_cache_dir() -> Path:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from xraygan.config import PixelSettings
-from xraygan.data.cache import Dataset, read_all
+from xraygan.data.cache import Dataset, read_all, taken
 from xraygan.data.duplicates import merge_patients
 from xraygan.data.headers import Refusal, read_header
 from xraygan.data.manifest import column
@@ -66,7 +66,7 @@ def read_sets(
     patients = _patients(read)
     sets = {
         role: ImageSet(
-            _taken(dataset.images, rows[role]),
+            taken(dataset.images, rows[role]),
             np.array(
                 [classes.index(label) for label in _values(dataset, "label", rows[role])], np.int32
             ),
@@ -84,11 +84,6 @@ def _rows(role: str, dataset: Dataset) -> np.ndarray:
     if role == SYNTHETIC or training.all() or not training.any():
         return np.arange(len(training))
     return np.flatnonzero(training if role == TRAIN else ~training)
-
-
-def _taken(images: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """The rows of a memory map, copied only where some are left out."""
-    return images if len(rows) == len(images) else images[rows]
 
 
 def _values(dataset: Dataset, name: str, rows: np.ndarray) -> list[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from xraygan.config import PixelSettings
 from xraygan.data.entries import IMAGE_ENDINGS, Entry, Tree, nfc
 from xraygan.data.listing import SINGLE_CLASS, SPLIT_NAMES, ImageFile, Listing
+from xraygan.data.selection import check_class_name
 from xraygan.data.splits import is_synthetic
 from xraygan.errors import XrayganError
 
@@ -58,7 +59,7 @@ def interpret(tree: Tree, sure: bool = False) -> Listing:
         sure: the user says that images lie in folders by class.
 
     Raises:
-        XrayganError: the folders are patients', not classes'.
+        XrayganError: the folders are patients', not classes', or the name of one is of no use.
     """
     notes: list[str] = []
     refused = list(tree.refused)
@@ -104,6 +105,8 @@ def interpret(tree: Tree, sure: bool = False) -> Listing:
         for entry in images
     ]
     _check_classes(files, sure)
+    for label in sorted({file.label for file in files}):
+        check_class_name(label, "class folder", "rename it")
     notes += _class_notes(tree, files, root, class_depth, split_layout)
     return Listing(tuple(files), tuple(refused), tuple(notes))
 

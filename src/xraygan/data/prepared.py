@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import io
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from xraygan.config import DataSettings
+from xraygan.config import DataSettings, shareable
 from xraygan.data import store
 from xraygan.data.cache import Dataset, has_own_cache, write_own_cache
 from xraygan.data.duplicates import without_name
@@ -28,7 +27,6 @@ from xraygan.version import __version__
 
 DESCRIPTION, METADATA, REFUSED = "dataset.json", "metadata.csv", "refused.csv"
 _COLUMNS = ("file_name", "label", "split", "patient", "view", "age", "sex", "labels", "burned_in")
-_NOT_IN_NAMES = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 _LONGEST_NAME = 100
 
 
@@ -174,11 +172,11 @@ def _split_tables(metadata: pd.DataFrame) -> dict[str, bytes]:
 
 
 def _folder_names(classes: tuple[str, ...]) -> dict[str, str]:
-    """A folder for each class, safe on every system and different without regard to case."""
+    """A folder for each class: no blank or dot at its ends, different without regard to case."""
     found: dict[str, str] = {}
     taken: set[str] = set()
     for label in classes:
-        plain = _NOT_IN_NAMES.sub("_", label).strip(" .")[:_LONGEST_NAME] or "class"
+        plain = label.strip(" .")[:_LONGEST_NAME] or "class"
         name, number = plain, 1
         while name.casefold() in taken:
             number += 1
@@ -212,7 +210,7 @@ def _description(
         "made_by": f"xraygan {__version__}",
         "source_format": dataset.source_format,
         "fingerprint": dataset.fingerprint,
-        "settings": settings.model_dump(mode="json"),
+        "settings": shareable(DataSettings, settings.model_dump(mode="json")),
         "resolution": int(dataset.images.shape[1]),
         "classes": list(dataset.classes),
         "label_sets": dataset.label_sets,

@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from xraygan.config import PixelSettings
+from xraygan.config import PixelSettings, is_folder_name
+from xraygan.data.entries import printable
 from xraygan.data.listing import LABEL_JOIN, Facts, left_out
 from xraygan.data.query import as_name, compile_where
 from xraygan.data.tables import nearest
@@ -76,7 +77,11 @@ class Selection:
         return self._where is not None
 
     def class_of(self, stated: Stated) -> tuple[str, str]:
-        """A film's class and "", or "" and why it is left out."""
+        """A film's class and "", or "" and why it is left out.
+
+        Raises:
+            XrayganError: a class that can be no folder's name.
+        """
         wanted = frozenset(self.vocabulary)
         found = stated.findings & wanted if wanted else stated.findings - stated.beside
         unsure = stated.uncertain & wanted if wanted else stated.uncertain - stated.beside
@@ -85,7 +90,9 @@ class Selection:
         if unsure:
             return "", left_out("a label of it is uncertain")
         if found:
-            return LABEL_JOIN.join(sorted(found)), ""
+            name = LABEL_JOIN.join(sorted(found))
+            check_class_name(name, "label", "rename it in the table")
+            return name, ""
         if stated.negative or self.negative in stated.findings:
             return self.negative, ""
         if stated.findings or stated.uncertain:
@@ -138,6 +145,24 @@ class Selection:
                 raise XrayganError(
                     f"--labels: no film is labelled '{label}'{nearest(label, stated)}"
                 )
+
+
+def check_class_name(name: str, what: str, remedy: str) -> None:
+    """See that a class can be called so: data sets and models make a folder of it.
+
+    Args:
+        name: of the class.
+        what: has this name, for the message.
+        remedy: of a name that will not do.
+
+    Raises:
+        XrayganError: it can be no folder's name.
+    """
+    if not is_folder_name(name):
+        raise XrayganError(
+            f"{what} '{printable(name)}': a class is called so, and no folder can be (it is not "
+            f'UTF-8, too long, or has one of / \\ : * ? " < > |); {remedy}'
+        )
 
 
 def split_list(text: str | None) -> tuple[str, ...]:

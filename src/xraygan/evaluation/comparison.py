@@ -148,7 +148,7 @@ class Chosen:
 def everything(
     real: ImageSet, synthetic: ImageSet, train: ImageSet | None, *, seed: int = 0
 ) -> list[Chosen] | None:
-    """All images, for figures that any number of them can enter, where both sets are large.
+    """All real images and many others, for a figure that any number can enter, of large sets.
 
     Args:
         real: as for `comparable_sides`.
@@ -157,37 +157,34 @@ def everything(
         seed: of the choice.
 
     Returns:
-        All real images; made ones in their class shares, as many as there are; and, where so
-        are at least 10,000 training images of other patients, those. None where there are
-        not more than 10,000 real images, or under 10,000 made ones in their shares.
+        All real images; made ones in their class shares; and, where at least 10,000 training
+        images of other patients are in these shares, as many of those. Then both are as many as
+        the smaller of the two sets gives, since FID falls as images are added; else the made
+        ones are as many as there are. None where there are not more than 10,000 real images,
+        or under 10,000 made ones in their shares.
     """
     present = Sides(real, synthetic, None).present()
     if len(real) <= MOST or not present.any():
         return None
-    draw = np.random.default_rng(seed)
     wanted = _counts(real)
-    made = _drawn_at_shares(synthetic, np.arange(len(synthetic)), wanted * present, draw)
-    if len(made.rows) < MOST:
+    count = _most_at_shares(wanted * present, _counts(synthetic))
+    if count < MOST:
         return None
-    chosen = [Chosen(real, np.arange(len(real))), made]
+    others = None
     if train is not None:
-        others = np.flatnonzero(~_known(train, real))
-        control = _drawn_at_shares(train, others, wanted, draw)
-        if len(control.rows) >= MOST:
-            chosen.append(control)
+        among = np.flatnonzero(~_known(train, real))
+        there = np.bincount(train.labels[among], minlength=len(wanted))
+        of_both = min(count, _most_at_shares(wanted, there))
+        if of_both >= MOST:
+            count, others = of_both, among
+    draw = np.random.default_rng(seed)
+    every = np.arange(len(synthetic))
+    made = _any_of(synthetic, every, _at_shares(count, wanted * present), draw)
+    chosen = [Chosen(real, np.arange(len(real))), Chosen(synthetic, np.sort(made))]
+    if train is not None and others is not None:
+        control = _any_of(train, others, _at_shares(count, wanted), draw)
+        chosen.append(Chosen(train, np.sort(control)))
     return chosen
-
-
-def _drawn_at_shares(
-    part: ImageSet,
-    among: NDArray[np.intp],
-    wanted: NDArray[np.int64],
-    draw: np.random.Generator,
-) -> Chosen:
-    """As many at random as the wanted shares of classes allow."""
-    there = np.bincount(part.labels[among], minlength=len(wanted))
-    counts = _at_shares(_most_at_shares(wanted, there), wanted)
-    return Chosen(part, np.sort(_any_of(part, among, counts, draw)))
 
 
 def _check(real: ImageSet, synthetic: ImageSet, train: ImageSet | None) -> None:

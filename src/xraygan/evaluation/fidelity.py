@@ -65,7 +65,7 @@ def measure_fidelity(
     Args:
         real: real images; at most 10,000 are used, all of them in `fid_all`.
         synthetic: made images, each its own patient; as many as of real ones are used, and in
-            `fid_all` as many as there are in the real class shares.
+            `fid_all` as many as there are in the real class shares, of the control too.
         train: real images the generator was trained on: where floors come from. None: from
             one half of the real patients against the other.
         spaces: where distances are measured, the main one first.
@@ -105,11 +105,7 @@ def measure_fidelity(
     overall = found.pop(None)
     if whole:
         overall |= _of_everything(whole, spaces, seed, steps)
-        counts = ", ".join(f"{len(chosen.rows):,}" for chosen in whole)
-        notes.append(
-            f"fid_all is of everything: {counts} real, synthetic and (where given) training "
-            "images, in the real class shares."
-        )
+        notes.append(_note_on_everything(whole))
     per_class = {str(name): _as_json(figures) for name, figures in found.items()}
     return {**_as_json(overall), "per_class": per_class, "notes": notes}
 
@@ -179,7 +175,7 @@ def _figures(tables: _Tables, rows: Rows, seed: int, steps: _Steps) -> Figures:
 def _of_everything(
     whole: list[Chosen], spaces: Mapping[str, FeatureSpace], seed: int, steps: _Steps
 ) -> Figures:
-    """FID of all images there are, whose features are not kept."""
+    """FID of all images that `everything` chose, whose features are not kept."""
     count = deletions(*(chosen.patients for chosen in whole))
     groups = [deletion_groups(chosen.patients, count, seed=seed) for chosen in whole]
     by_space = {}
@@ -191,6 +187,14 @@ def _of_everything(
             steps.step()
         by_space[name] = {"fid_all": figures_of_moments(moments).fid}
     return _named(by_space)
+
+
+def _note_on_everything(whole: list[Chosen]) -> str:
+    real, *others = (f"{len(chosen.rows):,}" for chosen in whole)
+    note = f"fid_all is of all {real} real images and of {others[0]} synthetic ones, "
+    if len(others) > 1:
+        note += f"its floor of {others[1]} training images of other patients, "
+    return note + "in the real class shares."
 
 
 def _named(by_space: Mapping[str, Figures]) -> Figures:

@@ -12,8 +12,11 @@ from xraygan.evaluation.intervals import deletion_groups, deletions, jackknife
 
 PATCH = 7
 _MOST_PATCHES = 1 << 16
+_IMAGES_AT_ONCE = 256
 _PROJECTIONS_AT_ONCE = 16
 _PROJECTIONS_FOR_INTERVAL = 16
+
+_Places = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 
 def sliced_wasserstein(
@@ -142,14 +145,19 @@ def _compared(
     rows = [np.sort(generator.permutation(len(images))[:count]) for images in (x, y)]
     each = max(1, min(patches_per_image, _MOST_PATCHES // count))
     image_x, image_y = (np.repeat(chosen, each) for chosen in rows)
-    pyramids = [
-        _pyramid(images[chosen], levels) for images, chosen in zip((x, y), rows, strict=True)
-    ]
-    for level_x, level_y in zip(*pyramids, strict=True):
-        patches_x, patches_y = (_patches(level, each, generator) for level in (level_x, level_y))
-        directions = generator.normal(size=(PATCH**2, projections))
-        directions /= np.linalg.norm(directions, axis=0)
-        yield _Level(patches_x, patches_y, image_x, image_y, directions)
+    places: list[list[_Places]] = [[], []]
+    directions = []
+    for size in _sizes(x.shape[1:], levels):
+        for of_set in places:
+            of_set.append(_places(size, count * each, generator))
+        drawn = generator.normal(size=(PATCH**2, projections))
+        directions.append(drawn / np.linalg.norm(drawn, axis=0))
+    patches_x, patches_y = (
+        _patches(images, chosen, each, of_set)
+        for images, chosen, of_set in zip((x, y), rows, places, strict=True)
+    )
+    for level in zip(patches_x, patches_y, directions, strict=True):
+        yield _Level(*level[:2], image_x, image_y, level[2])
 
 
 def _checked_levels(x: NDArray, y: NDArray, levels: int | None) -> int:
@@ -178,17 +186,41 @@ def _pyramid(images: NDArray[np.uint8], levels: int) -> list[NDArray[np.float32]
     return [np.stack(level) for level in result]
 
 
+def _sizes(size: tuple[int, ...], levels: int) -> list[tuple[int, int]]:
+    """Height and width of each level, as `cv2.pyrDown` halves them."""
+    height, width = size
+    return [(-(-height >> level), -(-width >> level)) for level in range(levels)]
+
+
+def _places(size: tuple[int, int], count: int, generator: np.random.Generator) -> _Places:
+    """Top and left of so many patches at random."""
+    top, left = (generator.integers(0, side - PATCH + 1, count) for side in size)
+    return top, left
+
+
 def _patches(
-    level: NDArray[np.float32], each: int, generator: np.random.Generator
-) -> NDArray[np.float32]:
-    """Standardised patches [N * each, 49] from random places."""
-    views = np.lib.stride_tricks.sliding_window_view(level, (PATCH, PATCH), axis=(1, 2))
-    n, height, width = views.shape[:3]
-    rows, columns = (generator.integers(0, size, n * each) for size in (height, width))
-    patches = views[np.repeat(np.arange(n), each), rows, columns].reshape(n * each, PATCH**2)
-    patches = patches - patches.mean(dtype=np.float64)
+    images: NDArray[np.uint8], rows: NDArray[np.intp], each: int, places: list[_Places]
+) -> list[NDArray[np.float32]]:
+    """Standardised patches [n * each, 49] of some images at each level.
+
+    Whole pyramids of 10,000 images would take gigabytes: few are there at a time.
+    """
+    found = [np.empty((len(rows) * each, PATCH**2), np.float32) for _ in places]
+    for start in range(0, len(rows), _IMAGES_AT_ONCE):
+        block = rows[start : start + _IMAGES_AT_ONCE]
+        image = np.repeat(np.arange(len(block)), each)
+        part = slice(start * each, (start + len(block)) * each)
+        pyramid = _pyramid(images[block], len(places))
+        for patches, level, (top, left) in zip(found, pyramid, places, strict=True):
+            views = np.lib.stride_tricks.sliding_window_view(level, (PATCH, PATCH), axis=(1, 2))
+            patches[part] = views[image, top[part], left[part]].reshape(-1, PATCH**2)
+    return [_standardised(patches) for patches in found]
+
+
+def _standardised(patches: NDArray[np.float32]) -> NDArray[np.float32]:
+    centred = patches - patches.mean(dtype=np.float64)
     # A flat level has no spread to divide by: it stays zero.
-    return (patches / max(float(patches.std()), 1e-6)).astype(np.float32)
+    return (centred / max(float(centred.std()), 1e-6)).astype(np.float32)
 
 
 def _mean_distance(

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from xraygan.errors import XrayganError
 from xraygan.evaluation.exam import MEASURES, Exam, Figures, finding_of, patients_per_class
 from xraygan.evaluation.regimes import Regime, course, move, plan
 from xraygan.sets import ImageSet
@@ -76,17 +75,24 @@ def measure_utility(
         "specificity": …, "ece": …, "images": test images, "seeds": …, "trained_on": {"real": …,
         "synthetic": …}}; for each difference, named as "tstr_minus_trtr", {"auc_difference": …,
         "images": …, "seeds": …}; and "notes", sentences for the reader. Where fewer than two
-        classes are in all three sets, trtr, tstr and trts are None, and a note says so.
+        classes are in all three sets, or a patient is in both `train` and `test`, trtr, tstr and
+        trts are None, and a note says so.
 
     Raises:
-        XrayganError: a patient is in both `train` and `test`.
         ValueError: fewer than 3 different seeds, or sets that differ in classes or image size.
     """
     _check(train, test, synthetic, seeds)
+    shared = len(set(train.patients.tolist()) & set(test.patients.tolist()))
+    if shared:
+        return _not_measured(
+            f"Utility was not measured: {shared:,} patients are in both the training and the test "
+            "images, so that the test would prove nothing; split the folders by patient."
+        )
     (train, test, synthetic), notes = _with_shared_classes(train, test, synthetic)
     if len(train.classes) < 2:
-        notes.append("Utility is not defined: it needs two classes to tell apart.")
-        return {"trtr": None, "tstr": None, "trts": None, "notes": notes}
+        return _not_measured(
+            *notes, "Utility is not defined: it needs two classes to tell apart."
+        )
     from xraygan.evaluation.diagnoser import Diagnoser
 
     seed = seeds[0]
@@ -113,6 +119,10 @@ def measure_utility(
     }
     notes += [*remarks, _how_to_read(train.classes, steps, len(seeds))]
     return {**results, "notes": notes}
+
+
+def _not_measured(*notes: str) -> dict[str, Any]:
+    return {"trtr": None, "tstr": None, "trts": None, "notes": [*notes]}
 
 
 @dataclass(frozen=True)
@@ -193,12 +203,6 @@ def _check(train: ImageSet, test: ImageSet, synthetic: ImageSet, seeds: Sequence
     sizes = {part.images.shape[1:] for part in (train, test, synthetic)}
     if len(sizes) > 1:
         raise ValueError(f"images of sizes {sorted(sizes)}: expected one")
-    shared = len(set(train.patients.tolist()) & set(test.patients.tolist()))
-    if shared:
-        raise XrayganError(
-            f"utility: {shared:,} patients are in both the training and the test images, so the "
-            "test would prove nothing; split the folders by patient"
-        )
 
 
 def _with_shared_classes(*parts: ImageSet) -> tuple[tuple[ImageSet, ...], list[str]]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from xraygan.config import is_folder_name
 from xraygan.errors import XrayganError
 from xraygan.runs import sha256_of
 from xraygan.sampling.encode import Picture
@@ -90,9 +92,10 @@ def _rows(manifest: Path) -> Iterator[dict[str, str]]:
             for row in csv.DictReader(file):
                 if tuple(row) != COLUMNS or not (row["seed"] + row["index"]).isdecimal():
                     raise ValueError("a row is not one of ours")
-                path = Path(row["file"])
-                if path.is_absolute() or ".." in path.parts:
+                if not all(map(is_folder_name, Path(row["file"]).parts)):
                     raise ValueError("a file outside the folder")
+                if not is_folder_name(row["class"]):
+                    raise ValueError(f"class {reprlib.repr(row['class'])} can be no folder's name")
                 float(row["psi"])
                 bytes.fromhex(row["model_sha256"].ljust(64, "?"))
                 yield row

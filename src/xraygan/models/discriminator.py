@@ -4,7 +4,7 @@
 # pyright: reportArgumentType=false
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from xraygan.config import ModelSettings
 from xraygan.models import blocks
@@ -16,7 +16,7 @@ def build_discriminator(settings: ModelSettings, seed: int = 0) -> keras.Model:
     Space to depth takes the work off full resolution; inverted depthwise blocks, two a
     stage, and average pooling bring it down to 4×4; a depthwise 4×4 valid convolution and
     a projection on the class's embedding end it (Miyato & Koyama 2018, arXiv 1802.05637).
-    The last two compute in float32.
+    The last two compute in float32. A condition of several labels has the mean of their embeddings.
 
     Args:
         settings: sizes, widths and types.
@@ -59,7 +59,7 @@ def build_discriminator(settings: ModelSettings, seed: int = 0) -> keras.Model:
         use_bias=False,
         dtype="float32",
         name="class_embedding",
-    )(condition)
+    )(condition / ops.sum(condition, axis=1, keepdims=True))
     score = layers.Dot(1, dtype="float32")([features, embedding])
     score = layers.Rescaling(widths[-1] ** -0.5, dtype="float32")(score)
     return keras.Model([image, condition], score, name="discriminator")

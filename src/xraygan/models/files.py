@@ -13,11 +13,11 @@ from typing import Annotated, Any
 
 import keras
 import numpy as np
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from xraygan.config import ModelSettings, Settings
+from xraygan.config import ClassName, ModelSettings, Settings
 from xraygan.errors import XrayganError
 from xraygan.models.generator import build_generator
 from xraygan.runs import refusing_disk_faults, sha256_of, write_json, write_whole
@@ -27,15 +27,6 @@ DESCRIPTION = "generator.json"
 FORMAT = 3
 """1 had no displacement in its base, 2 no margin around its anatomy."""
 MAX_DESCRIPTION_BYTES = 1 << 20
-
-
-def _safe_folder_name(name: str) -> str:
-    if name in {".", ".."} or any(c in '/\\\0<>:"|?*' or ord(c) < 32 for c in name):
-        raise ValueError("a class name must be usable as a folder's name")
-    return name
-
-
-ClassName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_safe_folder_name)]
 
 
 class ModelFile(Settings):
@@ -63,20 +54,26 @@ class Model:
         """Hash of the weights: the model's identity in manifests."""
         return self.description.weights_sha256
 
+    @property
+    def trained_classes(self) -> tuple[int, ...]:
+        """Numbers of the classes that the training images had: of others it knows nothing."""
+        counts = enumerate(self.description.class_counts)
+        return tuple(number for number, count in counts if count)
+
     def class_number(self, name: str) -> int:
         """The number of a class; a set of labels in any order.
 
         Raises:
-            XrayganError: the model has no such class.
+            XrayganError: the model has no such class, or was trained on no image of it.
         """
-        classes = self.description.classes
-        if name in classes:
-            return classes.index(name)
+        known = {self.description.classes[number]: number for number in self.trained_classes}
+        if name in known:
+            return known[name]
         if self.description.network.label_sets:
-            sets = [sorted(known.split("+")) for known in classes]
-            if (asked := sorted(name.split("+"))) in sets:
-                return sets.index(asked)
-        raise XrayganError(f"--class {name}: the model knows {', '.join(classes)}")
+            for each, number in known.items():
+                if sorted(each.split("+")) == sorted(name.split("+")):
+                    return number
+        raise XrayganError(f"--class {name}: the model was trained on {', '.join(known)}")
 
 
 def save_model(folder: Path, generator: keras.Model, facts: dict[str, Any]) -> str:

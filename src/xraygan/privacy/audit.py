@@ -40,10 +40,10 @@ class Audit:
     notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """audit.json: numbers, counts, plain words; no name of a file or patient.
+        """audit.json: numbers, counts, plain words; nothing that leads to a film or a patient.
 
-        Indices ("train") in "closest_pairs" and "patients" lead to real images for whoever has
-        the training set.
+        "closest_pairs" and "patients" are without the rows of the training films ("train"),
+        which say who is meant to whoever has these films.
         """
         return {
             "verdict": self.verdict,
@@ -55,11 +55,15 @@ class Audit:
             "membership": {
                 name: attack.as_dict() for name, attack in self.membership.attacks.items()
             },
-            "closest_pairs": [dict(pair) for pair in self.copies.closest_pairs],
-            "patients": {"most_imitated": [dict(one) for one in self.copies.most_imitated]},
+            "closest_pairs": [_unnamed(pair) for pair in self.copies.closest_pairs],
+            "patients": {"most_imitated": [_unnamed(one) for one in self.copies.most_imitated]},
             "sets": {name: dict(facts) for name, facts in self.sets.items()},
             "notes": list(self.notes),
         }
+
+
+def _unnamed(record: Mapping[str, float | int]) -> dict[str, float | int]:
+    return {key: value for key, value in record.items() if key != "train"}
 
 
 def audit(

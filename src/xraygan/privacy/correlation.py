@@ -32,7 +32,7 @@ def best_correlation(
         )
     used, place = np.unique(candidates, return_inverse=True)
     place = place.reshape(candidates.shape)
-    small, others = shrunk(queries), shrunk(references[used])
+    small, others = shrunk(queries), shrunk(references, used)
     margin = margin_of(small)
     size = (small.shape[1] - 2 * margin, small.shape[2] - 2 * margin)
     result = np.empty(candidates.shape, np.float32)

@@ -53,8 +53,9 @@ class Attack:
 
     Attributes:
         auc: area under the curve, with an interval over patients.
-        tpr_at_1_percent: share of members found at one false alarm in a hundred; its floor, and
-            that of the next, is the same on two halves of the training patients.
+        tpr_at_1_percent: share of members found at one false alarm in a hundred, with an interval
+            over patients; its floor, and that of the next, is the same on two halves of the
+            training patients.
         tpr_at_01_percent: in a thousand; not a number below 1,000 held-out images.
         control_auc: the same attack on two halves of the training patients.
         blind_auc: members told from others without synthetic images.
@@ -137,8 +138,13 @@ def infer_membership(
             f"classes that both have, and {LEAST_PATIENTS} are needed."
         )
         return Membership({}, 0, 0, (note,))
-    synthetic, features, notes = _at_most(synthetic, features, seed)
-    material = _Material(sample, train, holdout, synthetic, features)
+    made, features, notes = _at_most(synthetic.images, features, seed)
+    if sample.left_out:
+        notes.append(
+            f"Attackers were tried on {len(sample.fold):,} images; {sample.left_out:,} more, of "
+            "patients drawn at random, were left out."
+        )
+    material = _Material(sample, train, holdout, made, features)
     scores = _all_scores(material, progress)
     if discriminator_scores is not None:
         scores[DISCRIMINATOR] = sample.take(*discriminator_scores).astype(np.float64)
@@ -146,7 +152,7 @@ def infer_membership(
     guesses = blind_scores(suspects, material.blind_table(), seed=seed)
     blind = Blind(
         area_with_interval(suspects, guesses, seed=seed),
-        hits_at(suspects.member, guesses, FEW_FALSE_ALARMS),
+        hits_at(suspects, guesses, FEW_FALSE_ALARMS, seed=seed),
     )
     chance = surprise(suspects, scores, FEW_FALSE_ALARMS, seed=seed)
     tried = {
@@ -160,16 +166,18 @@ def infer_membership(
 
 
 def _at_most(
-    synthetic: ImageSet, features: Mapping[str, tuple[NDArray, NDArray, NDArray]], seed: int
-) -> tuple[ImageSet, Mapping[str, tuple[NDArray, NDArray, NDArray]], tuple[str, ...]]:
-    """MOST_SYNTHETIC synthetic images with their features, and a note where there were more."""
+    synthetic: NDArray[np.uint8],
+    features: Mapping[str, tuple[NDArray, NDArray, NDArray]],
+    seed: int,
+) -> tuple[NDArray[np.uint8], Mapping[str, tuple[NDArray, NDArray, NDArray]], list[str]]:
+    """MOST_SYNTHETIC synthetic images, shrunk, their features, and a note of those left out."""
     if len(synthetic) <= MOST_SYNTHETIC:
-        return synthetic, features, ()
+        return shrunk(synthetic), features, []
     drawn = np.random.default_rng(seed).permutation(len(synthetic))[:MOST_SYNTHETIC]
     rows = np.sort(drawn)
     features = {name: (a, b, made[rows]) for name, (a, b, made) in features.items()}
     note = f"Attackers looked at {MOST_SYNTHETIC:,} of {len(synthetic):,} synthetic images."
-    return synthetic.rows(rows), features, (note,)
+    return shrunk(synthetic, rows), features, [note]
 
 
 @dataclass(frozen=True)
@@ -182,22 +190,24 @@ class Blind:
 
 @dataclass(frozen=True, eq=False)
 class _Material:
-    """What attackers look at."""
+    """What attackers look at; synthetic images and suspects as small as they look at them."""
 
     sample: Sample
     train: ImageSet
     holdout: ImageSet
-    synthetic: ImageSet
+    synthetic: NDArray[np.uint8]
     features: Mapping[str, tuple[NDArray, NDArray, NDArray]]
 
-    @property
-    def images(self) -> NDArray[np.uint8]:
-        return self.sample.take(self.train.images, self.holdout.images)
+    def suspects(self) -> NDArray[np.uint8]:
+        """Shrunk film by film: 100,000 of them at full size would fill the memory."""
+        sides = (self.train, self.sample.train_rows), (self.holdout, self.sample.holdout_rows)
+        return np.concatenate([shrunk(side.images, rows) for side, rows in sides])
 
     def blind_table(self) -> NDArray[np.float32]:
         """The rows of all feature spaces side by side, or small pictures where there is none."""
         if not self.features:
-            return _flat(self.images[:, ::4, ::4])
+            coarse = self.train.images[:, ::4, ::4], self.holdout.images[:, ::4, ::4]
+            return _flat(self.sample.take(*coarse))
         tables = [self.sample.take(table[0], table[1]) for table in self.features.values()]
         return np.concatenate(tables, axis=1)
 
@@ -206,11 +216,11 @@ def _all_scores(
     material: _Material, progress: Callable[[int, int], None] | None
 ) -> dict[str, NDArray[np.float64]]:
     """Attack to scores [N]; attackers' views are fitted on synthetic images alone."""
-    sample, images, synthetic = material.sample, material.images, material.synthetic.images
+    sample, images, synthetic = material.sample, material.suspects(), material.synthetic
     view = PixelView.fit(synthetic)
     by_pixels = view.describe(images), view.describe(synthetic)
     jobs = [(name, attack, by_pixels) for name, attack in _BY_PIXELS.items()]
-    as_they_are = _flat(shrunk(images)), _flat(shrunk(synthetic))
+    as_they_are = _flat(images), _flat(synthetic)
     jobs.append(("reconstruction", attacks.reconstruction, as_they_are))
     for space, (train, holdout, made) in material.features.items():
         seen = FeatureView.fit(made)
@@ -251,8 +261,8 @@ def _judge(
     halves_of_members, of_members = _control(suspects, seed), scores[suspects.member]
     control = area_with_interval(halves_of_members, of_members, seed=seed)
     hits, rare_hits = (
-        hits_at(suspects.member, scores, rate).beside(
-            hits_at(halves_of_members.member, of_members, rate)
+        hits_at(suspects, scores, rate, seed=seed).beside(
+            hits_at(halves_of_members, of_members, rate, seed=seed)
         )
         for rate in (FEW_FALSE_ALARMS, FEWEST_FALSE_ALARMS)
     )

@@ -1,14 +1,16 @@
 """How well scores tell members from others: area, hits at few false alarms, and chance."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xraygan.estimates import Estimate, bootstrap, proportion, uncertain
+from xraygan.evaluation.intervals import mean_with_interval
 
 PERMUTATIONS = 4000
+_AT_ONCE = 1 << 22  # films times permutations
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,30 +61,36 @@ def area_with_interval(
 
 
 def hits_at(
-    member: NDArray[np.bool_], scores: NDArray[np.floating], false_alarms: float
+    suspects: Suspects, scores: NDArray[np.floating], false_alarms: float, *, seed: int = 0
 ) -> Estimate:
-    """The share of members above the level that so many others pass, with its exact interval.
+    """The share of members above the level that so many others pass, with its interval.
 
     The level is the highest that at most `false_alarms` of the others are above; images at the
-    level do not count.
+    level do not count. The interval takes it as given and is over members' patients, drawn again
+    as wholes; where each has one film it is exact.
 
     Args:
-        member: bool [N].
+        suspects: members and others.
         scores: [N].
         false_alarms: share of others, such as 0.01.
+        seed: of the resampling.
 
     Returns:
         The share; n is the number of members. Not a number where there are fewer than
         1 / false_alarms others: then no level is known.
 
-    Source: Carlini et al. 2022, arXiv 2112.03570; the interval is Clopper and Pearson's.
+    Source: Carlini et al. 2022, arXiv 2112.03570; the exact interval is Clopper and Pearson's.
     """
+    member = suspects.member
     others = np.sort(scores[~member])[::-1]
     inside = int(member.sum())
     if len(others) * false_alarms < 1 - 1e-9 or not inside:
         return Estimate(float("nan"), float("nan"), float("nan"), inside)
     level = others[int(np.floor(len(others) * false_alarms + 1e-9))]
-    return proportion(int((scores[member] > level).sum()), inside)
+    hit, patients = scores[member] > level, suspects.patients[member]
+    if len(set(patients.tolist())) == inside:
+        return proportion(int(hit.sum()), inside)
+    return mean_with_interval(hit, patients, seed=seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,13 +136,7 @@ def surprise(
     the same for what was observed and what was permuted.
     """
     sides = _permuted_sides(suspects, seed)
-    figures = np.stack(
-        [
-            figure
-            for values in scores.values()
-            for figure in (_areas(sides, values), _hits(sides, values, false_alarms))
-        ]
-    )
+    figures = np.concatenate([_figures(sides, v, false_alarms) for v in scores.values()])
     # Column 0 is what was observed; a figure's p-value is its place among all columns.
     p_values = np.stack(
         [
@@ -156,27 +158,61 @@ def surprise(
     )
 
 
-def _permuted_sides(suspects: Suspects, seed: int) -> NDArray[np.bool_]:
-    """Who is a member, [1 + PERMUTATIONS, N]: first as it is, then with patients permuted."""
+@dataclass(frozen=True, eq=False)
+class _Sides:
+    """Who is a member: first as it is, then with patients permuted.
+
+    In bits, by patient: a truth value for each of 100,000 films would make 400 MB.
+
+    Attributes:
+        bits: uint8 [1 + PERMUTATIONS, P / 8], patients of one stratum together.
+        place: int [N], which bit is that of each image's patient.
+    """
+
+    bits: NDArray[np.uint8]
+    place: NDArray[np.intp]
+
+    def blocks(self) -> Iterator[NDArray[np.bool_]]:
+        """Membership of images, bool [some, N] each, all permutations in order."""
+        step = max(_AT_ONCE // len(self.place), 1)
+        for start in range(0, len(self.bits), step):
+            unpacked = np.unpackbits(self.bits[start : start + step], axis=1)
+            yield unpacked.view(bool)[:, self.place]
+
+
+def _permuted_sides(suspects: Suspects, seed: int) -> _Sides:
     keys, first, of = np.unique(
         suspects.patients.astype(str), return_index=True, return_inverse=True
     )
     member, strata = suspects.member[first], suspects.strata[first]
     generator = np.random.default_rng(seed)
-    sides = np.empty((1 + PERMUTATIONS, len(keys)), bool)
-    sides[0] = member
+    place, of_strata, end = np.empty(len(keys), np.intp), [], 0
     for stratum in np.unique(strata):
         rows = np.flatnonzero(strata == stratum)
-        labels = np.tile(member[rows], (PERMUTATIONS, 1))
-        sides[1:, rows] = generator.permuted(labels, axis=1)
-    return sides[:, of]
+        place[rows] = end + np.arange(len(rows))
+        packed = [np.packbits(member[None, rows], axis=1)]
+        step = max(_AT_ONCE // len(rows), 1)
+        for start in range(0, PERMUTATIONS, step):
+            labels = np.tile(member[rows], (min(step, PERMUTATIONS - start), 1))
+            packed.append(np.packbits(generator.permuted(labels, axis=1), axis=1))
+        of_strata.append(np.concatenate(packed))
+        end += 8 * of_strata[-1].shape[1]
+    return _Sides(np.concatenate(of_strata, axis=1), place[of])
+
+
+def _figures(
+    sides: _Sides, scores: NDArray[np.floating], false_alarms: float
+) -> NDArray[np.float64]:
+    """Area and hits, [2, 1 + PERMUTATIONS]."""
+    blocks = [(_areas(rows, scores), _hits(rows, scores, false_alarms)) for rows in sides.blocks()]
+    return np.concatenate(blocks, axis=1)
 
 
 def _areas(sides: NDArray[np.bool_], scores: NDArray[np.floating]) -> NDArray[np.float64]:
     from scipy.stats import rankdata
 
-    inside = sides.sum(axis=1).astype(np.float64)
-    totals = sides.astype(np.float32) @ rankdata(scores).astype(np.float32)
+    inside = sides.sum(axis=1)
+    totals = sides.astype(np.float64) @ rankdata(scores)
     outside = sides.shape[1] - inside
     return (totals - inside * (inside + 1) / 2) / np.maximum(inside * outside, 1)
 
@@ -186,10 +222,11 @@ def _hits(
 ) -> NDArray[np.float64]:
     """Members above the level, as a share, for each row; ties at the level do not count."""
     descending = np.argsort(-scores, kind="stable")
-    ordered, values = sides[:, descending], scores[descending]
-    allowed = np.floor((~ordered).sum(axis=1) * false_alarms + 1e-9)
-    level = ((~ordered).cumsum(axis=1) > allowed[:, None]).argmax(axis=1)
+    values = scores[descending]
+    alarms = np.cumsum(~sides[:, descending], axis=1, dtype=np.int32)
+    outside = alarms[:, -1]
+    allowed = np.floor(outside * false_alarms + 1e-9)
+    level = (alarms > allowed[:, None]).argmax(axis=1)
     above = np.searchsorted(-values, -values[level], side="left")
-    counted = ordered.cumsum(axis=1)
-    hits = np.where(above > 0, counted[np.arange(len(above)), np.maximum(above - 1, 0)], 0)
-    return hits / np.maximum(ordered.sum(axis=1), 1)
+    hits = np.where(above > 0, above - alarms[np.arange(len(above)), np.maximum(above - 1, 0)], 0)
+    return hits / np.maximum(sides.shape[1] - outside, 1)

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from xraygan.evaluation.exam import patients_per_class
 from xraygan.privacy.roc import Suspects
 from xraygan.sets import ImageSet
 
 MOST_MEMBERS_EACH = 4
 """Members for each held-out image; more hardly narrow an interval."""
+MOST_SUSPECTS = 20_000
+"""Images that are attacked; of more, about so many are kept, of patients drawn at random."""
+_FEW_PATIENTS = 10  # of a class, that are kept where images are left out
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,31 +26,43 @@ class Sample:
         suspects: of the A + B images, training images first.
         fold: int [A + B], 0 or 1, equal for films of one patient: held-out images of one fold
             are the reference for attacks on the other.
+        left_out: images that would be attacked as well, but for `MOST_SUSPECTS`.
     """
 
     train_rows: NDArray[np.intp]
     holdout_rows: NDArray[np.intp]
     suspects: Suspects
     fold: NDArray[np.intp]
+    left_out: int = 0
 
     @classmethod
     def draw(cls, train: ImageSet, holdout: ImageSet, seed: int) -> "Sample":
         """Training images at random, as many of each class for each held-out image of it.
 
         Classes that one of the sets lacks are left out: their share would tell the sets apart.
+        From too many images for memory, patients are drawn on both sides beforehand, as large a
+        share of each class on either.
         """
         generator = np.random.default_rng(seed)
-        classes = len(train.classes)
-        inside = np.bincount(train.labels, minlength=classes)
-        outside = np.bincount(holdout.labels, minlength=classes)
-        shared = np.flatnonzero((inside > 0) & (outside > 0))
-        each = min([MOST_MEMBERS_EACH, *(inside[shared] / outside[shared])])
+        inside, outside = np.arange(len(train)), np.arange(len(holdout))
+        members, others = _attacked(train.labels, holdout.labels, len(train.classes))
+        could = int(members.sum() + others.sum())
+        if could > MOST_SUSPECTS:
+            fewest = np.minimum(patients_per_class(train), patients_per_class(holdout))
+            shares = np.clip(_FEW_PATIENTS / np.maximum(fewest, 1), MOST_SUSPECTS / could, 1)
+            inside, outside = (
+                _of_some_patients(part, shares, generator) for part in (train, holdout)
+            )
+            members, others = _attacked(
+                train.labels[inside], holdout.labels[outside], len(train.classes)
+            )
         rows = [np.empty(0, np.intp)]
+        shared = np.flatnonzero(others)
         for label in shared:
-            mine = generator.permutation(np.flatnonzero(train.labels == label))
-            rows.append(mine[: int(each * outside[label])])
+            mine = generator.permutation(inside[train.labels[inside] == label])
+            rows.append(mine[: members[label]])
         train_rows = np.sort(np.concatenate(rows))
-        holdout_rows = np.flatnonzero(np.isin(holdout.labels, shared))
+        holdout_rows = outside[np.isin(holdout.labels[outside], shared)]
         member = np.arange(len(train_rows) + len(holdout_rows)) < len(train_rows)
         keys = [f"member {key}" for key in train.patients[train_rows]]
         keys += [f"other {key}" for key in holdout.patients[holdout_rows]]
@@ -54,7 +70,7 @@ class Sample:
         patients = np.array(keys, object)
         fold = _folds(patients, labels, member, generator)
         suspects = Suspects(member, patients, 2 * labels.astype(np.intp) + fold)
-        return cls(train_rows, holdout_rows, suspects, fold)
+        return cls(train_rows, holdout_rows, suspects, fold, max(could - len(member), 0))
 
     def take(self, train: NDArray, holdout: NDArray) -> NDArray:
         """These rows of two tables, one below the other."""
@@ -75,6 +91,37 @@ def halves(patients: NDArray[np.object_], generator: np.random.Generator) -> NDA
     """One half of the patients, at random, as a mask over their images."""
     keys, of = np.unique(patients.astype(str), return_inverse=True)
     return (generator.permutation(len(keys)) % 2 == 0)[of]
+
+
+def _attacked(
+    train_labels: NDArray[np.integer], holdout_labels: NDArray[np.integer], classes: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """How many training and held-out images of each class are attacked, [C] each."""
+    inside, outside = (
+        np.bincount(labels, minlength=classes) for labels in (train_labels, holdout_labels)
+    )
+    shared = (inside > 0) & (outside > 0)
+    each = min([MOST_MEMBERS_EACH, *(inside[shared] / outside[shared])])
+    others = np.where(shared, outside, 0)
+    return (each * others).astype(np.intp), others
+
+
+def _of_some_patients(
+    part: ImageSet, shares: NDArray[np.float64], generator: np.random.Generator
+) -> NDArray[np.intp]:
+    """Rows of whole patients at random, at most such a share of each class's images.
+
+    A patient is of the class of their first image; of each class there is one at least.
+    """
+    _, first, of = np.unique(part.patients.astype(str), return_index=True, return_inverse=True)
+    count, label = np.bincount(of), part.labels[first]
+    kept = np.zeros(len(first), bool)
+    for number, share in enumerate(shares):
+        mine = generator.permutation(np.flatnonzero(label == number))
+        images = np.cumsum(count[mine])
+        kept[mine[images <= share * count[mine].sum()]] = True
+        kept[mine[:1]] = True
+    return np.flatnonzero(kept[of])
 
 
 def _folds(

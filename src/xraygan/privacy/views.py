@@ -24,6 +24,7 @@ _PIXEL_NOISE = 0.2
 _FEATURE_NOISE = 0.1
 _SHIFT_SHARE = 16  # shifts go up to side / 16: 4 px of 64
 _MOST_FITTED = 5000
+_ROWS_AT_ONCE = 1024
 
 
 class View(Protocol):
@@ -72,7 +73,7 @@ class PixelView:
         from scipy.fft import dctn, idctn
 
         chosen = np.linspace(0, len(images) - 1, min(len(images), _MOST_FITTED)).astype(np.intp)
-        small = shrunk(images[chosen])
+        small = shrunk(images, chosen)
         windows = _windows(_halved(small), 0, 0, margin_of(small))
         flat, spread = _standard(windows.reshape(len(windows), -1))
         mean = flat.mean(axis=0)
@@ -88,8 +89,12 @@ class PixelView:
 
     def describe(self, material: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Descriptions [N, K] of images as they are."""
-        small = shrunk(material)
-        return self._described(_halved(small), 0, 0, margin_of(small))
+        described = np.empty((len(material), self.filters.shape[1]), np.float32)
+        for start in range(0, len(material), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            small = shrunk(material[rows])
+            described[rows] = self._described(_halved(small), 0, 0, margin_of(small))
+        return described
 
     def similarity(
         self, queries: NDArray[np.uint8], references: NDArray[np.float32]
@@ -160,8 +165,12 @@ class FeatureView:
         return self.describe(queries) @ references.T
 
 
-def shrunk(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def shrunk(images: NDArray[np.uint8], rows: NDArray[np.intp] | None = None) -> NDArray[np.uint8]:
     """Images with sides over `SIDE` px area-averaged to it, in their proportions.
+
+    Args:
+        images: uint8 [N, H, W]; may be a memory map.
+        rows: int [n], which of them, without a copy of these at full size; None: all.
 
     Raises:
         TypeError: not uint8.
@@ -173,10 +182,13 @@ def shrunk(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
         raise ValueError(f"images of shape {images.shape}: expected [N, H, W], sides >= 16 px")
     height, width = images.shape[1:]
     scale = SIDE / max(height, width)
-    if scale >= 1 or not len(images):
-        return images
-    size = (round(width * scale), round(height * scale))
-    return np.stack([cv2.resize(i, size, interpolation=cv2.INTER_AREA) for i in images])
+    if scale >= 1:
+        return images if rows is None else images[rows]
+    count = len(images) if rows is None else len(rows)
+    small = np.empty((count, round(height * scale), round(width * scale)), np.uint8)
+    for place, row in enumerate(range(count) if rows is None else rows):
+        small[place] = cv2.resize(images[row], small.shape[:0:-1], interpolation=cv2.INTER_AREA)
+    return small
 
 
 def margin_of(images: NDArray) -> int:

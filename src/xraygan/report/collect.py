@@ -4,9 +4,9 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from xraygan.config import GROUPS
+from xraygan.config import GROUPS, shareable
 from xraygan.errors import XrayganError
 from xraygan.estimates import Estimate
 from xraygan.report import tiles
@@ -70,7 +70,7 @@ def collect(run: Path) -> ReportData:
         begun=_matching(_DAY, str(config.get("begun", ""))[:10]),
         device=config.get("device") if config.get("device") in ("cpu", "gpu") else None,
         examples=dict(zip(classes, shown.values(), strict=True)),
-        course=_course(run, len(names), resolution),
+        course=_course(run, list(train.values()), resolution),
         evaluation=evaluation,
         audit=read_audit(run, censor),
         settings=_settings(config["settings"]),
@@ -126,26 +126,12 @@ def _counts(counts: Mapping[str, Any]) -> dict[tuple[str, str], int]:
 
 
 def _settings(settings: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Numbers, switches and named choices; of free text only that there is some.
-
-    What a setting is called comes from `config.GROUPS`, so that a name that is not a setting
-    is not shown either.
-    """
-    shown: dict[str, dict[str, Any]] = {}
-    for group, kind in GROUPS.items():
-        values = settings.get(group)
-        shown[group] = {
-            name: _shareable_setting(values[name], field.annotation)
-            for name, field in kind.model_fields.items()
-            if isinstance(values, dict) and name in values
-        }
-    return shown
-
-
-def _shareable_setting(value: Any, annotation: Any) -> Any:
-    if value is None or isinstance(value, bool | int | float) or value in get_args(annotation):
-        return value
-    return "set (not shown)"
+    """What may be told of each group; a group that is not one of ours is not shown either."""
+    given = {group: settings.get(group) for group in GROUPS}
+    return {
+        group: shareable(GROUPS[group], values if isinstance(values, dict) else {})
+        for group, values in given.items()
+    }
 
 
 def _versions(versions: Mapping[str, Any]) -> dict[str, str]:
@@ -180,7 +166,7 @@ def _warnings(run: Path, model: Mapping[str, Any], made: int) -> tuple[str, ...]
     return tuple(warnings)
 
 
-def _course(run: Path, number_of_classes: int, resolution: int) -> Course:
+def _course(run: Path, counts: Sequence[int], resolution: int) -> Course:
     rows = [row for row in _metrics(run) if _finite(row, "images_seen", *_LOSSES)]
     measured = [row for row in rows if _finite(row, "kid", "kid_low", "kid_high")]
     thinned, points = _thin(rows), _thin(measured)
@@ -199,7 +185,7 @@ def _course(run: Path, number_of_classes: int, resolution: int) -> Course:
             )
             for row in points
         ),
-        moments=tiles.moments(run, number_of_classes, resolution),
+        moments=tiles.moments(run, counts, resolution),
     )
 
 

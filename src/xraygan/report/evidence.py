@@ -10,6 +10,7 @@ from typing import Any
 from xraygan.errors import XrayganError
 from xraygan.estimates import Estimate
 from xraygan.report.content import Audit, Evaluation, Figure, SetFacts
+from xraygan.report.readings import is_known
 from xraygan.report.wording import Censor, clean
 from xraygan.runs import read_json
 
@@ -52,18 +53,18 @@ def read_evaluation(run: Path, classes: tuple[str, ...], censor: Censor) -> Eval
             if name in per_class
         },
         utility={
-            censor(key): figures
+            reader.key(key): figures
             for key, figures in found.items()
             if not any(f.key == DIFFERENCE for f in figures)
         },
         differences={
-            censor(key): figure
+            reader.key(key): figure
             for key, figures in found.items()
             for figure in figures
             if figure.key == DIFFERENCE
         },
         trained_on={
-            censor(key): _counts(utility[key].get("trained_on"), ("real", "synthetic"))
+            reader.key(key): _counts(utility[key].get("trained_on"), ("real", "synthetic"))
             for key in found
         },
         utility_notes=reader.sentences(utility, "notes"),
@@ -98,7 +99,9 @@ def read_audit(run: Path, censor: Censor) -> Audit | None:
         does_not_prove=reader.sentence(values, "does_not_prove"),
         copies=reader.figures(reader.mapping(values, "copies"), "copies", "copies"),
         membership={
-            censor(key): _with_control(reader.one_or_more(item, "membership", f"membership.{key}"))
+            reader.key(key): _with_control(
+                reader.one_or_more(item, "membership", f"membership.{key}")
+            )
             for key, item in membership.items()
             if _holds_figures(item)
         },
@@ -133,12 +136,17 @@ class _Reader:
             self.fail(key, "an object")
         return found or {}
 
+    def key(self, key: str) -> str:
+        """What a figure, regime, attack or set goes by: one of ours stays, even in part."""
+        name, at, space = key.partition("@")
+        return name + at + self._censor(space) if is_known(name) else self._censor(key)
+
     def figures(self, values: Any, topic: str, where: str) -> tuple[Figure, ...]:
         """Every figure in an object; other facts in it are not shown."""
         if not isinstance(values, dict):
             self.fail(where, "an object")
         return tuple(
-            Figure(self._censor(key), self._estimate(item, f"{where}.{key}"), topic)
+            Figure(self.key(key), self._estimate(item, f"{where}.{key}"), topic)
             for key, item in values.items()
             if _is_figure(item)
         )
@@ -161,7 +169,7 @@ class _Reader:
         found = self.mapping(values, "sets")
         return tuple(
             SetFacts(
-                self._censor(name),
+                self.key(name),
                 _count(item.get("n")),
                 _count(item.get("patients")),
                 digest(item),

@@ -302,6 +302,22 @@ _ATTACKS = {
 }
 
 
+_OTHER_KEYS = {"control_auc", "real", "synthetic", "train", "holdout"}
+"""The control of an attack, and the sets of images."""
+_KNOWN = {*_REGIMES, *_ATTACKS, *_OTHER_KEYS}.union(*_TOPICS.values())
+_LEVEL = re.compile(r"swd_level_(\d+)")
+_RATIO = re.compile(r"real_plus_synthetic_([\d.]+)")
+_FEW = re.compile(r"low_(\d+)_real(_plus_synthetic)?")
+
+
+def is_known(key: str) -> bool:
+    """Whether a key (without its feature space) is one that the package itself writes."""
+    if "_minus_" in key:
+        return all(map(is_known, key.split("_minus_")))
+    planted = key.startswith("planted_") and key.removeprefix("planted_") in PLANTED
+    return key in _KNOWN or planted or any(k.fullmatch(key) for k in (_LEVEL, _RATIO, _FEW))
+
+
 def reading_of(key: str, topic: str = "fidelity") -> Reading:
     """How to read a figure by its key in evaluation.json or audit.json.
 
@@ -313,7 +329,7 @@ def reading_of(key: str, topic: str = "fidelity") -> Reading:
         Its title and sentence; a key that is not known has its own words and no sentence.
     """
     measure, _, space = key.partition("@")
-    level = re.fullmatch(r"swd_level_(\d+)", measure)
+    level = _LEVEL.fullmatch(measure)
     if level:
         found = replace(
             _MEASURES["swd"],
@@ -338,8 +354,8 @@ def regime_title(key: str) -> str:
     if "_minus_" in key:
         first, _, second = key.partition("_minus_")
         return f"{regime_title(first)}, minus: {regime_title(second)}"
-    ratio = re.fullmatch(r"real_plus_synthetic_([\d.]+)", key)
-    few = re.fullmatch(r"low_(\d+)_real(_plus_synthetic)?", key)
+    ratio = _RATIO.fullmatch(key)
+    few = _FEW.fullmatch(key)
     if ratio:
         return f"Real films and {ratio[1]} × as many synthetic images"
     if few:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from xraygan.errors import XrayganError
-from xraygan.pictures import grid
+from xraygan.pictures import GRID_COLUMNS, GRID_PICTURES, grid, shown_classes
 from xraygan.report.content import Pair, Picture
 
 EXAMPLES = 20
@@ -33,9 +33,7 @@ MOMENT_PIXELS = 1_000_000
 PAIRS = 20
 PAIR_PIXELS = 1_500_000
 LARGEST_TILE = 256
-# Grids as training/snapshots.py and pictures.save_grid write them.
-GRID_COLUMNS = 10
-GRID_PICTURES = 40
+# Grids as pictures.save_grid writes them.
 _GAP, _DOUBLED_UP_TO = 2, 64
 
 
@@ -74,8 +72,13 @@ def examples(
     return shown, counts
 
 
-def moments(run: Path, number_of_classes: int, resolution: int) -> tuple[tuple[int, Picture], ...]:
+def moments(run: Path, counts: Sequence[int], resolution: int) -> tuple[tuple[int, Picture], ...]:
     """The same noise at some snapshots from the first to the last: a row of pictures a class.
+
+    Args:
+        run: the run folder.
+        counts: training images by class number.
+        resolution: side of the images.
 
     Returns:
         (thousand images seen, picture), oldest first; empty where there are no grids.
@@ -88,7 +91,8 @@ def moments(run: Path, number_of_classes: int, resolution: int) -> tuple[tuple[i
     chosen = sorted({round(i) for i in np.linspace(0, len(files) - 1, MOMENTS)} if files else ())
     shown = []
     for kimg, path in (files[i] for i in chosen):
-        rows = by_class(_tiles(path, run, resolution), [GRID_PICTURES] * number_of_classes)
+        drawn = [GRID_PICTURES if count else 0 for count in counts]
+        rows = [row for row in by_class(_tiles(path, run, resolution), drawn) if row]
         if rows:
             shown.append((kimg, _moment(rows, kimg, resolution)))
     return tuple(shown)
@@ -225,8 +229,8 @@ def by_class(
     Returns:
         Images a class, without padding; empty where the grid cannot be such a one.
     """
-    most = GRID_COLUMNS * max(1, GRID_PICTURES // (GRID_COLUMNS * max(len(available), 1)))
-    drawn = [min(count, most) for count in available]
+    shown = shown_classes(available)
+    drawn = [min(count, shown.get(number, 0)) for number, count in enumerate(available)]
     heights = [math.ceil(count / GRID_COLUMNS) for count in drawn]
     if not rows or sum(heights) != len(rows):
         return []

@@ -17,7 +17,7 @@ def label_of(model: Model, request: Request, index: int) -> int:
     if request.class_name is not None:
         return model.class_number(request.class_name)
     if not request.like_train:
-        return index % len(model.description.classes)
+        return model.trained_classes[index % len(model.trained_classes)]
     counts = np.cumsum(model.description.class_counts)
     stream = np.random.Generator(np.random.Philox(key=[request.seed, index], counter=[0, 0, 0, 1]))
     return int(np.searchsorted(counts, stream.random() * counts[-1], side="right"))

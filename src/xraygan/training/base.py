@@ -14,7 +14,7 @@ from xraygan.models.base import MOST_GAIN, BandGains, bands
 from xraygan.training.registration import register
 
 MAX_IMAGES = 10_000
-"""More images than this do not change 512 components; the rest are passed over."""
+"""More images than this do not change 512 components; of large classes the rest is passed over."""
 BATCH = 64
 WINDOWS = 6
 """Windows along each axis in which fine detail is exchanged."""
@@ -22,6 +22,8 @@ COARSE_COMPONENTS = 64
 """At most so many components are coarse, and one for 32 films."""
 LEAST_ROWS = 4000
 """Of fewer films, as many mixtures."""
+FEW_FILMS = 10
+"""Fewer films of one condition exchange fine detail with all others, and have none of their own."""
 LEVELLING_ROUNDS = 3
 FILLING_ROUNDS = 4
 FILLING_COMPONENTS = 64
@@ -43,7 +45,7 @@ def fit_base(
     Returns:
         As `fit_gaussian`, of rows that `Displaced` and `BandGains` make films of.
     """
-    chosen = np.linspace(0, len(images) - 1, min(len(images), MAX_IMAGES)).astype(np.int64)
+    chosen = _chosen(conditions)
     side = network.base_resolution
     films, strengths = levelled_films(images, chosen, side, network.num_bands)
     appearance, seen, displacement = register(films)
@@ -55,10 +57,26 @@ def fit_base(
     scales = np.repeat(np.maximum(weights, 1e-3), [part.shape[1] for part in parts])
     rows = (np.hstack(parts) * scales).astype(np.float32)
     _fill(rows, seen.reshape(len(films), -1), network.latent)
-    rows, conditions = _localised(rows, conditions[chosen], appearance.shape[1])
-    fitted = fit_gaussian(rows, conditions, network.latent)
+    rows, conditions, mixtures = _localised(rows, conditions[chosen], appearance.shape[1])
+    fitted = fit_gaussian(rows, conditions, network.latent, mixtures)
     divided = {name: fitted[name] / scales for name in ("mean", "components")}
     return fitted | {name: value.astype(np.float32) for name, value in divided.items()}
+
+
+def _chosen(conditions: np.ndarray) -> np.ndarray:
+    """Which films are looked at, ascending: of small classes all, of large ones as many each."""
+    _, kinds, counts = np.unique(conditions, axis=0, return_inverse=True, return_counts=True)
+    left, most = MAX_IMAGES, int(counts.max())
+    for done, count in enumerate(np.sort(counts)):
+        if count * (len(counts) - done) > left:
+            most = left // (len(counts) - done)
+            break
+        left -= count
+    chosen = []
+    for kind, count in enumerate(counts):
+        members = np.flatnonzero(kinds == kind)
+        chosen.append(members[np.linspace(0, count - 1, min(count, most)).astype(np.int64)])
+    return np.sort(np.concatenate(chosen))
 
 
 def _fill(rows: np.ndarray, seen: np.ndarray, latent: int) -> None:
@@ -90,13 +108,13 @@ def _fill(rows: np.ndarray, seen: np.ndarray, latent: int) -> None:
 
 def _localised(
     rows: np.ndarray, conditions: np.ndarray, side: int
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Rows whose fine detail at places far apart comes from different films of one condition.
 
     What is coarse, few components know well; the rest is exchanged between films window by
     window. Fine detail far apart is then uncorrelated (the localisation of Houtekamer & Mitchell
     2001, Monthly Weather Review 129(1)), so that components follow what films have in common
-    and not single films.
+    and not single films. What the films of one condition have in common stays where it is.
 
     Args:
         rows: float32 [N, P], beginning with an appearance of side² pixels.
@@ -104,7 +122,8 @@ def _localised(
         side: of the appearance.
 
     Returns:
-        As many rows or, of few films, `LEAST_ROWS` and more; and their conditions.
+        As many rows or, of few films, `LEAST_ROWS` and more; their conditions; and how many
+        rows were made of each film.
     """
     random = np.random.default_rng(0)
     mean = rows.mean(axis=0)
@@ -113,17 +132,23 @@ def _localised(
     coarse = (rows - mean) @ components.T @ components + mean
     fine = (rows - coarse)[:, : side**2].reshape(-1, side, side)
     _, kinds = np.unique(conditions, axis=0, return_inverse=True)
-    sources = np.tile(np.arange(len(rows)), -(-LEAST_ROWS // len(rows)))
+    mixtures = -(-LEAST_ROWS // len(rows))
+    sources = np.tile(np.arange(len(rows)), mixtures)
     made = rows[sources]
     made[:, : side**2] = coarse[sources, : side**2]
     films = made[:, : side**2].reshape(-1, side, side)
     for kind in range(kinds.max() + 1):
         members = np.flatnonzero(kinds == kind)
         places = np.flatnonzero(kinds[sources] == kind)
+        common = fine[members].mean(axis=0)
+        if len(members) < FEW_FILMS:
+            members, common = np.arange(len(rows)), np.zeros((side, side), np.float32)
+        films[places] += common
         for y, x, window in _windows(side):
-            films[places, y, x] += window * fine[random.choice(members, len(places)), y, x]
+            own = fine[random.choice(members, len(places)), y, x] - common[y, x]
+            films[places, y, x] += window * own
     made[:, : side**2] = films.reshape(len(made), -1)
-    return made, conditions[sources]
+    return made, conditions[sources], mixtures
 
 
 def _windows(side: int) -> Iterator[tuple[slice, slice, np.ndarray]]:
@@ -182,10 +207,12 @@ def _log_energies(films: np.ndarray, num_bands: int) -> np.ndarray:
     return np.stack([np.log(np.abs(part).mean(axis=(1, 2, 3)) + QUIETEST) for part in parts], 1)
 
 
-def fit_gaussian(rows: np.ndarray, conditions: np.ndarray, latent: int) -> dict[str, np.ndarray]:
+def fit_gaussian(
+    rows: np.ndarray, conditions: np.ndarray, latent: int, mixtures: int = 1
+) -> dict[str, np.ndarray]:
     """A Gaussian a label in shared principal components.
 
-    A label's covariance is estimated from its n rows and drawn towards the covariance
+    A label's covariance is estimated from its n films and drawn towards the covariance
     within all labels by latent / (latent + n), so that a label of ten films borrows the
     variety of the others.
 
@@ -193,6 +220,7 @@ def fit_gaussian(rows: np.ndarray, conditions: np.ndarray, latent: int) -> dict[
         rows: float32 [N, P].
         conditions: float32 [N, K], 1 for each label that a row has and 0 elsewhere.
         latent: number of components, at most N - 1 (1 where N is 1).
+        mixtures: rows that were made of each film.
 
     Returns:
         float32 arrays: mean [P], components [latent, P], class_means [K, latent],
@@ -209,8 +237,8 @@ def fit_gaussian(rows: np.ndarray, conditions: np.ndarray, latent: int) -> dict[
     )
     shares = conditions / conditions.sum(axis=1, keepdims=True)
     rests = coordinates - shares @ class_means
-    within = rests.T @ rests / max(len(rests) - len(members), 1)
-    factors = [_factor(coordinates[m], within, latent) for m in members]
+    within = _covariance(rests, len(members), mixtures)
+    factors = [_factor(coordinates[m], within, latent, mixtures) for m in members]
     return {
         "mean": mean,
         "components": components.astype(np.float32),
@@ -219,11 +247,18 @@ def fit_gaussian(rows: np.ndarray, conditions: np.ndarray, latent: int) -> dict[
     }
 
 
-def _factor(coordinates: np.ndarray, within: np.ndarray, latent: int) -> np.ndarray:
+def _covariance(rests: np.ndarray, num_means: int, mixtures: int) -> np.ndarray:
+    """Of deviations from so many means that were taken of the same films."""
+    return rests.T @ rests / max(len(rests) - num_means * mixtures, mixtures)
+
+
+def _factor(coordinates: np.ndarray, within: np.ndarray, latent: int, mixtures: int) -> np.ndarray:
     """Upper Cholesky factor F of the shrunk covariance, so that z @ F has it."""
-    count = len(coordinates)
-    own = np.cov(coordinates, rowvar=False).reshape(latent, latent) if count > 1 else within
-    weight = latent / (latent + count)
+    films = len(coordinates) // mixtures
+    weight, own = 1.0, within
+    if films > 1:
+        weight = latent / (latent + films)
+        own = _covariance(coordinates - coordinates.mean(axis=0), 1, mixtures)
     covariance = (1 - weight) * own + weight * within
     ridge = 1e-6 * max(np.trace(covariance) / latent, 1e-6)
     return linalg.cholesky(covariance + ridge * np.eye(latent), lower=False)

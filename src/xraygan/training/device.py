@@ -18,7 +18,8 @@ def use_device(name: str) -> str:
     A GPU's graphs are compiled by XLA where it works. On a CPU it gains nothing.
 
     Args:
-        name: "auto" (a GPU where there is one), "cpu", "gpu" or "gpu:N".
+        name: "auto" (what TensorFlow runs on already, or a GPU where there is one), "cpu", "gpu"
+            or "gpu:N".
 
     Returns:
         "cpu" or "gpu".
@@ -60,13 +61,28 @@ def use_device(name: str) -> str:
             tf.config.experimental.set_memory_growth(gpu, True)
         tf.config.experimental.enable_op_determinism()
     except RuntimeError as error:  # TensorFlow was in use already: a notebook's second run
-        if chosen != tf.config.get_visible_devices("GPU"):
+        if kind == "auto":
+            chosen = tf.config.get_visible_devices("GPU")
+        elif chosen != tf.config.get_visible_devices("GPU"):
             raise XrayganError(f"--device {name}: TensorFlow is already running: {error}") from None
     with _silence():
         tf.zeros(1)
         if chosen and _xla_compiles():
             tf.config.optimizer.set_jit(XLA)
     return "gpu" if chosen else "cpu"
+
+
+@contextlib.contextmanager
+def on_cpu() -> Iterator[None]:
+    """Compute on the CPU while entered, also where TensorFlow runs on a GPU already."""
+    try:
+        use_device("cpu")
+    except XrayganError:
+        use_device("auto")  # refuses all that is not a GPU in use
+    import tensorflow as tf
+
+    with tf.device("CPU"):
+        yield
 
 
 def _xla_compiles() -> bool:

@@ -113,7 +113,7 @@ def train_loop(
             if at_snapshot or due or stop.signal_number:
                 save()
                 last_saved = time.monotonic()
-            if stop.signal_number and not at_end:
+            if stop.signal_number:
                 raise StoppedError(
                     stop.signal_number,
                     f"stopped after {seen:,} of {total_images:,} images; the checkpoint is in "

@@ -29,6 +29,8 @@ from xraygan.training.trainer import Trainer, TrainingData
 from xraygan.version import __version__
 
 DEFAULT_MINUTES = 30.0
+FIXED = {"resolution", "multi_label", "preset", "precision", "start"}
+"""Settings that networks are built by, and that nothing can change later."""
 MEASURED_SECONDS = 6.0
 """How long the speed is measured where minutes are to become images."""
 NOTICE = (
@@ -103,6 +105,10 @@ def train_run(
         described["model"], described["start"] = stored["model"], stored.get("start")
         for name in ("total_images", "published"):
             described[name] = stored.get(name) if same_length else None
+        kept = ("begun", "device", "versions") if described["published"] else ("begun",)
+        described |= {name: stored[name] for name in kept if name in stored}
+        if stored.get("published") and not list_checkpoints(run.path / "checkpoints"):
+            return _without_checkpoints(run, described, reporter)
     run.write_config(described)
 
     data = TrainingData(images, labels, class_conditions(network))
@@ -167,6 +173,26 @@ def train_run(
     return described
 
 
+def _without_checkpoints(
+    run: RunFolder, described: dict[str, Any], reporter: Reporter
+) -> dict[str, Any]:
+    """A finished run stays as it is where somebody took its checkpoints away.
+
+    Raises:
+        XrayganError: it was to go on, or has no model.
+    """
+    if described["published"] and is_whole(run.path / "model"):
+        reporter.note(
+            f"{run.path}: already trained on {described['published']:,} images; its checkpoints "
+            "are gone, so that it cannot go on"
+        )
+        return described
+    raise XrayganError(
+        f"{run.path}: this run was finished, and its checkpoints are gone, so that it cannot go "
+        "on; put checkpoints/ back, or choose another folder"
+    )
+
+
 def find_run(outdir: Path, described: dict[str, Any]) -> Path | None:
     """The newest numbered run in `outdir` with these settings of data and training."""
     for path in reversed(numbered_runs(outdir)):
@@ -214,16 +240,18 @@ def check_same_run(
     """A resumed run must be the run that it was.
 
     Raises:
-        XrayganError: naming the first differences, unless `force`.
+        XrayganError: naming the first differences, unless `force`; with it too, where its
+            networks would not fit.
     """
-    differences = []
+    fixed, differences = [], []
     for part in ("data", "training"):
         old, new = stored["settings"].get(part, {}), now["settings"][part]
-        differences += [
-            f"{part}.{name} was {old.get(name)!r}, is {new[name]!r}"
-            for name in new
-            if old.get(name) != new[name]
-        ]
+        for name in new:
+            if old.get(name) != new[name]:
+                said = f"{part}.{name} was {old.get(name)!r}, is {new[name]!r}"
+                (fixed if name in old and name in FIXED else differences).append(said)
+    if stored["data"]["classes"] != now["data"]["classes"]:
+        fixed.append(f"its classes were {', '.join(stored['data']['classes'])}")
     if stored["data"]["fingerprint"] != now["data"]["fingerprint"]:
         differences.append(_data_difference(stored["data"], now["data"]))
     differences += [
@@ -231,13 +259,14 @@ def check_same_run(
         for name, version in now["versions"].items()
         if stored["versions"].get(name) != version
     ]
+    differences = fixed + differences
     if not differences:
         return
     text = "; ".join(differences[:4]) + ("; …" if len(differences) > 4 else "")
-    if not force:
+    if fixed or not force:
+        remedy = "or put it back" if fixed else "put it back, or add --force to go on all the same"
         raise XrayganError(
-            f"{path}: this run was begun otherwise: {text}. Choose another folder, put it back, "
-            "or add --force to go on all the same"
+            f"{path}: this run was begun otherwise: {text}. Choose another folder, {remedy}"
         )
     reporter.note(f"--force: going on in spite of: {text}")
 
@@ -298,13 +327,15 @@ def publish(
     best = facts.get("best")
     if last is not None and best is not None and facts["best_kid"] < last["kid_low"]:
         folder = run.path / "checkpoints" / f"{best:012d}"
-        if folder in list_checkpoints(run.path / "checkpoints"):
+        try:
             state.from_arrays(load_checkpoint(folder).arrays)
             seen = best
             reporter.note(
                 f"the model after {best:,} images was better than the last one (KID "
                 f"{facts['best_kid']:.4f} against {last['kid']:.4f}): that one is published"
             )
+        except XrayganError as error:
+            reporter.note(f"{error}; the last model is published, though that one was better")
     snapshots.write_model(seen)
     return seen
 

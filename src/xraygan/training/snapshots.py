@@ -8,15 +8,12 @@ from xraygan.config import ModelSettings
 from xraygan.evaluation.realism import LEAST_IMAGES, RealismMeter
 from xraygan.models.files import save_model
 from xraygan.models.sample import sample
-from xraygan.pictures import Display, class_blocks, save_grid
+from xraygan.pictures import GRID_COLUMNS, Display, class_blocks, save_grid, shown_classes
 from xraygan.progress import Reporter
 from xraygan.runs import RunFolder
 from xraygan.training.state import TrainState
 from xraygan.training.trainer import TrainingData
 
-COLUMNS = 10
-PICTURES = 40
-"""In a grid, over all classes; more classes make more rows of fewer."""
 MEASURED = 500
 """Images behind the figure of one snapshot."""
 MEASURE_SEED = 2**31
@@ -55,8 +52,7 @@ class Snapshots:
         self._reporter = reporter
         self._display = Display() if show else None
         self._seed = int(model_facts.get("seed", 0))
-        self._columns = COLUMNS
-        self._rows_per_class = max(1, PICTURES // (COLUMNS * len(classes)))
+        self._shown = shown_classes(np.bincount(data.labels, minlength=len(classes)).tolist())
         self._validation = validation
         self._meter: RealismMeter | None = None
         if min(len(validation.images), len(data.images)) >= LEAST_IMAGES:
@@ -76,12 +72,11 @@ class Snapshots:
 
     def write_grid(self, images_seen: int) -> Path:
         """Draw the same latents with the present average."""
-        number = len(self._facts["classes"])
-        labels = np.repeat(np.arange(number), self._columns * self._rows_per_class)
+        labels = np.repeat(list(self._shown), list(self._shown.values()))
         images = self._sample(self._seed, np.arange(len(labels)), labels)
         kimg = round(images_seen / 1000) or int(images_seen > 0)
         path = self._run.path / f"fakes{kimg:06d}.png"
-        save_grid(path, class_blocks(images, labels, self._columns))
+        save_grid(path, class_blocks(images, labels, GRID_COLUMNS))
         if self._run.listener:
             self._run.listener.picture(path, images_seen)
         self.show(path)
@@ -121,10 +116,9 @@ class Snapshots:
 
     def _write_reals(self, data: TrainingData) -> None:
         rows = []
-        for label in range(len(self._facts["classes"])):
-            mine = np.flatnonzero(data.labels == label)[: self._columns * self._rows_per_class]
-            mine = data.images[mine]
-            rows += [mine[s : s + self._columns] for s in range(0, len(mine), self._columns)]
+        for label, most in self._shown.items():
+            mine = data.images[np.flatnonzero(data.labels == label)[:most]]
+            rows += [mine[s : s + GRID_COLUMNS] for s in range(0, len(mine), GRID_COLUMNS)]
         path = self._run.path / "reals.png"
         save_grid(path, rows)
         self.show(path)

@@ -1,8 +1,9 @@
 """Where both networks begin: weights that were learnt on simulated films, never on a patient.
 
 The files lie in `starts/`; `benchmarks/make_start.py` makes them. They know one class, whose row
-stands for every class of the user's data. At 256² the networks are those of 128² with one finer
-stage in the generator and finer patches under the discriminator, and begin with its weights.
+stands for every class of the user's data. The networks of 256² are those of 128² with one finer
+stage in the generator and finer patches under the discriminator: where there are no weights of
+their own they begin with the coarser ones.
 """
 
 # Keras types neither symbolic tensors nor static shapes:
@@ -22,10 +23,9 @@ from safetensors.numpy import save
 from xraygan.config import ModelSettings
 from xraygan.training.state import TrainState
 
-LEARNT_AT = {64: 64, 128: 128, 256: 128}
-"""Resolution to that of the weights it begins with."""
 _WIDTHS = ("generator_widths", "discriminator_widths")
 _KNOWN = "generator.dense.00.kernel"
+_BIAS = "generator.dense.00.bias"
 _CLASSES = "discriminator.class_embedding.00.kernel"
 _STEM = "discriminator.conv2d.00.kernel"
 
@@ -35,28 +35,37 @@ def start_file(resolution: int) -> Path:
     return Path(__file__).parent / "starts" / f"phantom-{resolution}.safetensors"
 
 
-def set_start(state: TrainState, network: ModelSettings) -> dict[str, Any] | None:
+def set_start(
+    state: TrainState, network: ModelSettings, learnt_at: int | None = None
+) -> dict[str, Any] | None:
     """Give the networks the weights that fit their shape; what is finer stays as it is.
 
     Args:
         state: fresh; its generator, its average and its discriminator are changed in place.
         network: their shape.
+        learnt_at: resolution of the weights: the network's own or half of it. None: the
+            network's own where there are such, or else half.
 
     Returns:
         What is known of the weights: "images" seen and "simulated_films" drawn. None where
         there are none for this resolution and preset, and the networks begin at random.
     """
-    path = start_file(LEARNT_AT.get(network.resolution, network.resolution))
-    if not path.exists():
+    sides = [learnt_at] if learnt_at else [network.resolution, network.resolution // 2]
+    path = next((file for file in map(start_file, sides) if file.exists()), None)
+    if path is None:
         return None
     with safe_open(path, framework="numpy") as file:
         facts = json.loads(file.metadata()["start"])
         if facts.pop("widths") != _widths(network):
             return None
         arrays = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
+    # The one class that was learnt is what every film is, whatever labels it has.
+    arrays[_BIAS] = arrays[_BIAS] + arrays[_KNOWN][0]
+    arrays[_KNOWN][0] = 0
     variables = _variables(state)
     for name, array in arrays.items():
         variables[name].assign(_fitted(name, array, variables[name].shape, network))
+    _silence_finer_stage(set(variables) - set(arrays), variables)
     state.average.set_weights(state.generator.get_weights())
     return facts
 
@@ -127,6 +136,15 @@ def _fitted(
     if name == _STEM and array.shape != tuple(shape):
         return _on_finer_patches(array)
     return array
+
+
+def _silence_finer_stage(unseen: set[str], variables: Mapping[str, keras.Variable]) -> None:
+    """Let a stage that nothing is known of add nothing to the film at first: its last kernel."""
+    kernels = [name for name in unseen if name.startswith("generator.conv2d.")]
+    kernels = [name for name in kernels if name.endswith(".kernel")]
+    if kernels:
+        last = variables[max(kernels)]
+        last.assign(np.zeros(last.shape, np.float32))
 
 
 def _on_finer_patches(kernel: np.ndarray) -> np.ndarray:

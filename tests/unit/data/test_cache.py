@@ -13,7 +13,7 @@ from data_pictures import encoded, film, folder_tree, write
 
 from xraygan.config import DataSettings, PixelSettings
 from xraygan.data import cache, entries, hashes, ingest
-from xraygan.data.cache import Dataset, default_cache_dir, prepare, read_all
+from xraygan.data.cache import Dataset, default_cache_dir, prepare, read_all, taken
 from xraygan.data.pixels import decode, fit
 from xraygan.errors import XrayganError
 
@@ -514,3 +514,18 @@ def test_image_sets_join_splits_in_order(source: Path, cached: Path) -> None:
     assert np.array_equal(both.images, images)
     assert np.array_equal(both.labels, labels)
     assert both.classes == dataset.classes
+    assert np.shares_memory(both.images, dataset.images), "not copied into memory"
+    apart = dataset.image_set("test", "train").images
+    assert np.array_equal(apart, np.concatenate([dataset.split(n)[0] for n in ("test", "train")]))
+
+
+def test_only_consecutive_rows_are_a_view() -> None:
+    images = np.arange(24, dtype=np.uint8).reshape(6, 2, 2)
+    for rows, view in (
+        ([2, 3, 4], True), ([5], True), ([], False), ([4, 3, 2], False), ([1, 3], False),
+        ([1, 3, 2, 4], False),
+    ):  # fmt: skip
+        index = np.array(rows, np.intp)
+        found = taken(images, index)
+        assert np.array_equal(found, images[index])
+        assert np.shares_memory(found, images) == view

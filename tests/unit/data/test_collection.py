@@ -27,6 +27,7 @@ def test_roles_take_their_splits(source: Path, tmp_path: Path) -> None:
     }
     assert any("its 5 validation and test images are used" in note for note in notes)
     assert not set(sets["real"].patients) & set(sets["train"].patients)
+    assert all(isinstance(part.images, np.memmap) for part in sets.values()), "none is copied"
 
 
 def test_classes_are_numbered_alike(source: Path, tmp_path: Path) -> None:

@@ -294,26 +294,27 @@ def test_rsna(tmp_path: Path) -> None:
         "003d8fa0,Normal",
     )
     assert classes(listed(tmp_path)) == {
-        "0004cfab.dcm": "No Lung Opacity / Not Normal",
+        "0004cfab.dcm": "No Lung Opacity - Not Normal",
         "00436515.dcm": "Lung Opacity",
         "003d8fa0.dcm": "No Finding",
     }
 
 
 def test_vindr(tmp_path: Path) -> None:
-    for name in ("train/aaa", "train/bbb", "train/ccc", "train/eee", "test/ddd"):
+    for name in ("train/aaa", "train/bbb", "train/ccc", "train/eee", "train/fff", "test/ddd"):
         table(tmp_path / f"{name}.dicom", "x")
     table(
         tmp_path / "annotations/image_labels_train.csv",
-        "image_id,rad_id,Aortic enlargement,Pneumonia,Other diseases,No finding",
+        "image_id,rad_id,Nodule/Mass,Pneumonia,Other diseases,No finding",
         *(f"aaa,R{i},0,0,0,1" for i in (1, 2, 3)),
         *("bbb,R1,0,1,0,0", "bbb,R2,0,1,0,0", "bbb,R3,0,1,0,0"),
         *("ccc,R1,0,1,0,0", "ccc,R2,0,0,0,1", "ccc,R3,0,0,0,1"),
         *("eee,R1,1,1,0,0", "eee,R2,1,1,0,0", "eee,R3,0,0,0,1"),
+        *("fff,R1,1,0,0,0", "fff,R2,1,0,0,0", "fff,R3,1,0,0,0"),
     )
     table(
         tmp_path / "annotations/image_labels_test.csv",
-        "image_id,Aortic enlargement,Pneumonia,Other disease,No finding",
+        "image_id,Nodule/Mass,Pneumonia,Other disease,No finding",
         "ddd,0,0,1,0",
     )
     listing = listed(tmp_path)
@@ -322,6 +323,7 @@ def test_vindr(tmp_path: Path) -> None:
         "aaa.dicom": "No Finding",
         "bbb.dicom": "Pneumonia",
         "ddd.dicom": "Other diseases",
+        "fff.dicom": "Nodule or Mass",
     }
     assert why(listing) == {"ccc.dicom": UNCERTAIN, "eee.dicom": SEVERAL}
     assert one(listing, "ddd.dicom").split == "test"

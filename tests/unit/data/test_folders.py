@@ -156,6 +156,19 @@ def test_undecodable_names_can_be_printed(tmp_path: Path) -> None:
     assert printable(file.name) == "A/\\xff\\n.png"
 
 
+def test_class_folders_that_cannot_be_named(tmp_path: Path) -> None:
+    touch(tmp_path, "NORMAL/a.png")
+    (tmp_path / os.fsdecode(b"R\xf6ntgen")).mkdir()
+    (tmp_path / os.fsdecode(b"R\xf6ntgen") / "b.png").write_bytes(b"x")
+    with pytest.raises(XrayganError, match=r"'R\\xf6ntgen'.* not UTF-8.*; rename it$") as refused:
+        list_images(tmp_path)
+    assert "\n" not in str(refused.value)
+    str(refused.value).encode()
+    touch(tmp_path / "other", "train/Pneumonia?/a.png")
+    with pytest.raises(XrayganError, match=r"class folder 'Pneumonia\?'.*; rename it$"):
+        list_images(tmp_path / "other")
+
+
 def test_faulty_sources(tmp_path: Path) -> None:
     with pytest.raises(XrayganError, match="does not exist"):
         list_images(tmp_path / "nowhere")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from source_trees import films, table
 
-from xraygan.config import DataSettings
+from xraygan.config import NOT_SHOWN, DataSettings
 from xraygan.data.cache import Dataset, prepare
 from xraygan.data.prepared import write_dataset
 from xraygan.errors import XrayganError
@@ -31,7 +31,7 @@ def source(tmp_path: Path) -> Path:
     rows = ["path,label,patient_id,view,split,age,sex"]
     for number in range(12):
         films(root, f"Doe_Jane_{number}.png", start=number)
-        label = "A/B: <c>" if number % 3 else "CON|D"
+        label = ".A; {b}. " if number % 3 else "CON|D"
         label = "Röntgen" if number % 2 else label
         split = ("train", "train", "test")[number // 4]
         rows.append(f"Doe_Jane_{number}.png,{label},DOE^JANE{number // 2},PA,{split},{number},F")
@@ -87,7 +87,7 @@ def same(first: Dataset, second: Dataset) -> None:
 
 def test_what_is_written_is_read_back(source: Path, cached: Path, tmp_path: Path) -> None:
     dataset = written(source, tmp_path / "out", cached)
-    assert set(dataset.classes) == {"A/B: <c>", "Röntgen"}
+    assert set(dataset.classes) == {".A; {b}.", "Röntgen"}
     again = prepare(tmp_path / "out", SMALL, cached)
     assert again.source_format == "imagefolder"
     same(dataset, again)
@@ -118,6 +118,30 @@ def test_nothing_written_names_anybody(source: Path, cached: Path, tmp_path: Pat
     assert len({row["file"] for row in refused}) == len(refused)
 
 
+def test_no_free_text_of_the_settings_is_written(
+    source: Path, cached: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    options = {
+        "resolution": 32,
+        "where": 'patient_id not in ["DOE^JANE9"]',
+        "patient_pattern": "(Doe_Jane_\\d+)",
+        "column": "patient_id=patient_id",
+    }
+    written(source, out, cached, DataSettings(**options))
+    described = json.loads((out / "dataset.json").read_text(encoding="utf-8"))
+    text = json.dumps(described).lower()
+    assert "doe" not in text
+    assert "patient_id" not in text
+    assert described["settings"]["where"] == NOT_SHOWN
+    # What the text was still decides whether this is the same data set.
+    same_films = {**options, "where": 'patient_id not in ["DOE^JANE8"]'}
+    for asked, unchanged in ((options, True), (same_films, False), (same_films, True)):
+        data = DataSettings(**asked)
+        again = write_dataset(prepare(source, data, cached), out, data)
+        assert again["unchanged"] is unchanged
+
+
 def test_the_tables(source: Path, cached: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     dataset = written(source, out, cached)
@@ -133,7 +157,7 @@ def test_the_tables(source: Path, cached: Path, tmp_path: Path) -> None:
     assert described["source_format"] == "csv"
     assert sum(map(sum, (c.values() for c in described["counts"].values()))) == len(rows)
     assert described["settings"]["resolution"] == 32
-    assert {path.parent.name for path in out.rglob("*.png")} == {"A_B_ _c_", "Röntgen"}
+    assert {path.parent.name for path in out.rglob("*.png")} == {"A; {b}", "Röntgen"}
 
 
 def test_hugging_face_datasets_reads_it(
@@ -261,7 +285,7 @@ def test_labels_can_be_chosen_from_a_prepared_set(cached: Path, tmp_path: Path) 
     assert set(mass.manifest["label"]) == {"Mass", "No Finding"}
 
 
-LABEL = st.sampled_from(["A", "B", "C|D", "a", "."])
+LABEL = st.sampled_from(["A", "B", "C|D", "a", "a."])
 ROW = st.tuples(LABEL, st.integers(0, 5), st.sampled_from(["train", "val", "test", ""]))
 
 

@@ -108,6 +108,28 @@ def test_flat_folder_with_a_table(flat: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "label",
+    ["Effusion/Edema", "Pneumonia?", "..", "\\udcf6", "x" * 201],
+    ids=["slash", "question", "above", "not UTF-8", "long"],
+)
+def test_labels_that_can_be_no_folder(flat: Path, label: str) -> None:
+    (flat / "films.csv").unlink()
+    rows = (f'{{"file_name": "{name}.png", "label": "%s"}}' for name in "abe")
+    labels = ("NORMAL", label, "LEFT/OUT")
+    lines = [row % text for row, text in zip(rows, labels, strict=True)]
+    table(flat / "metadata.jsonl", *lines)
+    listing = listed(flat, labels="NORMAL")
+    assert classes(listing) == {"a.png": "NORMAL"}, "only what becomes a class counts"
+    with pytest.raises(XrayganError, match=r"^label '.*no folder can be.*rename it in the table$"):
+        listed(flat)
+    table(flat / "metadata.jsonl", *lines[:2])
+    with pytest.raises(XrayganError) as refused:
+        listed(flat)
+    assert f"label '{label}': ".replace("\\udcf6", "\\xf6") in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
 def test_the_table_itself_is_a_source(flat: Path) -> None:
     table(flat / "other.csv", "path,label", "a.png,X", "b.png,Y")
     with pytest.raises(XrayganError, match=r"several tables.*films\.csv, other\.csv"):

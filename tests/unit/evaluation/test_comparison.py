@@ -121,15 +121,25 @@ def test_more_than_the_cap_is_drawn_and_said(monkeypatch) -> None:
 def test_everything_takes_all_at_the_real_shares(monkeypatch) -> None:
     monkeypatch.setattr(comparison, "MOST", 50)
     real, made = images(80, 40, 0), images(120, 300, 0, prefix="s")
-    train = images(70, 35, 0, prefix="t")
-    chosen = everything(real, made, train)
+    chosen = everything(real, made, None)
     assert chosen is not None
-    assert [shares(c.part, c.rows).tolist() for c in chosen] == [
-        [80, 40, 0], [120, 60, 0], [70, 35, 0]
-    ]  # fmt: skip
+    assert [shares(c.part, c.rows).tolist() for c in chosen] == [[80, 40, 0], [120, 60, 0]]
     assert chosen[0].part is real, "a large set is not copied"
     known = everything(real, made, real.joined(images(9, 9, 0, prefix="t")))
     assert known is not None and len(known) == 2, "real patients are no control"
+    assert len(known[1].rows) == 180, "a control that is too small takes nothing away"
+
+
+@pytest.mark.parametrize(
+    ("made", "train", "both"),
+    [((120, 300, 0), (70, 35, 0), [70, 35, 0]), ((90, 31, 0), (900, 900, 0), [62, 31, 0])],
+)
+def test_of_everything_made_images_and_control_are_as_many(made, train, both, monkeypatch) -> None:
+    """FID falls as images are added: more of one kind would pass for a better likeness."""
+    monkeypatch.setattr(comparison, "MOST", 50)
+    chosen = everything(images(80, 40, 0), images(*made, prefix="s"), images(*train, prefix="t"))
+    assert chosen is not None
+    assert [shares(c.part, c.rows).tolist() for c in chosen] == [[80, 40, 0], both, both]
 
 
 def test_small_sets_have_nothing_but_what_is_drawn(monkeypatch) -> None:

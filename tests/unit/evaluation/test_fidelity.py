@@ -132,6 +132,7 @@ def test_with_many_images_one_distance_is_of_all_of_them(monkeypatch) -> None:
     """What is drawn for the other figures is not all there is: this one reads everything."""
     monkeypatch.setattr(comparison, "MOST", 30)
     real, made, train = sets()
+    train = train.rows(np.arange(100))
     seen: list[tuple[int, int]] = []
     found = measure_fidelity(real, made, train, SPACES, progress=lambda *step: seen.append(step))
     assert seen == [(n + 1, len(seen)) for n in range(len(seen))]
@@ -139,11 +140,15 @@ def test_with_many_images_one_distance_is_of_all_of_them(monkeypatch) -> None:
     whole = found["fid_all"]
     assert (whole["n"], whole["feature_space"]) == (80, "thumbnails")
     assert found["fid_all@every third"]["feature_space"] == "every third"
-    moments = [Moments.of(thumbnail_features(part.images)) for part in (real, made, train)]
+    chosen = comparison.everything(real, made, train)
+    assert chosen is not None
+    moments = [Moments.of(thumbnail_features(c.part.images[c.rows])) for c in chosen]
+    assert [part.n for part in moments] == [80, 100, 100], "as many made images as controls"
     assert whole["value"] == pytest.approx(frechet_distance(*moments[:2]), rel=1e-9)
     assert whole["floor"] == pytest.approx(frechet_distance(*moments[::2]), rel=1e-9)
     assert whole["low"] <= whole["value"] <= whole["high"]
-    assert any("80, 120, 120 real, synthetic" in note for note in found["notes"])
+    note = next(note for note in found["notes"] if "fid_all" in note)
+    assert "all 80 real images and of 100 synthetic ones, its floor of 100 training" in note
     assert "fid_all" not in measured()
 
 

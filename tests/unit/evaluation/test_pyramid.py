@@ -1,6 +1,7 @@
 """Sliced Wasserstein: zero on itself, the right level answers, severity orders."""
 
 import functools
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -71,6 +72,38 @@ def test_pyramid_adds_up_to_the_image(sets) -> None:
     for level in (levels[1][0], levels[0][0]):
         rebuilt = level + cv2.pyrUp(rebuilt, dstsize=level.shape[::-1])
     np.testing.assert_allclose(rebuilt, sets[0][0], atol=1e-3)
+
+
+def test_blocks_of_images_change_nothing(sets, monkeypatch) -> None:
+    whole = sliced_wasserstein(*sets, patches_per_image=8, projections=8)
+    monkeypatch.setattr(pyramid, "_IMAGES_AT_ONCE", 7)
+    assert sliced_wasserstein(*sets, patches_per_image=8, projections=8) == whole
+
+
+def test_patches_are_cut_from_the_pyramids_of_their_images() -> None:
+    """Twin: whole pyramids, patch by patch, of an odd size."""
+    images, rows, each = textured(9, 7, 61), np.array([1, 2, 5, 8]), 3
+    generator = np.random.default_rng(8)
+    sizes = pyramid._sizes((61, 61), 3)
+    places = [pyramid._places(size, 12, generator) for size in sizes]
+    found = pyramid._patches(images, rows, each, places)
+    whole = pyramid._pyramid(images[rows], 3)
+    assert [level.shape[1:] for level in whole] == sizes
+    for patches, level, (top, left) in zip(found, whole, places, strict=True):
+        cut = [level[n // each, top[n] : top[n] + 7, left[n] : left[n] + 7] for n in range(12)]
+        expected = (np.stack(cut) - np.mean(cut)) / np.std(cut)
+        np.testing.assert_allclose(patches, expected.reshape(12, 49), atol=1e-5)
+
+
+def test_memory_does_not_follow_the_number_of_images(monkeypatch) -> None:
+    monkeypatch.setattr(pyramid, "_IMAGES_AT_ONCE", 16)
+    images = np.tile(textured(4, 1, 128), (100, 1, 1))
+    whole = images.size * 4
+    tracemalloc.start()
+    sliced_wasserstein(images, images[::-1], patches_per_image=2, projections=2)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 0.4 * whole
 
 
 @pytest.mark.parametrize(("side", "levels"), [(16, 1), (32, 2), (64, 3), (128, 4)])

@@ -12,7 +12,6 @@ import pytest
 from xraygan.config import PixelSettings
 from xraygan.data.collection import read_sets
 from xraygan.data.phantom import phantom_images
-from xraygan.errors import XrayganError
 from xraygan.estimates import Estimate
 from xraygan.evaluation.exam import MEASURES
 from xraygan.evaluation.utility import measure_utility
@@ -149,11 +148,13 @@ def test_equal_seeds_give_equal_figures(train, test_set) -> None:
     assert measured(4) != measured(5)
 
 
-def test_a_patient_on_both_sides_is_refused(train, test_set) -> None:
+def test_a_patient_on_both_sides_is_a_note(train, test_set) -> None:
     patients = test_set.patients.copy()
     patients[3] = train.patients[0]
-    with pytest.raises(XrayganError, match="1 patients are in both"):
-        measure_utility(train, replace(test_set, patients=patients), as_synthetic(train))
+    found = measure_utility(train, replace(test_set, patients=patients), as_synthetic(train))
+    assert found.keys() == {"trtr", "tstr", "trts", "notes"}
+    assert found["trtr"] is found["tstr"] is found["trts"] is None
+    assert "1 patients are in both" in found["notes"][0]
 
 
 def test_one_class_is_a_note(train, test_set) -> None:

@@ -1,6 +1,7 @@
 """Exports are read by the tools they are meant for, and hold nothing that is not synthetic."""
 
 import csv
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -9,11 +10,12 @@ import cv2
 import numpy as np
 import pydicom
 import pytest
-from made_images import CLASSES, MODEL, contents, write_made
+from made_images import CLASSES, MODEL, contents, pictures, write_made
 
 from xraygan.errors import XrayganError
 from xraygan.export.dataset import export_dataset
 from xraygan.export.source import Synthetic
+from xraygan.sampling import encode
 
 
 @pytest.fixture
@@ -225,6 +227,25 @@ def test_manifests_that_are_refused(made, change, said: str) -> None:
     manifest.write_text(change(manifest.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(XrayganError, match=said):
         Synthetic.open(source.folder)
+
+
+@pytest.mark.parametrize("name", ["../../x", "{tmp}/x", "..", "a/../../x", "..\\x", "a:b", ""])
+@pytest.mark.parametrize("kind", ["imagefolder", "webdataset", "dicom"])
+def test_a_class_that_leads_out_of_the_folder(tmp_path: Path, kind, name: str) -> None:
+    """A received set whose manifest and whose images agree on such a class."""
+    name = name.format(tmp=tmp_path / "elsewhere")
+    (one, *_) = pictures(1)
+    inside = tmp_path / "a" / "b" / "synthetic"
+    (inside / "NORMAL").mkdir(parents=True)
+    (inside / "NORMAL" / "x.png").write_bytes(encode.png(dataclasses.replace(one, class_name=name)))
+    head = "file,class,seed,index,psi,model_sha256\n"
+    row = f"NORMAL/x.png,{name},{one.seed},{one.index},1,{MODEL}\n"
+    (inside / "manifest.csv").write_text(head + row, encoding="utf-8")
+    before = contents(tmp_path)
+    with pytest.raises(XrayganError, match=r"manifest\.csv.*can be no folder's name") as refused:
+        export_dataset(Synthetic.open(inside), tmp_path / "a" / "b" / "out", kind)
+    assert "\n" not in str(refused.value)
+    assert contents(tmp_path) == before
 
 
 def test_folders_that_are_refused(made, tmp_path: Path) -> None:

@@ -64,7 +64,10 @@ def test_json_has_the_agreed_shape(which: str, request: pytest.FixtureRequest) -
     assert all(set(figure) >= FIGURE for figure in values["copies"].values())
     for attack in values["membership"].values():
         assert all(set(figure) >= FIGURE for figure in attack.values())
-    assert len(values["closest_pairs"]) == 20
+    assert [set(pair) for pair in values["closest_pairs"]] == [
+        {"synthetic", "similarity", "ratio"}
+    ] * 20
+    assert all(set(one) == {"images", "films"} for one in values["patients"]["most_imitated"])
     assert values["sets"]["train"]["n"] == TRAIN
     assert re.fullmatch(r"[0-9a-f]{64}", values["sets"]["synthetic"]["sha256"])
     for key in ("tested", "not_tested", "notes"):

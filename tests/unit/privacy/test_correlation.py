@@ -1,9 +1,12 @@
 """Correlation with shifts and flips against np.corrcoef on cut windows."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from xraygan.privacy.correlation import aligned, best_correlation
+from xraygan.privacy.views import shrunk
 
 
 def pictures(count: int, seed: int, side: int = 32) -> np.ndarray:
@@ -31,6 +34,18 @@ def test_best_correlation_equals_the_loops() -> None:
 def test_a_flat_image_resembles_nothing() -> None:
     flat = np.full((1, 32, 32), 7, np.uint8)
     np.testing.assert_array_equal(best_correlation(flat, pictures(2, 3), np.array([[0, 1]])), 0)
+
+
+def test_references_are_not_copied_at_full_size() -> None:
+    queries, references = pictures(1, 6, 256), pictures(200, 7, 256)
+    candidates = np.arange(200)[None]
+    tracemalloc.start()
+    found = best_correlation(queries, references, candidates)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < references.nbytes
+    small = (shrunk(images) for images in (queries, references))
+    np.testing.assert_array_equal(found, best_correlation(*small, candidates))
 
 
 def test_sizes_must_agree() -> None:

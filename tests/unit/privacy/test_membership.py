@@ -1,14 +1,17 @@
 """Membership attacks with their controls: overfitted and honest generators, sets that differ."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from privacy_films import FRESH, TRAIN, Films, image_set, thumbnails
 
-from xraygan.privacy import membership
+from xraygan.privacy import membership, suspects
 from xraygan.privacy.membership import ALARM, CALIBRATED, LEVEL, Membership, infer_membership
 from xraygan.privacy.planted import Disguise, disguised
 from xraygan.privacy.roc import Suspects, area
 from xraygan.privacy.suspects import Sample
+from xraygan.privacy.views import shrunk
 
 
 def tables(*sets) -> dict:
@@ -152,3 +155,32 @@ def test_more_synthetic_images_than_attackers_look_at(films: Films, monkeypatch)
     monkeypatch.setattr(membership, "MOST_SYNTHETIC", 40)
     found = infer_membership(*films.sets, tables(*films.sets))
     assert any("looked at 40 of" in note for note in found.notes)
+
+
+def test_more_real_images_than_attackers_are_tried_on(films: Films, monkeypatch) -> None:
+    whole = infer_membership(*films.sets, tables(*films.sets))
+    monkeypatch.setattr(suspects, "MOST_SUSPECTS", 200)
+    found = infer_membership(*films.sets, tables(*films.sets))
+    tried = found.members + found.others
+    assert 150 < tried <= 200
+    left = whole.members + whole.others - tried
+    assert any(f"tried on {tried} images; {left} more" in note for note in found.notes)
+    assert found.leaks == ()
+    for attack in found.attacks.values():
+        assert attack.control_auc.n == found.members
+        assert attack.control_auc.low - 0.05 < 0.5 < attack.control_auc.high + 0.05
+
+
+def test_suspects_are_not_copied_at_full_size() -> None:
+    images = np.random.default_rng(4).integers(0, 256, (60, 256, 256), dtype=np.uint8)
+    train = image_set(images, np.arange(60) % 2, "a")
+    holdout = image_set(images[::-1], np.arange(60) % 2, "b")
+    material = membership._Material(Sample.draw(train, holdout, 0), train, holdout, images, {})
+    tracemalloc.start()
+    seen, blind = material.suspects(), material.blind_table()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    both = material.sample.take(train.images, holdout.images)
+    assert most < both.nbytes
+    np.testing.assert_array_equal(seen, shrunk(both))
+    np.testing.assert_array_equal(blind, both[:, ::4, ::4].reshape(len(both), -1))

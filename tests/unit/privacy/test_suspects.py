@@ -1,9 +1,12 @@
 """Who is attacked: class shares, folds by patient, references that are no suspects."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from xraygan.privacy import suspects as suspects_module
+from xraygan.privacy.roc import surprise
 from xraygan.privacy.suspects import MOST_MEMBERS_EACH, Sample, halves
 from xraygan.sets import ImageSet
 
@@ -67,3 +70,59 @@ def test_halves_are_by_patient() -> None:
     half = halves(patients, np.random.default_rng(0)).reshape(10, 3)
     assert (half.min(axis=1) == half.max(axis=1)).all()
     assert half[:, 0].sum() == 5
+
+
+def films_each(part: ImageSet, rows: np.ndarray) -> dict[str, int]:
+    keys, counts = np.unique(part.patients[rows].astype(str), return_counts=True)
+    return dict(zip(keys, counts, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside"), [([600, 900], [200, 400]), ([600, 900, 24], [200, 400, 12])]
+)
+def test_of_too_many_suspects_whole_patients_are_left_out(inside, outside, monkeypatch) -> None:
+    train, holdout = labelled(inside, 3, "a"), labelled(outside, 4, "b")
+    before = Sample.draw(train, holdout, 5)
+    assert before.left_out == 0
+    monkeypatch.setattr(suspects_module, "MOST_SUSPECTS", 400)
+    sample = Sample.draw(train, holdout, 5)
+    n = len(sample.suspects.member)
+    assert 300 <= n <= 440
+    assert sample.left_out == len(before.suspects.member) - n
+    members = np.bincount(train.labels[sample.train_rows], minlength=len(inside))
+    others = np.bincount(holdout.labels[sample.holdout_rows], minlength=len(inside))
+    assert others.min() > 0, "a rare class stays"
+    each = len(before.train_rows) / len(before.holdout_rows)
+    np.testing.assert_allclose(members / others, members.sum() / others.sum(), atol=0.15)
+    assert members.sum() / others.sum() == pytest.approx(each, rel=0.2)
+    assert set(films_each(holdout, sample.holdout_rows).values()) == {4}
+    kept, all_of_them = (films_each(train, rows) for rows in (sample.train_rows, range(len(train))))
+    assert len(kept) < len(all_of_them) / 3
+    again = Sample.draw(train, holdout, 5)
+    np.testing.assert_array_equal(again.train_rows, sample.train_rows)
+
+
+def test_members_are_whole_patients_where_as_many_were_attacked_before(monkeypatch) -> None:
+    """The permutations exchange patients: left out images may not make members' fewer."""
+    train, holdout = labelled([600], 4, "a"), labelled([200], 4, "b")
+    monkeypatch.setattr(suspects_module, "MOST_SUSPECTS", 200)
+    sample = Sample.draw(train, holdout, 1)
+    assert set(films_each(train, sample.train_rows).values()) == {4}
+    assert (len(sample.train_rows), len(sample.holdout_rows)) == (148, 48)
+
+
+def test_chance_among_those_kept_is_no_surprise(monkeypatch) -> None:
+    """Honest scores that are alike within a patient: the level holds for patients drawn."""
+    monkeypatch.setattr(suspects_module, "MOST_SUSPECTS", 240)
+    monkeypatch.setattr("xraygan.privacy.roc.PERMUTATIONS", 200)
+    train, holdout = labelled([600, 600], 3, "a"), labelled([200, 200], 4, "b")
+    smallest = []
+    for seed in range(80):
+        kept = Sample.draw(train, holdout, seed).suspects
+        random = np.random.default_rng(seed)
+        _, of = np.unique(kept.patients.astype(str), return_inverse=True)
+        scores = random.normal(size=of.max() + 1)[of] + 0.3 * random.normal(size=len(of))
+        found = surprise(kept, {"honest": scores}, 0.01, seed=seed)
+        smallest.append(min(found.area["honest"], found.hits["honest"]))
+    assert np.mean(np.array(smallest) <= 0.1) <= 0.19
+    assert np.mean(np.array(smallest) <= 0.5) >= 0.3

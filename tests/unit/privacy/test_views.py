@@ -1,8 +1,11 @@
 """Views: what they are blind to, what they see, and the cosines against a slow twin."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from xraygan.privacy import views
 from xraygan.privacy.views import FeatureView, PixelView, margin_of, shifts, shrunk
 
 
@@ -78,6 +81,28 @@ def test_flat_and_large_images() -> None:
     view = PixelView.fit(small)
     flat = np.full((1, 64, 64), 90, np.uint8)
     assert np.isfinite(view.similarity(flat, view.describe(small))).all()
+
+
+def test_only_some_rows_are_shrunk() -> None:
+    large = np.random.default_rng(3).integers(0, 256, (6, 96, 128), dtype=np.uint8)
+    rows = np.array([4, 0, 4])
+    np.testing.assert_array_equal(shrunk(large, rows), shrunk(large[rows]))
+    assert shrunk(large).shape == (6, 48, 64)
+    assert shrunk(large, rows[:0]).shape == (0, 48, 64)
+    np.testing.assert_array_equal(shrunk(large[:, :48, :64], rows), large[rows, :48, :64])
+
+
+def test_many_images_are_described_some_at_a_time(monkeypatch) -> None:
+    images = np.random.default_rng(4).integers(0, 256, (500, 64, 64), dtype=np.uint8)
+    view = PixelView.fit(images[:50])
+    whole = view.describe(images)
+    monkeypatch.setattr(views, "_ROWS_AT_ONCE", 32)
+    tracemalloc.start()
+    found = view.describe(images)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(found, whole, atol=1e-6)
+    assert most < 2 * images.size, "floats of all would be twice that, and more than once"
 
 
 def test_features_are_whitened() -> None:

@@ -223,6 +223,43 @@ def test_the_name_of_the_source_is_held_back_in_sentences(run):
     assert "ward-7" not in shared_texts(run)
 
 
+@pytest.mark.parametrize("source", ["images", "films", "train", "real", "patients", "found"])
+def test_a_folder_with_a_common_name_withholds_nothing(run, source):
+    before = collect(run)
+    change(run / "config.json", source=source)
+    after = collect(run)
+    assert (after.audit, after.evaluation) == (before.audit, before.evaluation)
+
+
+@pytest.mark.parametrize("source", ["synthetic_1", "domias", "low_50_real", "auc", "holdout-1"])
+def test_keys_of_our_own_stay_whatever_the_folder_is_called(run, source):
+    before = collect(run)
+    change(run / "config.json", source=source)
+    after = collect(run)
+    assert after.audit is not None
+    assert before.audit is not None
+    assert after.evaluation is not None
+    assert before.evaluation is not None
+    assert list(after.audit.membership) == list(before.audit.membership)
+    assert after.audit.membership["domias"] == before.audit.membership["domias"]
+    assert after.evaluation.utility == before.evaluation.utility
+    assert after.evaluation.differences == before.evaluation.differences
+    assert after.evaluation.sets == before.evaluation.sets
+
+
+def test_a_name_in_a_key_is_held_back(run):
+    change(run / "config.json", source="St_Mary_cohort")
+    found = evaluation()
+    found["kid@St_Mary_cohort"] = found["kid"]
+    found["sets"]["st_mary_cohort"] = {"n": 1}
+    write_json(run / "evaluation.json", found)
+    shown = collect(run).evaluation
+    assert shown is not None
+    assert shown.figure(f"kid@{WITHHELD}").value == found["kid"]["value"]
+    assert shown.sets[-1].name == WITHHELD
+    assert "st_mary" not in shared_texts(run)
+
+
 def test_no_path_no_user_and_no_real_picture_is_shared(whole, run):
     data = collect(whole)
     text = shared_texts(run)
@@ -431,12 +468,6 @@ def test_model_that_is_not_the_one_described(run):
 
 
 # ---- Shapes of data
-
-
-def test_grids_are_read_as_training_writes_them():
-    from xraygan.training import snapshots  # seconds that the other tests need not wait
-
-    assert (tiles.GRID_COLUMNS, tiles.GRID_PICTURES) == (snapshots.COLUMNS, snapshots.PICTURES)
 
 
 def test_a_class_with_few_reals(tmp_path):

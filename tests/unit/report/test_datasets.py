@@ -60,6 +60,16 @@ def test_the_summary_shows_nobody(made) -> None:
         assert patient not in text
 
 
+def test_the_summary_quotes_no_free_text_of_the_settings(made, tmp_path: Path) -> None:
+    dataset, _, _ = made
+    asked = {"where": 'patient_id != "P0007"', "patient_pattern": "(P0007)", "column": "age=P0007"}
+    settings = DataSettings(resolution=32, **asked)
+    description = write_dataset(dataset, tmp_path / "out", settings)
+    page = datasets.render_summary(dataset, description)
+    assert "P0007" not in page
+    assert page.count("set (not shown)") == len(asked)
+
+
 def test_the_contact_sheets_are_marked_and_for_their_owner(made) -> None:
     dataset, _, (_, sheets) = made
     text = sheets.read_text(encoding="utf-8")

@@ -115,3 +115,28 @@ def test_what_names_a_file_or_the_source_is_held_back(text):
 )
 def test_plain_sentences_pass(text):
     assert Censor(["", "ab", "ward-7"])(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Films of St_Mary_cohort.",
+        "st_mary_cohort: 12 films",
+        "kid@St_Mary_cohort",
+        "St_Mary_cohort_v2 is larger.",
+        "(St_Mary_cohort)",
+    ],
+)
+def test_a_name_is_held_back_wherever_it_is_a_word(text):
+    assert Censor(["St_Mary_cohort"])(text) == WITHHELD
+
+
+def test_a_name_within_a_longer_word_says_nothing():
+    assert Censor(["tic", "Ent"])("Synthetic images of patients") == "Synthetic images of patients"
+    assert Censor(["(person\\d+)_"])("named by (person\\d+)_x") == WITHHELD
+
+
+@pytest.mark.parametrize("name", ["images", "films", "train", "real", "patients", "Images"])
+def test_an_ordinary_word_names_no_source(name):
+    text = f"Of real films and images of patients who train, {name} among them."
+    assert Censor([name])(text) == text

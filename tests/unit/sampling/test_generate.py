@@ -64,9 +64,18 @@ def test_labels_are_balanced(model: Model) -> None:
     assert labels_of(model, Request(6), 6) == [0, 1, 0, 1, 0, 1]
 
 
+def test_a_class_without_training_images_is_not_made(model: Model) -> None:
+    other = renamed(model, classes=("A", "B"), class_counts=(0, 70))
+    assert labels_of(other, Request(4), 4) == [1] * 4
+    with pytest.raises(XrayganError, match="--class A: the model was trained on B"):
+        label_of(other, Request(1, class_name="A"), 0)
+
+
 def test_labels_of_one_class(model: Model) -> None:
     assert set(labels_of(model, Request(5, class_name=CLASSES[1]), 5)) == {1}
-    with pytest.raises(XrayganError, match="--class COVID: the model knows NORMAL, Lungen"):
+    with pytest.raises(
+        XrayganError, match="--class COVID: the model was trained on NORMAL, Lungen"
+    ):
         label_of(model, Request(5, class_name="COVID"), 0)
 
 
@@ -76,7 +85,7 @@ def test_a_class_that_is_a_set_of_labels_is_named_in_any_order(model: Model) -> 
     sets = renamed(plain, network=network)
     assert sets.class_number("B+A") == sets.class_number("A+B") == 1
     for unknown, asked in ((sets, "A+C"), (sets, "B"), (plain, "A+B")):
-        with pytest.raises(XrayganError, match="the model knows"):
+        with pytest.raises(XrayganError, match="the model was trained on"):
             unknown.class_number(asked)
 
 
@@ -194,7 +203,7 @@ def test_folders_that_are_refused(model: Model, tmp_path: Path) -> None:
         write_images(model, Request(2), tmp_path / "other")
     with pytest.raises(XrayganError, match="cannot be written"):
         write_images(model, Request(2), tmp_path / "other" / "thesis.docx")
-    with pytest.raises(XrayganError, match="the model knows"):
+    with pytest.raises(XrayganError, match="the model was trained on"):
         write_images(model, Request(2, class_name="COVID"), tmp_path / "new")
     assert contents(tmp_path) == before
     assert not (tmp_path / "new").exists()

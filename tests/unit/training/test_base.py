@@ -5,6 +5,7 @@ import pytest
 from xraygan.config import ModelSettings
 from xraygan.data.phantom import phantom_images
 from xraygan.models.base import BandGains, Displaced, LinearGaussian
+from xraygan.training import base as base_module
 from xraygan.training.base import fit_base, fit_gaussian
 
 SIDE = 8
@@ -127,6 +128,48 @@ def test_a_class_of_one_image_borrows_the_others_variety() -> None:
     coordinates = pixels @ base["components"].T
     factor = base["class_factors"][1]
     assert np.allclose(factor.T @ factor, np.cov(coordinates.T), atol=1e-3)
+
+
+def test_rows_made_of_each_film_do_not_pass_for_films() -> None:
+    """Of 40 films come 4,000 rows: a class's own covariance weighs as of its films."""
+    images, labels, _ = gaussian_films(40)
+    rows, conditions = rows_of(images), one_hot(labels)
+    once = fit_gaussian(rows, conditions, 4)
+    again = fit_gaussian(np.tile(rows, (7, 1)), np.tile(conditions, (7, 1)), 4, 7)
+    for label in range(2):
+        assert np.allclose(moments(once, label)[1], moments(again, label)[1], atol=1e-4)
+
+
+def test_a_class_of_one_film_is_as_varied_as_the_others() -> None:
+    films = phantom_images(100, 32, seed=1)[0]
+    labels = (np.arange(100) == 99).astype(np.int32)
+    network = network_of(32, 49)
+    base = fit_base(films, one_hot(labels), network)
+    spreads = [np.trace(moments(base, label)[1]) for label in range(2)]
+    assert spreads[1] == pytest.approx(spreads[0], rel=0.1)
+
+
+def test_what_a_class_has_in_common_stays_as_it_is() -> None:
+    """Fine detail is exchanged between films, and what all films of a class show is not."""
+    random = np.random.default_rng(0)
+    marks = random.normal(size=(2, 48, 48)).astype(np.float32)
+    labels = np.repeat([0, 1], [50, 20])
+    films = marks[labels] + 0.5 * random.normal(size=(70, 48, 48)).astype(np.float32)
+    rows = np.hstack([films.reshape(70, -1), random.normal(size=(70, 3))]).astype(np.float32)
+    made, conditions, mixtures = base_module._localised(rows, one_hot(labels), 48)
+    assert len(made) == 70 * mixtures >= base_module.LEAST_ROWS
+    for label in range(2):
+        found = made[conditions[:, label] == 1].mean(axis=0)
+        assert np.abs(found - rows[labels == label].mean(axis=0)).std() < 0.05
+
+
+def test_of_too_many_films_those_of_large_classes_are_passed_over(monkeypatch) -> None:
+    monkeypatch.setattr(base_module, "MAX_IMAGES", 100)
+    labels = np.repeat([0, 1, 2], [300, 5, 60])
+    chosen = base_module._chosen(one_hot(labels, 3))
+    assert np.bincount(labels[chosen]).tolist() == [47, 5, 47]
+    assert np.all(np.diff(chosen) > 0)
+    assert np.array_equal(base_module._chosen(one_hot(labels[:100], 3)), np.arange(100))
 
 
 def network_of(resolution: int, latent: int, num_classes: int = 2) -> ModelSettings:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import tensorflow as tf
 
+from xraygan.errors import XrayganError
 from xraygan.training import device
 
 
@@ -48,6 +49,30 @@ def test_where_xla_lacks_its_tools_it_is_left_out(monkeypatch: pytest.MonkeyPatc
     assert device._xla_compiles()
     monkeypatch.setattr(tf, "function", lacks)
     assert not device._xla_compiles()
+
+
+def test_where_tensorflow_runs_already_auto_takes_what_it_runs_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`--device cpu` on a machine with a GPU: what is generated after training stays there."""
+    gpu = _Gpu()
+
+    def in_use(*_: object) -> None:
+        raise RuntimeError("Visible devices cannot be modified after being initialized")
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [gpu])
+    monkeypatch.setattr(tf.config, "set_visible_devices", in_use)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [])
+    assert device.use_device("auto") == device.use_device("cpu") == "cpu"
+    with pytest.raises(XrayganError, match="already running"):
+        device.use_device("gpu")
+
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [gpu])
+    monkeypatch.setattr(device, "_xla_compiles", lambda: False)
+    with pytest.raises(XrayganError, match="already running"):
+        device.use_device("cpu")
+    with device.on_cpu():
+        assert "CPU" in tf.constant(1.0).device
 
 
 class _Gpu:

@@ -1,9 +1,15 @@
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
 from xraygan.config import RunSettings
 from xraygan.errors import XrayganError
+from xraygan.runs import RunFolder
+from xraygan.training.checkpoint import Checkpoint, save_checkpoint
 from xraygan.training.loop import intervals, remember_best, snapshot_images, whole_steps
-from xraygan.training.session import check_batch, check_same_run
+from xraygan.training.session import check_batch, check_same_run, publish
 
 
 @pytest.mark.parametrize(("images", "steps"), [(1, 32), (32, 32), (33, 64), (1000, 1024)])
@@ -57,7 +63,7 @@ class Notes:
 
 def described(**training: object) -> dict:
     settings = RunSettings.parse({"training": training}, "test").model_dump(mode="json")
-    data = {"fingerprint": "f", "counts": {"train/A": 10}}
+    data = {"fingerprint": "f", "counts": {"train/A": 10}, "classes": ["A"]}
     return {"settings": settings, "data": data, "versions": {"keras": "3.15"}}
 
 
@@ -70,7 +76,8 @@ def test_a_run_goes_on_only_as_it_was_begun(tmp_path) -> None:
         (described(batch=16), "training.batch was 8, is 16"),
         (described(batch=8) | {"versions": {"keras": "4"}}, "keras was 3.15, is 4"),
         (
-            described(batch=8) | {"data": {"fingerprint": "g", "counts": {"train/A": 12}}},
+            described(batch=8)
+            | {"data": {"fingerprint": "g", "counts": {"train/A": 12}, "classes": ["A"]}},
             r"the data changed \(10 images then, 12 now\)",
         ),
     ):
@@ -79,6 +86,43 @@ def test_a_run_goes_on_only_as_it_was_begun(tmp_path) -> None:
         check_same_run(tmp_path, then, now, True, reporter)
     assert len(reporter.notes) == 3
 
+    for now, message in (
+        (described(batch=8, preset="small"), "training.preset was 'base', is 'small'"),
+        (described(batch=8, precision="float32"), "training.precision was 'auto'"),
+        (described(batch=8) | {"data": {**then["data"], "classes": ["A", "B"]}}, "classes were A"),
+    ):
+        with pytest.raises(XrayganError, match=f"begun otherwise: .*{message}.*or put it back"):
+            check_same_run(tmp_path, then, now, True, reporter)
+
     other_output = described(batch=8)
     other_output["settings"]["output"]["num"] = 7
     check_same_run(tmp_path, then, other_output, False, reporter)
+
+
+@pytest.mark.parametrize(
+    ("best_kid", "checkpoint", "seen", "said"),
+    [
+        (0.1, "whole", 64, "the model after 64 images was better"),
+        (0.1, "damaged", 128, "the last model is published"),
+        (0.1, "missing", 128, "the last model is published"),
+        (0.29, "whole", 128, None),
+    ],
+)
+def test_the_last_model_is_published_or_an_earlier_one_if_it_can_be_read(
+    tmp_path: Path, best_kid: float, checkpoint: str, seen: int, said: str | None
+) -> None:
+    run, reporter, written = RunFolder(tmp_path / "run"), Notes(), []
+    run.add_metrics({"images_seen": 128, "kid": 0.3, "kid_low": 0.2})
+    arrays = {"weight": np.ones(3, np.float32)}
+    if checkpoint != "missing":
+        folder = save_checkpoint(run.path / "checkpoints", Checkpoint(64, arrays, {}))
+        if checkpoint == "damaged":
+            (folder / "state.safetensors").write_bytes(b"cut")
+    count = SimpleNamespace(numpy=lambda: 128)
+    state = SimpleNamespace(images_seen=count, from_arrays=lambda _: None)
+    snapshots = SimpleNamespace(write_model=written.append)
+    facts = {"best": 64, "best_kid": best_kid}
+    assert publish(run, state, snapshots, facts, reporter) == seen
+    assert written == [seen]
+    assert [note for note in reporter.notes if said and said in note] == reporter.notes
+    assert bool(reporter.notes) == bool(said)

@@ -63,10 +63,26 @@ def test_every_class_begins_as_the_one_that_was_learnt(own: Path) -> None:
     for condition in np.eye(3, dtype=np.float32):
         found = state.discriminator([image, condition[None]])
         assert np.allclose(found, score, atol=1e-5)
-    kernel = np.asarray(start._variables(state)[start._KNOWN])
-    assert kernel.shape[0] == 3 + three.num_bands
-    assert np.array_equal(kernel[0], kernel[2])
-    assert np.array_equal(kernel[2:], start._variables(learnt)[start._KNOWN])
+    film = drawn(state, three, np.eye(3, dtype=np.float32)[:1])
+    assert np.array_equal(film, drawn(state, three, np.eye(3, dtype=np.float32)[2:]))
+
+
+def test_a_film_of_several_labels_begins_as_that_one_class_too(own: Path) -> None:
+    sets = network_of(CLASSES["sets of labels"], 32)
+    state = state_of(sets)
+    set_start(state, sets)
+    image = np.random.default_rng(0).normal(size=(1, 32, 32, 1)).astype(np.float32)
+    single, both = np.array([[1, 0, 0]], np.float32), np.array([[1, 1, 0]], np.float32)
+    scores = [state.discriminator([image, condition]) for condition in (single, both)]
+    assert np.allclose(*scores, atol=1e-5)
+    assert np.array_equal(drawn(state, sets, single), drawn(state, sets, both))
+
+
+def drawn(state: TrainState, network: ModelSettings, condition: np.ndarray) -> np.ndarray:
+    """One film; nothing is in the base, so that the condition speaks through the refiner alone."""
+    side = network.resolution
+    noise = np.random.default_rng(1).normal(size=(1, side, side, 1)).astype(np.float32)
+    return np.asarray(state.generator([np.zeros((1, network.latent)), noise, condition]))
 
 
 def test_what_is_written_is_the_average(own: Path) -> None:
@@ -76,7 +92,11 @@ def test_what_is_written_is_the_average(own: Path) -> None:
         variable.assign(0 * variable + 0.25)
     write_start(own, written, network, FACTS)
     set_start(read, network)
-    assert all(np.all(np.asarray(v) == 0.25) for v in read.generator.trainable_variables)
+    found = start._variables(read)
+    assert np.all(np.asarray(found.pop(start._BIAS)) == 0.5), "the bias, and the one class's row"
+    assert np.all(np.asarray(found.pop(start._KNOWN))[1:] == 0.25)
+    made = [np.asarray(value) for name, value in found.items() if name.startswith("generator")]
+    assert made and all(np.all(value == 0.25) for value in made)
 
 
 def test_networks_of_another_shape_begin_at_random(own: Path) -> None:
@@ -99,7 +119,7 @@ def test_at_256_the_discriminator_judges_as_at_128_and_a_finer_stage_is_left_to_
     small, large = network_of(CLASSES["one class"], 128), network_of(CLASSES["one class"], 256)
     learnt, state = state_of(small), state_of(large)
     set_start(learnt, small)
-    set_start(state, large)
+    set_start(state, large, learnt_at=128)
     image = np.random.default_rng(0).normal(size=(2, 128, 128, 1)).astype(np.float32)
     enlarged = image.repeat(2, axis=1).repeat(2, axis=2)
     condition = np.ones((2, 1), np.float32)
@@ -107,4 +127,10 @@ def test_at_256_the_discriminator_judges_as_at_128_and_a_finer_stage_is_left_to_
     assert np.allclose(state.discriminator([enlarged, condition]), expected, rtol=1e-3, atol=1e-3)
     known = np.asarray(start._variables(state)[start._KNOWN])
     assert not known[1].any(), "the strength of the band that is new"
-    assert known[0].any() and known[2].any()
+    assert known[2].any()
+    noise = np.random.default_rng(1).normal(size=(1, 256, 256, 1)).astype(np.float32)
+    halved = noise.reshape(1, 128, 2, 128, 2, 1).mean(axis=(2, 4)) * 2
+    z, one = np.zeros((1, large.latent), np.float32), condition[:1]
+    coarse = np.asarray(learnt.generator([z, halved, one]))
+    fine = np.asarray(state.generator([z, noise, one]))
+    assert np.abs(fine.reshape(1, 128, 2, 128, 2, 1).mean(axis=(2, 4)) - coarse).mean() < 0.01

@@ -14,15 +14,17 @@ from xraygan.data.tables import parse_flag, read_table, values
 _OPACITY, _NORMAL = "Lung Opacity", "Normal"
 _VINDR_KEYS = {"image_id", "rad_id"}
 _NO_FINDING = "no finding"
-_OTHER = {"Other disease": "Other diseases"}
+# The first is called in two ways; the other can be no folder's name, as a class has to be.
+_RENAMED = {"Other disease": "Other diseases", "Nodule/Mass": "Nodule or Mass"}
 
 
 def rsna(tree: Tree, _settings: PixelSettings) -> Table | None:
     """`stage_2_train_labels.csv`: a row a box; `stage_2_detailed_class_info.csv` says more.
 
-    With the second table, films are "Lung Opacity", "No Lung Opacity / Not Normal" or without
-    finding; with the first alone, "Lung Opacity" or "No Lung Opacity", since not all of these
-    are normal. `patientId` names the film.
+    With the second table, films are "Lung Opacity", "No Lung Opacity - Not Normal" (the
+    table has a slash there, which no folder's name can have) or without finding; with the first
+    alone, "Lung Opacity" or "No Lung Opacity", since not all of these are normal. `patientId`
+    names the film.
 
     Source: Shih et al. 2019, doi 10.1148/ryai.2019180041.
     """
@@ -40,7 +42,8 @@ def rsna(tree: Tree, _settings: PixelSettings) -> Table | None:
         info = read_table(detailed[0])
         for image, name in zip(values(info, "patientId"), values(info, "class"), strict=True):
             normal = name == _NORMAL
-            classes[image] = Stated(frozenset() if normal else frozenset([name]), negative=normal)
+            found = frozenset() if normal else frozenset([name.replace("/", "-")])
+            classes[image] = Stated(found, negative=normal)
     lines = _first_lines(frame, "patientId")
     rows = [
         Row(image, stated, Facts(image), None, lines.get(image, 0))
@@ -67,7 +70,7 @@ def vindr(tree: Tree, _settings: PixelSettings) -> Table | None:
         return None
     frames, rows, start = [], [], 0
     for entry in tables:
-        frame = read_table(entry).rename(columns=_OTHER)
+        frame = read_table(entry).rename(columns=_RENAMED)
         split = "test" if "test" in entry.parts[-1].lower() else "train"
         lines = _first_lines(frame, "image_id")
         rows += [
