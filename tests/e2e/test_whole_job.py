@@ -95,7 +95,7 @@ def test_without_its_checkpoints_a_finished_run_stays_as_it_is(finished, tmp_pat
     folder = tmp_path / "copy"
     shutil.copytree(finished.folder, folder)
     shutil.rmtree(folder / "checkpoints")
-    command = [str(folder) if part == str(finished.folder) else part for part in finished.command]
+    command = [folder if str(part) == str(finished.folder) else part for part in finished.command]
     model, course = folder / "model/generator.safetensors", folder / "metrics.jsonl"
     before = model.read_bytes(), course.read_bytes()
     again = run(command)

@@ -90,9 +90,7 @@ def measure_utility(
         )
     (train, test, synthetic), notes = _with_shared_classes(train, test, synthetic)
     if len(train.classes) < 2:
-        return _not_measured(
-            *notes, "Utility is not defined: it needs two classes to tell apart."
-        )
+        return _not_measured(*notes, "Utility is not defined: it needs two classes to tell apart.")
     from xraygan.evaluation.diagnoser import Diagnoser
 
     seed = seeds[0]

@@ -1,7 +1,7 @@
 """The discriminator: how real an image looks, given its class."""
 
 # Keras and TensorFlow type neither symbolic tensors nor static shapes:
-# pyright: reportArgumentType=false
+# pyright: reportArgumentType=false, reportOperatorIssue=false
 
 import keras
 from keras import layers, ops

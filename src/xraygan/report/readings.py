@@ -58,8 +58,8 @@ _MEASURES = {
     ),
     "fid_all": Reading(
         "FID of all images",
-        "The same distance over every image there is, given where each side has more than 10,000: "
-        "so many hardly raise it.",
+        "The same distance over all real films and as many synthetic images as there are, given "
+        "where each side has more than 10,000: so many hardly raise it.",
         "lower",
         0,
     ),
