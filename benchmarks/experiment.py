@@ -59,7 +59,7 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from xraygan.presets import model_settings
     from xraygan.training.base import fit_base
     from xraygan.training.loop import whole_steps
-    from xraygan.training.start import set_start
+    from xraygan.training.start import begins_learnt, set_start
     from xraygan.training.state import TrainState
     from xraygan.training.trainer import Trainer, TrainingData
 
@@ -82,11 +82,11 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     state = TrainState(network, training)
     data = TrainingData(images, labels, class_conditions(network))
     state.set_base(fit_base(images, data.conditions, network))
-    if training.start == "phantom":
-        set_start(state, network)
     trainer = Trainer(state, training, data)
     trainer.compile()
     total = whole_steps(round(arguments.kimg * 1000), trainer.batch)
+    if begins_learnt(training.start, network.resolution, total):
+        set_start(state, network)
     start, log = time.monotonic(), []
     while trainer.images_seen < total:
         steps = min(64, (total - trainer.images_seen) // trainer.batch)

@@ -28,7 +28,7 @@ def main() -> None:
     length.add_argument("--minutes", type=float, default=30)
     length.add_argument("--kimg", type=float, help="thousands of images, in place of minutes")
     parser.add_argument("--resolution", type=int, default=64)
-    parser.add_argument("--start", choices=["phantom", "random"], default="phantom")
+    parser.add_argument("--start", choices=["auto", "phantom", "random"], default="auto")
     parser.add_argument(
         "--augmentation", type=float, help="by how often films are seen unless told"
     )

@@ -190,10 +190,11 @@ class TrainingSettings(Settings):
     batch: int = Field(8, ge=2, le=4096, description="Images a step.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of weights, order and noise.")
     preset: Literal["small", "base", "large"] = Field("base", description="Widths of the networks.")
-    start: Literal["phantom", "random"] = Field(
-        "phantom",
+    start: Literal["auto", "phantom", "random"] = Field(
+        "auto",
         description="Weights that training begins with: learnt on simulated films, where there "
-        "are any for the resolution and preset, or random.",
+        "are any for the resolution and preset, or random; auto takes the learnt ones but for "
+        "long runs.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",
@@ -211,7 +212,7 @@ class TrainingSettings(Settings):
         ge=0,
         le=1,
         description="Probability of each augmentation at the end; by default 0.3 where each "
-        "image is seen ten times, rising to 0.8 where it is seen a hundred times.",
+        "image is seen up to 30 times, rising to 0.8 where it is seen 120 times.",
     )
     ema_half_life: float = Field(
         20_000, gt=0, description="Half-life of the generator's moving average, in images."

@@ -10,7 +10,7 @@ from xraygan.config import TrainingSettings
 WARM_UP_IMAGES = 2000.0
 """Adam's first steps are as large as its rate in every weight; a ramp keeps the base whole."""
 
-VIEWS, AUGMENTATION = (10.0, 100.0), (0.3, 0.8)
+VIEWS, AUGMENTATION = (30.0, 120.0), (0.3, 0.8)
 """How often a film is seen in all, and how likely each augmentation is then at the end."""
 
 
@@ -32,8 +32,8 @@ def cosine(progress: tf.Tensor, start: float, end: float | tf.Tensor) -> tf.Tens
 def last_augmentation(settings: TrainingSettings, total_images: int, num_images: int) -> float:
     """The probability of each augmentation at the end, in [0, 1]: as set, or by how often.
 
-    The more often a film is seen, the more a discriminator can know it by heart. Between 10
-    and 100 times the probability rises with the logarithm; it is flat outside.
+    The more often a film is seen, the more a discriminator can know it by heart. Between 30
+    and 120 times the probability rises with the logarithm; it is flat outside.
 
     Args:
         settings: for `augmentation`.

@@ -23,7 +23,7 @@ from xraygan.training.checkpoint import list_checkpoints, load_checkpoint, load_
 from xraygan.training.device import compute_dtype, device_sentence
 from xraygan.training.loop import train_loop, whole_steps
 from xraygan.training.snapshots import Snapshots
-from xraygan.training.start import set_start, start_sentence
+from xraygan.training.start import begins_learnt, set_start, start_sentence
 from xraygan.training.state import TrainState
 from xraygan.training.trainer import Trainer, TrainingData
 from xraygan.version import __version__
@@ -118,10 +118,6 @@ def train_run(
     if newest is None:
         reporter.note(f"registering {len(images):,} images to their common anatomy …")
         state.set_base(fit_base(images, data.conditions, network))
-        if settings.training.start == "phantom":
-            described["start"] = set_start(state, network)
-            run.write_config(described)
-            reporter.note(start_sentence(described["start"]))
         facts: dict[str, Any] = {}
     else:
         state.from_arrays(newest.arrays)
@@ -129,8 +125,13 @@ def train_run(
     trainer = Trainer(state, settings.training, data)
     if described["total_images"] is None:
         described["total_images"] = total_images(settings, trainer, len(images), reporter)
-        run.write_config(described)
     total = described["total_images"]
+    if newest is None:
+        described["start"] = None
+        if begins_learnt(settings.training.start, network.resolution, total):
+            described["start"] = set_start(state, network)
+        reporter.note(start_sentence(described["start"]))
+    run.write_config(described)
 
     model_facts = {
         "class_counts": np.bincount(labels, minlength=len(dataset.classes)).tolist(),

@@ -23,6 +23,9 @@ from safetensors.numpy import save
 from xraygan.config import ModelSettings
 from xraygan.training.state import TrainState
 
+LONG = {64: 50_000}
+"""Of so many images to see, at this resolution, a run comes further from random weights
+(docs/experiments.md); at others none so long was compared."""
 _WIDTHS = ("generator_widths", "discriminator_widths")
 _KNOWN = "generator.dense.00.kernel"
 _BIAS = "generator.dense.00.bias"
@@ -33,6 +36,18 @@ _STEM = "discriminator.conv2d.00.kernel"
 def start_file(resolution: int) -> Path:
     """The package's own file of weights learnt at this side; it need not be there."""
     return Path(__file__).parent / "starts" / f"phantom-{resolution}.safetensors"
+
+
+def begins_learnt(choice: str, resolution: int, total_images: int) -> bool:
+    """Whether a run is to begin with learnt weights.
+
+    Args:
+        choice: "auto", "phantom" or "random".
+        resolution: of the images.
+        total_images: images to see.
+    """
+    short = total_images < LONG.get(resolution, total_images + 1)
+    return choice == "phantom" or (choice == "auto" and short)
 
 
 def set_start(
@@ -73,7 +88,7 @@ def set_start(
 def start_sentence(facts: Mapping[str, Any] | None) -> str:
     """What `set_start` did: for the log and for who waits."""
     if facts is None:
-        return "no start for this resolution and preset: the networks begin at random"
+        return "the networks begin at random"
     return (
         f"the networks begin where {facts['images']:,} images of "
         f"{facts['simulated_films']:,} simulated films left them"

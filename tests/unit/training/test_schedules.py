@@ -40,7 +40,7 @@ def test_the_end() -> None:
 
 
 def test_augmentation_follows_from_how_often_a_film_is_seen() -> None:
-    ends = [last_augmentation(SETTINGS, views * 500, 500) for views in (1, 10, 31.6228, 100, 999)]
+    ends = [last_augmentation(SETTINGS, views * 500, 500) for views in (1, 30, 60, 120, 999)]
     assert ends == pytest.approx([0.3, 0.3, 0.55, 0.8, 0.8], abs=1e-4)
     told = SETTINGS.model_copy(update={"augmentation": 0.0})
     assert last_augmentation(told, 10**6, 500) == 0

@@ -6,7 +6,7 @@ import pytest
 from xraygan.config import ModelSettings, TrainingSettings
 from xraygan.presets import model_settings
 from xraygan.training import start
-from xraygan.training.start import set_start, start_sentence, write_start
+from xraygan.training.start import begins_learnt, set_start, start_sentence, write_start
 from xraygan.training.state import TrainState
 
 FACTS = {"images": 12_000, "simulated_films": 800}
@@ -108,6 +108,14 @@ def test_networks_of_another_shape_begin_at_random(own: Path) -> None:
     assert set_start(state_of(network), network) is None
     pairs = zip(state.generator.weights, untouched.generator.weights, strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_long_runs_begin_at_random_unless_told() -> None:
+    assert begins_learnt("auto", 64, 35_000)
+    assert not begins_learnt("auto", 64, 105_000)
+    assert begins_learnt("phantom", 64, 105_000)
+    assert begins_learnt("auto", 128, 10**9)
+    assert not begins_learnt("random", 128, 8)
 
 
 def test_the_log_says_where_the_networks_begin() -> None:
