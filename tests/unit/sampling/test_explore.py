@@ -143,7 +143,7 @@ def test_truncation_has_the_bounds_of_generate(psi: float) -> None:
         (lambda model: between_seeds(model, [1], 3, None), "two at least"),
         (lambda model: between_seeds(model, [1, 2], 0, None), "--steps 0"),
         (lambda model: between_seeds(model, [1, 2], 10**6, None), "fewer --steps"),
-        (lambda model: between_classes(model, [1], 3, "A", "C"), "C: the model was trained on A, B"),
+        (lambda model: between_classes(model, [1], 3, "A", "C"), "C: the model was trained on A"),
         (lambda model: along_directions(model, 1, 9, 3, None), "choose 1 to 8"),
         (lambda _: exploring.explore("nowhere", "a.png"), "there is no such file"),
         (lambda _: exploring.explore("nowhere", "a.jpg"), r"end it in \.png"),
