@@ -231,23 +231,38 @@ def muon() -> None:
 @_variant
 def deeper_generator() -> None:
     """Five blocks at an eighth of the base's side, and twice as many on the way up."""
+
+    def after(built: list[Any], plain: Any, rest: Any) -> Any:
+        features = built[-1]
+        for _ in range({3: 1, 4: 2, 5: 1, 6: 1}.get(len(built), 0)):
+            features = plain(features, *rest)
+        return features
+
+    _refiner_with(after, num_blocks=12)
+
+
+def _refiner_with(after: Callable[[list[Any], Any, Any], Any], num_blocks: int = 7) -> None:
+    """Each of the refiner's six residual blocks is followed by what `after` makes of all so far.
+
+    Args:
+        after: of the outputs so far, the plain block, and its further arguments.
+        num_blocks: what the weights are scaled for.
+    """
     from xraygan.models import blocks, generator
 
     plain, refiner = blocks.residual_block, generator._refiner
 
     def refined(entry: Any, known: Any, widths: Any, initialisers: Any) -> Any:
-        built = []
+        built: list[Any] = []
 
-        def block(features: Any, initialisers: Any, shift: Any = None) -> Any:
-            built.append(features.shape[1])
-            times = {2: 2, 3: 3, 4: 2, 5: 2}.get(len(built) - 1, 1)
-            for _ in range(times):
-                features = plain(features, initialisers, shift)
-            return features
+        def block(features: Any, *rest: Any) -> Any:
+            built.append(plain(features, *rest))
+            built[-1] = after(built, plain, rest)
+            return built[-1]
 
         blocks.residual_block = block
-        deeper = blocks.Initialisers(initialisers._seed, num_blocks=12)
-        made = refiner(entry, known, widths, deeper)
+        scaled = blocks.Initialisers(initialisers._seed, num_blocks=num_blocks)
+        made = refiner(entry, known, widths, scaled)
         blocks.residual_block = plain
         return made
 
@@ -259,7 +274,7 @@ def pooled_components() -> None:
     """Components of the films as they are, fine detail not exchanged between them."""
     from xraygan.training import base
 
-    base._localised = lambda rows, conditions, *_: (rows, conditions)
+    base._localised = lambda rows, conditions, *_: (rows, conditions, 1)
 
 
 _PACKET = [
@@ -334,16 +349,19 @@ def approximate_penalty() -> None:
     sigma = 0.05
 
     def penalised(judge: Any, images: Any, weights: Any, gamma: Any) -> Any:
+        # Another seed a step, from the images: operators are deterministic.
+        seed = tf.stack([tf.cast(1e3 * tf.reduce_sum(images), tf.int32), 0])
+        noise = sigma * tf.random.stateless_normal(tf.shape(images), seed)
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(images)
             scores = judge(images)
-            nearby = judge(images + sigma * tf.random.normal(tf.shape(images)))
+            nearby = judge(images + noise)
             penalties = tf.square((nearby - scores) / sigma)
             r1, r2 = (tf.reduce_mean(part) for part in tf.split(penalties, 2))
             real_scores, fake_scores = tf.split(scores, 2)
             loss = tf.reduce_mean(losses.discriminator_loss(real_scores, fake_scores))
             objective = loss + gamma / 2 * (r1 + r2)
-        fake_slopes = tf.split(tape.gradient(tf.reduce_sum(scores), images), 2)[1]
+        fake_slopes = tf.split(tape.gradient(scores, images), 2)[1]
         return step._Judgement(scores, fake_slopes, r1, r2, tape.gradient(objective, weights))
 
     step._penalised = penalised
@@ -409,30 +427,20 @@ def skip_excitation() -> None:
     """The coarsest features gate the refiner's last (FastGAN: Liu et al. 2021, 2101.04775)."""
     from keras import layers
 
-    from xraygan.models import blocks, generator
+    from xraygan.models import blocks
 
-    plain, refiner = blocks.residual_block, generator._refiner
+    def after(built: list[Any], _: Any, rest: Any) -> Any:
+        if len(built) < 6:
+            return built[-1]
+        width, normal = built[-1].shape[-1], rest[0].normal
+        pooled = layers.GlobalAveragePooling2D(keepdims=True, dtype=built[3].dtype)(built[3])
+        gate = blocks.activate(blocks.conv(pooled, width, 1, normal()))
+        gate = blocks.conv(gate, width, 1, "zeros")
+        gate = layers.Activation("sigmoid", dtype=gate.dtype)(gate)
+        gate = layers.Rescaling(2.0, dtype=gate.dtype)(gate)
+        return layers.Multiply(dtype=gate.dtype)([built[-1], gate])
 
-    def refined(entry: Any, known: Any, widths: Any, initialisers: Any) -> Any:
-        built: list[Any] = []
-
-        def block(features: Any, initialisers: Any, shift: Any = None) -> Any:
-            built.append(plain(features, initialisers, shift))
-            if len(built) < 6:
-                return built[-1]
-            pooled = layers.GlobalAveragePooling2D(keepdims=True, dtype=features.dtype)(built[3])
-            gate = blocks.activate(blocks.conv(pooled, widths[0], 1, initialisers.normal()))
-            gate = blocks.conv(gate, widths[0], 1, "zeros")
-            gate = layers.Activation("sigmoid", dtype=gate.dtype)(gate)
-            gate = layers.Rescaling(2.0, dtype=gate.dtype)(gate)
-            return layers.Multiply(dtype=gate.dtype)([built[-1], gate])
-
-        blocks.residual_block = block
-        made = refiner(entry, known, widths, initialisers)
-        blocks.residual_block = plain
-        return made
-
-    generator._refiner = refined
+    _refiner_with(after)
 
 
 @_variant
@@ -476,7 +484,8 @@ def reconstruction_head() -> None:
                 drawn = decoders[0]([reals, condition], training=True)
                 small = tf.nn.avg_pool2d(reals, reals.shape[1] // 32, reals.shape[1] // 32, "VALID")
                 loss = weight * tf.reduce_mean(tf.abs(drawn - small))
-            more = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            values = [weight.value for weight in weights]
+            more = tape.gradient(loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             gradients = [own + each for own, each in zip(found.gradients, more, strict=True)]
             return found._replace(gradients=gradients)
 
