@@ -493,3 +493,44 @@ def reconstruction_head() -> None:
 
     state.build_discriminator, step.augment = build, remembering
     step._plain, step._penalised = with_drawing(plain_pass), with_drawing(penalised_pass)
+
+
+@_variant
+def scale_mixture() -> None:
+    """A film lies nearer to its class's mean, or further, as a whole: z · exp(σ u - σ²)."""
+    from keras import ops
+
+    from xraygan.models import base
+
+    sigma, plain = 0.2, base.LinearGaussian.call
+
+    def call(self: Any, z: Any, condition: Any) -> Any:
+        # The last component hardly shows: its latent decides how far, too.
+        return plain(self, z * ops.exp(sigma * z[:, -1:] - sigma**2), condition)
+
+    base.LinearGaussian.call = call
+
+
+@_variant
+def steady_gamma() -> None:
+    """Penalties that stay as heavy as they begin, where the default lets them fall to a tenth."""
+    _gamma_left(1.0)
+
+
+@_variant
+def less_falling_gamma() -> None:
+    """Penalties that fall to four tenths of what they begin with, not to one."""
+    _gamma_left(0.4)
+
+
+def _gamma_left(share: float) -> None:
+    from xraygan.training import schedules, step
+
+    plain = schedules.scheduled
+
+    def scheduled(images_seen: Any, total_images: Any, last_augmentation: Any, of: Any) -> Any:
+        found = plain(images_seen, total_images, last_augmentation, of)
+        gamma = schedules.cosine(images_seen / total_images, of.gamma, of.gamma * share)
+        return found._replace(gamma=gamma)
+
+    step.scheduled = scheduled

@@ -2,7 +2,6 @@
 
 import difflib
 import math
-import re
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.fields import FieldInfo
 
 from xraygan.errors import XrayganError
+from xraygan.names import ClassName
 
 
 class Settings(BaseModel):
@@ -51,29 +51,6 @@ def _trainable(side: int) -> int:
 
 
 TrainableSide = Annotated[int, AfterValidator(_trainable)]
-
-
-_NOT_IN_FOLDER_NAMES = re.compile(r'[/\\<>:"|?*\x00-\x1f\ud800-\udfff]')
-_LONGEST_FOLDER_NAME = 200
-
-
-def is_folder_name(name: str) -> bool:
-    """Whether every system can make a folder of this name, inside the folder it is made in.
-
-    Lone surrogates, which stand for bytes that are not UTF-8, are in no such name.
-    """
-    fits = 0 < len(name) <= _LONGEST_FOLDER_NAME and name not in {".", ".."}
-    return fits and not _NOT_IN_FOLDER_NAMES.search(name)
-
-
-def _class_name(name: str) -> str:
-    if not is_folder_name(name):
-        raise ValueError("a class name must be usable as a folder's name")
-    return name
-
-
-ClassName = Annotated[str, AfterValidator(_class_name)]
-"""Of a class, which is also the name of its folder."""
 
 
 SourceFormat = Literal[

@@ -1,6 +1,6 @@
 """The evidence on a synthetic data set, from sets of images to JSON; composition only."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from io import BytesIO
 from pathlib import Path
@@ -14,7 +14,7 @@ from xraygan.data.cache import default_cache_dir
 from xraygan.errors import XrayganError
 from xraygan.evaluation.feature_cache import FeatureSpace, content_hash, features
 from xraygan.evaluation.fidelity import measure_fidelity
-from xraygan.evaluation.spaces import CHEST_NET, make_space
+from xraygan.evaluation.spaces import CHEST_NET, OWN_SPACES, make_space
 from xraygan.pictures import save_grid
 from xraygan.privacy.audit import Audit, audit
 from xraygan.privacy.correlation import aligned
@@ -24,6 +24,7 @@ from xraygan.runs import (
     CLOSEST_PAIRS,
     EVALUATION,
     INTERNAL,
+    MOST_IMITATED,
     private_folder,
     read_json,
     refusing_disk_faults,
@@ -36,10 +37,9 @@ from xraygan.version import __version__
 AUDIT_SPACES = ("filter-bank-1",)
 """What the audit looks at besides pixels unless told: what it was tried in (docs/validation.md)."""
 UTILITY_PLOT = "utility.png"
-MOST_IMITATED = "most-imitated.png"
 GALLERY_COLUMNS = 10
 # Part of the key of stored evaluations: raise it when equal images give other figures.
-_FORMAT = 5
+_FORMAT = 6
 
 
 class Measures(Settings):
@@ -91,11 +91,17 @@ def evaluate(
         What evaluation.json holds; where utility cannot be measured, its notes say why.
     """
     sets = {"real": real, "synthetic": synthetic} | ({"train": train} if train else {})
-    kept = _cache() / f"evaluation-{_key(sets, measures)}.json"
+    # Networks of others come first: the key has to know their weights.
+    borrowed = [name for name in measures.spaces if name not in OWN_SPACES]
+    spaces = _spaces(train or real, borrowed, measures.seed, reporter)
+    weights = [space.fingerprint for space in spaces.values()]
+    kept = _cache() / f"evaluation-{_key(sets, measures, weights)}.json"
     with suppress(XrayganError):  # a damaged file is measured again
         if (stored := read_json(kept)) is not None:
             return stored
-    spaces = _spaces(train or real, measures, reporter)
+    own = [name for name in measures.spaces if name in OWN_SPACES]
+    spaces |= _spaces(train or real, own, measures.seed, reporter)
+    spaces = {name: spaces[name] for name in measures.spaces}
     with reporter.bar("comparing with real images", 1, "steps") as bar:
         figures = measure_fidelity(
             real,
@@ -143,7 +149,7 @@ def look_for_leaks(
     tables = {}
     # A network taught the training films alone would tell them from others by itself.
     reference = train.joined(holdout) if CHEST_NET in measures.spaces else train
-    for name, space in _spaces(reference, measures, reporter).items():
+    for name, space in _spaces(reference, measures.spaces, measures.seed, reporter).items():
         described = (features(space, part.images, cache=_cache()) for part in (train, holdout))
         tables[name] = (*described, features(space, synthetic.images, cache=_cache()))
     with _Steps(reporter) as steps:
@@ -229,19 +235,19 @@ def _utility(
         )
 
 
-def _spaces(reference: ImageSet, measures: Measures, reporter: Reporter) -> dict[str, FeatureSpace]:
+def _spaces(
+    reference: ImageSet, names: Iterable[str], seed: int, reporter: Reporter
+) -> dict[str, FeatureSpace]:
     made = {}
-    for name in measures.spaces:
+    for name in names:
         reporter.line(f"feature space {name} …")
-        made[name] = make_space(
-            name, reference, cache=_cache(), seed=measures.seed, phantoms=_phantoms
-        )
+        made[name] = make_space(name, reference, cache=_cache(), seed=seed, phantoms=_phantoms)
     return made
 
 
-def _key(sets: Mapping[str, ImageSet], measures: Measures) -> str:
+def _key(sets: Mapping[str, ImageSet], measures: Measures, weights: Sequence[str]) -> str:
     """Of all that decides an evaluation: equal inputs are not measured twice."""
-    parts = [__version__, str(_FORMAT), measures.model_dump_json()]
+    parts = [__version__, str(_FORMAT), measures.model_dump_json(), *weights]
     for name, images in sets.items():
         patients = "\0".join(map(str, images.patients))
         parts += [name, *images.classes, patients]

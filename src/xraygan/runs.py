@@ -23,6 +23,8 @@ EVALUATION = "evaluation.json"
 AUDIT = "audit.json"
 INTERNAL = "internal"
 """Folder of what shows real patients."""
+MOST_IMITATED = "most-imitated.png"
+"""In `INTERNAL`: a film of each of the most imitated patients, most imitated first."""
 CLOSEST_PAIRS = "closest-pairs.npz"
 """In `INTERNAL`: arrays synthetic and train, uint8 [n, R, R], and similarity, float32 [n]."""
 

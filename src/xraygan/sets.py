@@ -72,6 +72,15 @@ class ImageSet:
             self.classes,
         )
 
+    def among(self, classes: tuple[str, ...]) -> "ImageSet":
+        """The same images with a list of classes that holds these, in any order.
+
+        Raises:
+            ValueError: a class of the images is not in the list.
+        """
+        number = np.array([classes.index(name) for name in self.classes], np.int32)
+        return ImageSet(self.images, number[self.labels], self.patients, classes)
+
     def of_class(self, label: int) -> "ImageSet":
         """The images of one class."""
         return self.rows(np.flatnonzero(self.labels == label))

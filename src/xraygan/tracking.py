@@ -123,9 +123,9 @@ class MLflow:
     def __init__(self, run: Path, parameters: dict[str, Any]) -> None:
         mlflow = importlib.import_module("mlflow")
         self._fault = importlib.import_module("mlflow.exceptions").MlflowException
-        self._client = mlflow.MlflowClient()
         begun = read_json(run / MLFLOW_RUN)
         with self._refusing():
+            self._client = mlflow.MlflowClient()
             if begun is None:
                 begun = {"run_id": self._begin(run.name, parameters)}
                 write_json(run / MLFLOW_RUN, begun)

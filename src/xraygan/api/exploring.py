@@ -66,7 +66,8 @@ def explore(
     if along == "seeds":
         rows = between.between_seeds(loaded, seeds, steps, class_name, psi)
     elif along == "classes":
-        first, *_, last = (*loaded.description.classes[:1], *loaded.description.classes[-1:])
+        trained = loaded.trained_classes
+        first, last = (loaded.description.classes[trained[end]] for end in (0, -1))
         rows = between.between_classes(
             loaded, seeds, steps, class_name or first, to_class or last, psi
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import CONFIG, refusing_disk_faults, write_json, write_whole
+from xraygan.runs import AUDIT, CONFIG, read_json, refusing_disk_faults, write_json, write_whole
 from xraygan.sampling.records import AUDITS_OF_SHARDS
 
 if TYPE_CHECKING:
@@ -168,27 +168,35 @@ def _report_on(
         known,
         classes=classes,
         hashes={**known.hashes, "manifest of the synthetic images": source.manifest_sha256},
-        audit=_audit_of(source.folder, known, reporter),
+        audit=_audit_of(source, known, reporter),
     )
 
 
-def _audit_of(synth: Path, known: "ReportData", reporter: Reporter) -> "Audit | None":
-    """The audit of these very images, or the run's; None where only shards of them have one."""
+def _audit_of(source: "Synthetic", known: "ReportData", reporter: Reporter) -> "Audit | None":
+    """The audit of these very images, or the run's; None where only parts of them have one."""
     from xraygan.report.evidence import read_audit
     from xraygan.report.wording import Censor
 
     house = known.house
     names = (house.source, house.patient_pattern or "") if house and not known.phantom else ()
+    synth = source.folder
     own = read_audit(synth, Censor(names))
-    if own is not None:
+    of_others = own is not None and _manifest_of_audit(synth) not in (None, source.manifest_sha256)
+    if own is not None and not of_others:
         return own
-    if any(synth.glob(AUDITS_OF_SHARDS)):
-        reporter.note(
-            "no audit on the data card: each in this folder is of one shard; xraygan audit --synth "
-            f"{synth} --out {synth} makes one of all"
-        )
-        return None
-    return known.audit
+    if not of_others and not any(synth.glob(AUDITS_OF_SHARDS)):
+        return known.audit
+    which = "that in the folder is of other images" if of_others else "each is of one shard"
+    reporter.note(
+        f"no audit on the data card: {which}; xraygan audit --model RUN --data DATA --synth "
+        f"{synth} --json > {synth / AUDIT} makes one of all"
+    )
+    return None
+
+
+def _manifest_of_audit(folder: Path) -> str | None:
+    """The hash of the manifest as it was when a filter's audit was made."""
+    return (read_json(folder / AUDIT) or {}).get("manifest_sha256")
 
 
 def _write_card(

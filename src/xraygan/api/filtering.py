@@ -5,13 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from xraygan import evidence
-from xraygan.api.preparing import prepare
-from xraygan.config import RunSettings
-from xraygan.errors import XrayganError
+from xraygan.api.preparing import training_data
+from xraygan.privacy.audit import check_patients
 from xraygan.privacy.release import fit_bound
 from xraygan.progress import Reporter
-from xraygan.runs import CONFIG, read_json, write_json
-from xraygan.sampling.records import audit_name
+from xraygan.runs import sha256_of, write_json
+from xraygan.sampling.records import MANIFEST, audit_name
 from xraygan.sampling.request import Shard
 from xraygan.sets import ImageSet
 
@@ -37,21 +36,10 @@ class CopyFilter:
     """
 
     def __init__(self, run: Path, data: str | Path, reporter: Reporter) -> None:
-        config = read_json(run / CONFIG) if run.is_dir() else None
-        if config is None:
-            raise XrayganError(
-                f"--filter copies needs the run folder, which remembers how its data were split; "
-                f"{run} is none"
-            )
-        settings = RunSettings.parse(config["settings"], str(run / CONFIG))
-        dataset = prepare(data, settings.data, reporter)
-        if dataset.fingerprint != config["data"]["fingerprint"]:
-            raise XrayganError(
-                f"{data} is not what {run} was trained on: files were added, changed or taken "
-                "away; --filter copies needs the same images"
-            )
+        dataset = training_data(run, data, reporter)
         self._reporter = reporter
         self._train, self._holdout = dataset.image_set("train"), dataset.image_set("val", "test")
+        check_patients(self._train, self._holdout)
         self._bound = fit_bound(self._train, self._holdout)
         self._left_out = self._seen = 0
         self._kept: list[np.ndarray] = []
@@ -68,16 +56,19 @@ class CopyFilter:
             self._kept.append(images[~copies][:room])
         return copies
 
-    def audit_the_rest(self, out: Path, shard: Shard) -> None:
-        """Say how many were left out, and write the audit of the others into their folder.
-
-        Each shard's has a name of its own. Where nothing was kept there is none.
-        """
+    def say_how_many(self) -> None:
+        """How many images were left out, of how many."""
         self._reporter.note(
             f"{self._left_out:,} of {self._seen:,} images came nearer to a training patient "
             f"than {self._bound.chance:.0%} of honest images do, and were left out; a filter is "
             "no guarantee"
         )
+
+    def audit_the_rest(self, out: Path, shard: Shard) -> None:
+        """Write the audit of the images that were kept into their folder.
+
+        Each shard's has a name of its own. Where nothing was kept there is none.
+        """
         kept = self._seen - self._left_out
         if not kept:
             self._reporter.note("no image is left to audit")
@@ -90,7 +81,10 @@ class CopyFilter:
         audit = found.as_dict()
         path = out / audit_name(shard)
         # Without the pairs: this folder is made to be shared.
-        write_json(path, audit | {"explanation": f"{audit['explanation']} {said}"})
+        audit["explanation"] += f" {said}"
+        if shard.count == 1:  # of what the folder holds now: images may be added to it later
+            audit["manifest_sha256"] = sha256_of(out / MANIFEST)
+        write_json(path, audit)
         self._reporter.note(f"audit of the rest: {found.verdict} ({path}). {said}")
 
 

@@ -1,16 +1,25 @@
 """What judges something: `evaluate`, `audit` and `report`."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xraygan.api.preparing import training_data
+from xraygan.config import PixelSettings
+from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
+from xraygan.sets import ImageSet
+
+SQUASH = "squash"
 
 
 def evaluate(
-    real: str | Path,
+    real: str | Path | None,
     synth: str | Path,
     train: str | Path | None = None,
     *,
+    data: str | Path | None = None,
+    model: str | Path | None = None,
     utility: str = "basic",
     spaces: tuple[str, ...] = ("filter-bank-1", "chest-net-1"),
     resolution: int | None = None,
@@ -24,10 +33,13 @@ def evaluate(
 
     Args:
         real: folder of real images that the generator was not trained on. A folder with
-            `train/ val/ test/` gives its validation and test images.
+            `train/ val/ test/` gives its validation and test images. None where `data` is given.
         synth: folder of synthetic images, by class as the real ones.
         train: folder of what the generator was trained on; a folder with splits gives its
             training images. Without it there is no utility, and floors come from `real` alone.
+        data: what the run `model` was trained on, read and split as that run did, in the place
+            of `real` and `train`.
+        model: the run folder, with `data`.
         utility: "none", "basic" or "full".
         spaces: names of feature spaces, the main one first.
         resolution: side in pixels at which all are compared; the synthetic images' own unless
@@ -50,8 +62,16 @@ def evaluate(
     measures = evidence.Measures.parse(
         {"spaces": spaces, "utility": utility, "seed": seed}, "the options"
     )
-    folders = {"real": real, "synthetic": synth} | ({"train": train} if train else {})
-    sets, notes = _read_sets(folders, resolution, fit, patient_pattern, reporter)
+    reading = _Reading(resolution, fit, patient_pattern, reporter)
+    if data is not None:
+        if real is not None or train is not None:
+            raise XrayganError("--data and --model stand in the place of --real and --train")
+        sets, notes = reading.of_run("real", data, model, synth)
+    elif real is None:
+        raise XrayganError("real images are missing: give --real, or --model and --data")
+    else:
+        folders = {"real": real, "synthetic": synth} | ({"train": train} if train else {})
+        sets, notes = reading.of_folders(folders)
     found = evidence.evaluate(
         sets["real"], sets["synthetic"], sets.get("train"), measures, reporter
     )
@@ -62,10 +82,11 @@ def evaluate(
 
 
 def audit(
-    train: str | Path,
-    holdout: str | Path,
+    train: str | Path | None,
+    holdout: str | Path | None,
     synth: str | Path,
     *,
+    data: str | Path | None = None,
     model: str | Path | None = None,
     spaces: tuple[str, ...] = ("filter-bank-1",),
     resolution: int | None = None,
@@ -83,6 +104,8 @@ def audit(
         holdout: folder of other patients of the same source; a folder with splits gives its
             validation and test images.
         synth: folder of synthetic images.
+        data: what the run `model` was trained on, read and split as that run did, in the place
+            of `train` and `holdout`.
         model: the run whose discriminator is asked as well.
         spaces: names of feature spaces; `chest-net-1` is taught films of both sides alike.
         resolution: as for `evaluate`.
@@ -103,8 +126,18 @@ def audit(
 
     reporter = reporter or Reporter()
     measures = evidence.Measures.parse({"spaces": spaces, "seed": seed}, "the options")
-    folders = {"train": train, "holdout": holdout, "synthetic": synth}
-    sets, notes = _read_sets(folders, resolution, fit, patient_pattern, reporter)
+    reading = _Reading(resolution, fit, patient_pattern, reporter)
+    if data is not None:
+        if train is not None or holdout is not None:
+            raise XrayganError("--data and --model stand in the place of --train and --holdout")
+        sets, notes = reading.of_run("holdout", data, model, synth)
+    elif train is None or holdout is None:
+        raise XrayganError(
+            "real images are missing: give --train and --holdout, or --model and --data"
+        )
+    else:
+        folders = {"train": train, "holdout": holdout, "synthetic": synth}
+        sets, notes = reading.of_folders(folders)
     found = evidence.look_for_leaks(
         sets["train"],
         sets["holdout"],
@@ -145,31 +178,55 @@ def report(
     return write_report(Path(run), internal=internal, licence=licence, attribution=attribution)
 
 
-def _read_sets(
-    folders: dict[str, str | Path],
-    resolution: int | None,
-    fit: str,
-    patient_pattern: str | None,
-    reporter: Reporter,
-) -> tuple[dict[str, Any], list[str]]:
-    """Sets of images by role, all read alike, and what was noticed on the way."""
-    from xraygan.config import PixelSettings
-    from xraygan.data.collection import own_resolution, read_sets
+@dataclass(frozen=True)
+class _Reading:
+    """How sets of images are read, all alike."""
 
-    paths = {role: Path(folder) for role, folder in folders.items()}
-    settings = PixelSettings.parse(
-        {
-            "resolution": resolution or own_resolution(paths["synthetic"]),
-            "fit": fit,
-            "patient_pattern": patient_pattern,
-        },
-        "the options",
-    )
-    with reporter.bar("reading images", 1, "files") as bar:
-        sets, notes = read_sets(paths, settings, progress=bar.count)
-    counts = ", ".join(f"{len(images):,} {role}" for role, images in sets.items())
-    reporter.note(f"{counts} images at {settings.resolution}×{settings.resolution}")
-    return sets, notes
+    resolution: int | None
+    fit: str
+    patient_pattern: str | None
+    reporter: Reporter
+
+    def of_folders(self, folders: dict[str, str | Path]) -> tuple[dict[str, ImageSet], list[str]]:
+        """Sets by role, and what was noticed on the way."""
+        from xraygan.data.collection import own_resolution, read_sets
+
+        paths = {role: Path(folder) for role, folder in folders.items()}
+        settings = PixelSettings.parse(
+            {
+                "resolution": self.resolution or own_resolution(paths["synthetic"]),
+                "fit": self.fit,
+                "patient_pattern": self.patient_pattern,
+            },
+            "the options",
+        )
+        with self.reporter.bar("reading images", 1, "files") as bar:
+            sets, notes = read_sets(paths, settings, progress=bar.count)
+        counts = ", ".join(f"{len(images):,} {role}" for role, images in sets.items())
+        self.reporter.note(f"{counts} images at {settings.resolution}×{settings.resolution}")
+        return sets, notes
+
+    def of_run(
+        self, held_out: str, data: str | Path, model: str | Path | None, synth: str | Path
+    ) -> tuple[dict[str, ImageSet], list[str]]:
+        """The same of a run's own splits: "train", what it held out, and "synthetic"."""
+        if model is None:
+            raise XrayganError("--data goes with --model, the run that was trained on it")
+        if self.resolution or self.patient_pattern or self.fit != SQUASH:
+            raise XrayganError(
+                "--data is read as the run of --model did: leave out --resolution, --fit and "
+                "--patient-pattern"
+            )
+        dataset = training_data(Path(model), data, self.reporter)
+        own = _Reading(dataset.images.shape[1], SQUASH, None, self.reporter)
+        read, notes = own.of_folders({"synthetic": synth})
+        sets = {
+            "train": dataset.image_set("train"),
+            held_out: dataset.image_set("val", "test"),
+            **read,
+        }
+        classes = tuple(sorted({name for part in sets.values() for name in part.classes}))
+        return {role: part.among(classes) for role, part in sets.items()}, notes
 
 
 def _say(notes: list[str], reporter: Reporter) -> None:

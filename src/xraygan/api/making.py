@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from xraygan.api.preparing import prepare, settings_from
+from xraygan.api.preparing import one_of, prepare, settings_from
 from xraygan.config import RunSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
@@ -73,7 +73,7 @@ def train(
     Raises:
         XrayganError: see the message; nothing that was there is lost.
     """
-    settings = settings or settings_from(values)
+    settings = one_of(settings, values) or settings_from(values)
     reporter = reporter or Reporter()
     dataset = prepare(data, settings.data, reporter)
     chosen = use_device(device)
@@ -159,13 +159,17 @@ def generate(
         copies = CopyFilter(Path(model), not_near, reporter)
     if out is None:
         images, labels = generate_arrays(loaded, request)
-        kept = np.ones(len(images), bool) if copies is None else ~copies(images)
+        if copies is None:
+            return images, labels
+        kept = ~copies(images)
+        copies.say_how_many()
         return images[kept], labels[kept]
     with reporter.bar("generating", num, "images") as bar:
         written = write_images(
             loaded, request, Path(out), bar.count, copies, format=format, shard=shard
         )
     if copies is not None:
+        copies.say_how_many()
         copies.audit_the_rest(Path(out), shard or Shard())
     return written
 
@@ -198,7 +202,7 @@ def run(
     Returns:
         The summary, with the paths of what was written.
     """
-    settings = settings or settings_from(values)
+    settings = one_of(settings, values) or settings_from(values)
     reporter = reporter or Reporter()
     trained = train(
         data,
@@ -231,7 +235,7 @@ def run(
         facts = {
             "model_sha256": model.sha256,
             "data": trained.config["data"],
-            "images_trained_on": trained.config["total_images"],
+            "images_trained_on": trained.config["published"],
             "notes": [*trained.dataset.notes, *notes],
         }
         summary = summarise(folder, facts, made, labels, evaluation, found)

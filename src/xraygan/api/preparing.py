@@ -1,14 +1,16 @@
 """What comes before training: settings and a data set that is ready."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from xraygan.config import GROUPS, DataSettings, RunSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
+from xraygan.runs import CONFIG, read_json
 
 PHANTOM_IMAGES = 2000
+S = TypeVar("S")
 
 
 def settings_from(values: dict[str, Any]) -> RunSettings:
@@ -22,6 +24,17 @@ def settings_from(values: dict[str, Any]) -> RunSettings:
         group = next((g for g, kind in GROUPS.items() if key in kind.model_fields), "training")
         nested.setdefault(group, {})[key] = value
     return RunSettings.parse(nested, "settings")
+
+
+def one_of(settings: S | None, values: Mapping[str, Any]) -> S | None:
+    """The settings, where they were given at once.
+
+    Raises:
+        TypeError: single values were given besides.
+    """
+    if settings is not None and values:
+        raise TypeError(f"settings and single ones ({', '.join(values)}) are both given: leave one")
+    return settings
 
 
 def prepare(
@@ -47,7 +60,7 @@ def prepare(
     Raises:
         XrayganError: a source, a setting or a folder that cannot be used.
     """
-    settings = settings or DataSettings.parse(values, "settings")
+    settings = one_of(settings, values) or DataSettings.parse(values, "settings")
     reporter = reporter or Reporter()
     if out is not None:
         return _written(data, Path(out), settings, reporter)[0]
@@ -60,6 +73,35 @@ def prepare(
     )
     for note in dataset.notes:
         reporter.note(f"  {note}")
+    return dataset
+
+
+def training_data(run: Path, data: str | Path, reporter: Reporter) -> Any:
+    """What a run was trained on, read and split as the run did.
+
+    Args:
+        run: its folder.
+        data: the source that it was trained on.
+        reporter: where progress goes.
+
+    Returns:
+        `xraygan.data.cache.Dataset`.
+
+    Raises:
+        XrayganError: no run folder, or other data.
+    """
+    config = read_json(run / CONFIG) if run.is_dir() else None
+    if config is None:
+        raise XrayganError(
+            f"{run} is no run folder, which remembers how its data were read and split"
+        )
+    settings = RunSettings.parse(config["settings"], str(run / CONFIG))
+    dataset = prepare(data, settings.data, reporter)
+    if dataset.fingerprint != config["data"]["fingerprint"]:
+        raise XrayganError(
+            f"{data} is not what {run} was trained on: files were added, changed or taken away; "
+            "the same images are needed"
+        )
     return dataset
 
 

@@ -7,6 +7,7 @@ import typer
 
 from xraygan.cli.main import app, print_json
 from xraygan.cli.measuring import (
+    Data,
     Fit,
     Out,
     PatientPattern,
@@ -22,13 +23,24 @@ from xraygan.cli.options import Json
 
 @app.command("audit")
 def audit_command(
-    train: Annotated[
-        Path, typer.Option("--train", help="Real images that the generator was trained on.")
-    ],
-    holdout: Annotated[
-        Path, typer.Option("--holdout", help="Real images of other patients, of the same source.")
-    ],
     synth: Synth,
+    train: Annotated[
+        Path | None,
+        typer.Option(
+            "--train",
+            help="Real images that the generator was trained on.",
+            show_default=False,
+        ),
+    ] = None,
+    holdout: Annotated[
+        Path | None,
+        typer.Option(
+            "--holdout",
+            help="Real images of other patients, of the same source.",
+            show_default=False,
+        ),
+    ] = None,
+    data: Data = None,
     model: Annotated[
         Path | None,
         typer.Option(
@@ -50,6 +62,7 @@ def audit_command(
         train,
         holdout,
         synth,
+        data=data,
         model=model,
         spaces=names(spaces),
         resolution=resolution,

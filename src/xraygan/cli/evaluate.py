@@ -7,6 +7,7 @@ import typer
 
 from xraygan.cli.main import app, print_json
 from xraygan.cli.measuring import (
+    Data,
     Fit,
     Out,
     PatientPattern,
@@ -22,16 +23,24 @@ from xraygan.cli.options import Json
 
 @app.command("evaluate")
 def evaluate_command(
-    real: Annotated[
-        Path,
-        typer.Option("--real", help="Real images that the generator was not trained on."),
-    ],
     synth: Synth,
+    real: Annotated[
+        Path | None,
+        typer.Option(
+            "--real",
+            help="Real images that the generator was not trained on.",
+            show_default=False,
+        ),
+    ] = None,
     train: Annotated[
         Path | None,
         typer.Option(
             "--train", help="Real images it was trained on: for utility.", show_default=False
         ),
+    ] = None,
+    data: Data = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="The run folder, with --data.")
     ] = None,
     utility: Annotated[
         Literal["none", "basic", "full"],
@@ -56,6 +65,8 @@ def evaluate_command(
         real,
         synth,
         train,
+        data=data,
+        model=model,
         utility=utility,
         spaces=names(spaces),
         resolution=resolution,

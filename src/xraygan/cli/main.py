@@ -1,5 +1,6 @@
 """The command line: every verb, and how each of them ends."""
 
+import io
 import json
 import os
 import re
@@ -41,7 +42,8 @@ def _options(
 
 def print_json(value: Any) -> None:
     """A result for machines, on stdout."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    # In ASCII: a console or a file may be of another encoding than the result's names.
+    typer.echo(json.dumps(value, indent=2, default=str))
 
 
 def program() -> typer.Typer:
@@ -65,6 +67,8 @@ def program() -> typer.Typer:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 failed, 2 the user's fault, 130 or 143 stopped."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as stderr is: no name ends a job
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _stopped)

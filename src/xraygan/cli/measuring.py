@@ -38,6 +38,15 @@ PatientPattern = Annotated[
         show_default=False,
     ),
 ]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        help="What the run of --model was trained on: read and split as that run did, in the "
+        "place of the folders of real images.",
+        show_default=False,
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random choice.")]
 Out = Annotated[
     Path | None,

@@ -16,7 +16,13 @@ from xraygan.data.listing import Facts, Listing
 from xraygan.data.manifest import SPLITS, column
 from xraygan.data.near import near_pairs
 from xraygan.data.pseudonyms import read_salt
-from xraygan.data.remarks import check_enough, nothing_usable, refusal_notes, size_notes
+from xraygan.data.remarks import (
+    check_enough,
+    grey_notes,
+    nothing_usable,
+    refusal_notes,
+    size_notes,
+)
 from xraygan.data.reuse import Earlier, Reuse, own_values, pixels_key
 from xraygan.data.splits import assign, keep_all
 
@@ -49,7 +55,9 @@ def for_training(
         table, spare, notes = assign(table, settings, near)
     refused = sorted(refused + spare, key=lambda item: sort_key(item[0]))
     check_enough(source, table, refused)
-    return table, refused, notes + size_notes(table, settings.resolution)
+    training = [split == "train" for split in column(table, "split")]
+    notes += size_notes(table, settings.resolution)
+    return table, refused, notes + grey_notes(images, table.index.to_numpy()[training])
 
 
 def as_it_is(

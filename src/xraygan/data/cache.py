@@ -124,6 +124,12 @@ class Dataset:
         patients = column(self.manifest, "patient")
         return len({patients[row] for row in np.flatnonzero(self._in_split(name))})
 
+    def of_unknown_patients(self, name: str) -> int:
+        """How many films of a split tell no patient: each counts as a patient of its own."""
+        names, patients = (column(self.manifest, key) for key in ("name", "patient"))
+        own = set(names)
+        return sum(patients[row] in own for row in np.flatnonzero(self._in_split(name)))
+
     def _in_split(self, name: str) -> np.ndarray:
         if name not in SPLITS:
             raise ValueError(f"no split '{name}'; there are {', '.join(SPLITS)}")

@@ -22,12 +22,12 @@ from xraygan.data.formats.plain import PREPARED
 from xraygan.data.manifest import SPLITS, column, set_column
 from xraygan.data.pseudonyms import pseudonym, read_salt
 from xraygan.errors import XrayganError
+from xraygan.names import class_folders
 from xraygan.runs import read_json, refusing_disk_faults, sha256_of, write_json, write_whole
 from xraygan.version import __version__
 
 DESCRIPTION, METADATA, REFUSED = "dataset.json", "metadata.csv", "refused.csv"
 _COLUMNS = ("file_name", "label", "split", "patient", "view", "age", "sex", "labels", "burned_in")
-_LONGEST_NAME = 100
 
 
 def write_dataset(
@@ -142,7 +142,7 @@ def check_target(out: Path) -> None:
 def _metadata(dataset: Dataset, salt: bytes) -> pd.DataFrame:
     """One row an image, in the data set's order."""
     manifest = dataset.manifest
-    folders = _folder_names(dataset.classes)
+    folders = class_folders(dataset.classes)
     labels, splits = column(manifest, "label"), column(manifest, "split")
     taken: Counter[str] = Counter()
     names = []
@@ -168,21 +168,6 @@ def _split_tables(metadata: pd.DataFrame) -> dict[str, bytes]:
         if names:
             set_column(rows, "file_name", names)
             found[f"{split}/{METADATA}"] = _csv(rows)
-    return found
-
-
-def _folder_names(classes: tuple[str, ...]) -> dict[str, str]:
-    """A folder for each class: no blank or dot at its ends, different without regard to case."""
-    found: dict[str, str] = {}
-    taken: set[str] = set()
-    for label in classes:
-        plain = label.strip(" .")[:_LONGEST_NAME] or "class"
-        name, number = plain, 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{plain}_{number}"
-        taken.add(name.casefold())
-        found[label] = name
     return found
 
 

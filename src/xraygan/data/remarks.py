@@ -13,6 +13,14 @@ from xraygan.data.manifest import column, plural
 from xraygan.errors import XrayganError
 
 _FEW_TRAINING_IMAGES = 100
+_FEW_PATIENTS = 10
+_LOOKED_AT = 2000
+"""Training images whose grey levels are looked at."""
+_CELLS = 16
+_LIKE_A_NEGATIVE = -0.3
+"""Correlation with the mean image."""
+_DARK = 128
+"""Grey level that nothing in half of the images is brighter than."""
 
 
 def nothing_usable(source: Path, refused: list[tuple[str, str]]) -> XrayganError:
@@ -57,6 +65,40 @@ def refusal_notes(refused: list[tuple[str, str]]) -> list[str]:
     return [f"{reasons.total()} {files} refused, most often ({count}): {printable(reason)}."]
 
 
+def grey_notes(images: np.ndarray, rows: np.ndarray) -> list[str]:
+    """Sentences about negatives among positives, and images without bright parts.
+
+    Args:
+        images: uint8 [N, R, R].
+        rows: those of the training images.
+    """
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _LOOKED_AT)).astype(int)]
+    side = images.shape[1] // _CELLS * _CELLS
+    cells = np.empty((len(rows), _CELLS**2))
+    brightest = np.empty(len(rows))
+    for number, row in enumerate(rows):
+        image = images[row, :side, :side].reshape(_CELLS, side // _CELLS, _CELLS, side // _CELLS)
+        cells[number] = image.mean(axis=(1, 3)).ravel()
+        brightest[number] = np.percentile(images[row], 99)
+    middle = cells.mean(axis=0)
+    middle = middle - middle.mean()
+    rests = cells - cells.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(rests, axis=1) * np.linalg.norm(middle)
+    negative = int((rests @ middle < _LIKE_A_NEGATIVE * np.maximum(lengths, 1e-9)).sum())
+    notes = []
+    if negative:
+        notes.append(
+            f"{negative:,} of {len(rows):,} training images looked at are dark where the others "
+            "are bright: negatives, perhaps, or no chest X-rays; invert them or leave them out."
+        )
+    if (middle_one := float(np.median(brightest))) < _DARK:
+        notes.append(
+            f"The images are dark: half of them have next to nothing brighter than "
+            f"{middle_one:.0f} of 255. Stretch their grey levels before, all by the same factor."
+        )
+    return notes
+
+
 def size_notes(manifest: pd.DataFrame, resolution: int) -> list[str]:
     """Sentences about too little data, missing splits and enlarged images."""
     notes = []
@@ -73,6 +115,15 @@ def size_notes(manifest: pd.DataFrame, resolution: int) -> list[str]:
     notes += [f"Class '{label}' has no training images." for label in absent]
     if len({patients[row] for row in rows}) == 1:
         notes.append("All training images are of one patient.")
+    of_class: dict[str, set[str]] = {}
+    for row in rows:
+        of_class.setdefault(labels[row], set()).add(patients[row])
+    few = {label: len(who) for label, who in of_class.items() if len(who) < _FEW_PATIENTS}
+    notes += [
+        f"Class '{label}' has films of {count} {plural(count, 'patient')} to train on: what is "
+        "drawn of it may come near to theirs."
+        for label, count in sorted(few.items())
+    ]
     if "val" not in splits:
         notes.append(
             "There is no validation split, and too few patients to make one: "

@@ -5,12 +5,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from xraygan.config import PixelSettings, is_folder_name
+from xraygan.config import PixelSettings
 from xraygan.data.entries import printable
 from xraygan.data.listing import LABEL_JOIN, Facts, left_out
 from xraygan.data.query import as_name, compile_where
 from xraygan.data.tables import nearest
 from xraygan.errors import XrayganError
+from xraygan.names import is_folder_name
 
 NAMES = ("label", "labels", "split", "view", "age", "sex")
 """What `--where` may ask of any source, besides the table's columns."""

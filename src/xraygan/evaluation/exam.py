@@ -111,8 +111,8 @@ def patient_weights(
 ) -> NDArray[np.float64]:
     """How often each record occurs in each bootstrap resample of the patients.
 
-    Patients are drawn with replacement as wholes, class by class (a patient of several classes
-    belongs to that of the first record), so that no resample loses a class.
+    Patients are drawn with replacement as wholes, from those who have the same classes, so that
+    no resample loses a class.
 
     Args:
         labels: [N].
@@ -125,11 +125,14 @@ def patient_weights(
 
     Source: Davison and Hinkley 1997, section 3.8.
     """
-    _, first, patient_of = np.unique(patients.astype(str), return_index=True, return_inverse=True)
+    keys, patient_of = np.unique(patients.astype(str), return_inverse=True)
+    has = np.zeros((len(keys), int(labels.max()) + 1), bool)
+    has[patient_of, labels] = True
+    alike = np.unique(has, axis=0, return_inverse=True)[1].ravel()
     draw = np.random.default_rng(seed)
-    counts = np.ones((1 + resamples, len(first)))
-    for label in np.unique(labels[first]):
-        members = np.flatnonzero(labels[first] == label)
+    counts = np.ones((1 + resamples, len(keys)))
+    for stratum in range(alike.max() + 1):
+        members = np.flatnonzero(alike == stratum)
         even = np.full(len(members), 1 / len(members))
         counts[1:, members] = draw.multinomial(len(members), even, size=resamples)
     return counts[:, patient_of]

@@ -17,7 +17,7 @@ class RealismMeter:
     Args:
         train: uint8 [N, R, R], the images trained on; they set the features' scale.
         validation: uint8 [M, R, R] of other patients, M >= LEAST_IMAGES.
-        seed: which training images are taken where there are more than are needed.
+        seed: which images are taken where there are more than are needed.
 
     Attributes:
         floor: the distance between training and validation images: what a perfect
@@ -30,10 +30,9 @@ class RealismMeter:
     def __init__(self, train: np.ndarray, validation: np.ndarray, seed: int = 0) -> None:
         if min(len(train), len(validation)) < LEAST_IMAGES:
             raise ValueError(f"{len(train)} and {len(validation)} images: too few to measure")
-        chosen = np.random.default_rng(seed).permutation(len(train))[:MOST_IMAGES]
-        features = filter_bank_features(train[np.sort(chosen)])
+        features = filter_bank_features(_some(train, seed))
         self._standardiser: Standardiser = standardise(features)
-        self._real = self._standardiser.apply(filter_bank_features(validation[:MOST_IMAGES]))
+        self._real = self._features(_some(validation, seed))
         self._train = self._standardiser.apply(features)
         self.floor: KernelDistance = kernel_distance(self._train, self._real)
 
@@ -51,3 +50,9 @@ class RealismMeter:
 
     def _features(self, images: np.ndarray) -> np.ndarray:
         return self._standardiser.apply(filter_bank_features(images))
+
+
+def _some(images: np.ndarray, seed: int) -> np.ndarray:
+    """At most MOST_IMAGES, by chance: films lie in the order of their classes."""
+    chosen = np.random.default_rng(seed).permutation(len(images))[:MOST_IMAGES]
+    return images[np.sort(chosen)]

@@ -28,7 +28,10 @@ from xraygan.sets import ImageSet
 __all__ = ["FEATURE_SPACES", "FeatureSpace", "features", "make_space"]
 
 CHEST_NET = "chest-net-1"
-FEATURE_SPACES = (FEATURE_SPACE, CHEST_NET, "inception", "torchxrayvision", "rad-dino")
+OWN_SPACES = (FEATURE_SPACE, CHEST_NET)
+FEATURE_SPACES = (*OWN_SPACES, "inception", "torchxrayvision", "rad-dino")
+MOST_REFERENCE = 20_000
+"""Of more reference images these set the scale, evenly taken: a table of all fills the memory."""
 
 Phantoms = Callable[[int, int], NDArray[np.uint8]]
 """From (count, side in pixels) to simulated films uint8 [count, side, side], always the same."""
@@ -46,7 +49,8 @@ def make_space(
 
     Args:
         name: one of `FEATURE_SPACES`.
-        reference: real images; they set the scale, and chest-net-1 is trained on them.
+        reference: real images; they set the scale (of many, `MOST_REFERENCE` evenly taken), and
+            chest-net-1 is trained on them.
         cache: folder for the reference's features and for trained networks; None: nothing is kept.
         seed: of the training, for chest-net-1.
         phantoms: where chest-net-1 gets simulated films from; without, it is trained on the
@@ -64,7 +68,7 @@ def make_space(
         raise XrayganError(
             f"feature space {name}: {len(reference)} reference images; the scale needs at least 2"
         )
-    table = features(raw, reference.images, cache=cache)
+    table = features(raw, reference.images[:: -(-len(reference) // MOST_REFERENCE)], cache=cache)
     scale = _scale(name, table)
     fingerprint = content_hash(raw.fingerprint, table)
     return FeatureSpace(name, fingerprint, lambda images: scale(raw.describe(images)))

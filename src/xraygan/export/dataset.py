@@ -15,6 +15,7 @@ from xraygan.runs import refusing_disk_faults, sha256_of, write_json
 from xraygan.sampling import encode
 from xraygan.sampling.dicom import dicom, require_dicom
 from xraygan.sampling.encode import NOTICE, Picture
+from xraygan.sampling.request import as_text
 from xraygan.version import __version__
 
 Kind = Literal["imagefolder", "webdataset", "dicom"]
@@ -103,11 +104,11 @@ def _write_imagefolder(pictures: Pictures, out: Path, pool: ThreadPoolExecutor) 
         table = csv.writer(file)
         table.writerow(COLUMNS)
         for some in _batched(pictures):
-            names = [f"{picture.class_name}/{picture.name}.png" for picture, _ in some]
+            names = [f"{picture.folder}/{picture.name}.png" for picture, _ in some]
             _write_all(pool, folder, names, [content for _, content in some])
             for name, (one, _) in zip(names, some, strict=True):
-                row = (name, one.class_name, one.seed, one.index, f"{one.psi:g}", one.model_sha256)
-                table.writerow(row)
+                facts = (one.seed, one.index, as_text(one.psi), one.model_sha256)
+                table.writerow((name, one.class_name, *facts))
 
 
 def _write_tars(pictures: Pictures, out: Path) -> None:
@@ -118,7 +119,7 @@ def _write_tars(pictures: Pictures, out: Path) -> None:
 
 def _write_dicom(pictures: Pictures, out: Path, pool: ThreadPoolExecutor) -> None:
     for some in _batched(pictures):
-        names = [f"{picture.class_name}/{picture.name}.dcm" for picture, _ in some]
+        names = [f"{picture.folder}/{picture.name}.dcm" for picture, _ in some]
         _write_all(pool, out, names, list(pool.map(dicom, [picture for picture, _ in some])))
 
 

@@ -121,9 +121,12 @@ def _compared(model: Model, generator: keras.Model, run: Any) -> Difference:
 
 
 def _metadata(model: Model) -> dict[str, str]:
-    conditions = class_conditions(model.description.network).astype(int).tolist()
+    """Of the classes that the generator has learnt, in the order in which `generate` takes turns."""
+    trained = list(model.trained_classes)
+    conditions = class_conditions(model.description.network)[trained].astype(int).tolist()
+    classes = [model.description.classes[number] for number in trained]
     return {
-        "classes": json.dumps(model.description.classes, ensure_ascii=False),
+        "classes": json.dumps(classes, ensure_ascii=False),
         "conditions": json.dumps(conditions),
     }
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from xraygan.config import is_folder_name
 from xraygan.errors import XrayganError
+from xraygan.names import class_folders, is_folder_name
 from xraygan.runs import sha256_of
 from xraygan.sampling.encode import Picture
 from xraygan.sampling.records import COLUMNS, MANIFEST
@@ -68,6 +68,7 @@ class Synthetic:
             XrayganError: a file that is missing, damaged, or not marked as this model's.
         """
         numbers = {name: number for number, name in enumerate(self.classes)}
+        folders = class_folders(self.classes)
         for row in _rows(self.folder / MANIFEST):
             content, pixels = _checked(self.folder / row["file"], row)
             yield (
@@ -80,6 +81,7 @@ class Synthetic:
                     psi=float(row["psi"]),
                     model_sha256=row["model_sha256"],
                     name=Path(row["file"]).stem,
+                    folder=folders[row["class"]],
                 ),
                 content,
             )

@@ -9,6 +9,7 @@ No layer here looks across the batch, so an image never depends on its neighbour
 import math
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 SLOPE = 0.2
@@ -68,6 +69,31 @@ class SpaceToDepth(layers.Layer):
     def get_config(self) -> dict:
         """Arguments to build the layer again."""
         return {**super().get_config(), "factor": self.factor}
+
+
+@keras.saving.register_keras_serializable("xraygan")
+class DoubledBicubic(layers.Layer):
+    """Images [B, S, S, 1] at twice the side, bicubic, as two products with a matrix.
+
+    The same values as Keras's bicubic upsampling (Keys 1981, a = -1/2; at the edges the weights
+    that are left are made to sum to 1), which TensorFlow has for processors alone.
+    """
+
+    def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
+        """[B, S, S, 1] to [B, 2 S, 2 S, 1]."""
+        matrix = ops.convert_to_tensor(_doubling(images.shape[1]), images.dtype)
+        doubled = ops.matmul(ops.matmul(matrix, images[..., 0]), ops.transpose(matrix))
+        return doubled[..., None]
+
+
+def _doubling(side: int) -> np.ndarray:
+    """What each pixel contributes to each of twice as many along one axis, [2 side, side]."""
+    places = (np.arange(2 * side) + 0.5) / 2 - 0.5
+    away = np.abs(places[:, None] - np.arange(side))
+    near = (1.5 * away - 2.5) * away**2 + 1
+    far = ((-0.5 * away + 2.5) * away - 4) * away + 2
+    weights = np.where(away <= 1, near, np.where(away < 2, far, 0))
+    return weights / weights.sum(axis=1, keepdims=True)
 
 
 def activate(features: keras.KerasTensor) -> keras.KerasTensor:

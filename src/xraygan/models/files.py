@@ -17,9 +17,10 @@ from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from xraygan.config import ClassName, ModelSettings, Settings
+from xraygan.config import ModelSettings, Settings
 from xraygan.errors import XrayganError
 from xraygan.models.generator import build_generator
+from xraygan.names import ClassName
 from xraygan.runs import refusing_disk_faults, sha256_of, write_json, write_whole
 
 WEIGHTS = "generator.safetensors"

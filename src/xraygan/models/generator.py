@@ -110,7 +110,7 @@ def _finer(
         [features, blocks.conv(drawn, width, 3, initialisers.normal())]
     )
     features = blocks.conv(blocks.activate(features), width, 3, initialisers.normal(1.39))
-    image = layers.UpSampling2D(2, interpolation="bicubic", dtype="float32")(image)
+    image = blocks.DoubledBicubic(dtype="float32")(image)
     image = layers.Add(dtype="float32")([image, _to_image(features, initialisers)])
     return image, features
 

@@ -26,7 +26,7 @@ def walk(
     start: End,
     end: End,
     shares: Sequence[float],
-    psi: float = 1.0,
+    psi: tuple[float, float] = (1.0, 1.0),
 ) -> np.ndarray:
     """Images on the way from one image to another.
 
@@ -40,7 +40,7 @@ def walk(
         start: where the share is 0.
         end: where the share is 1.
         shares: t, each in [0, 1].
-        psi: factor of the latents.
+        psi: factor of the latents at either end, in equal steps between.
 
     Returns:
         uint8 [len(shares), R, R].
@@ -60,10 +60,11 @@ def walk(
     z = _mixed(ends[0][0], ends[1][0], t, length)
     noise = _mixed(ends[0][1], ends[1][1], t, length)
     condition = _mixed(conditions[start.label], conditions[end.label], t, np.ones_like(t))
-    return to_grey(drawn(generator, [psi * z, noise, condition]))[: len(shares)]
+    factor = _mixed(np.float32(psi[0]), np.float32(psi[1]), t, np.ones_like(t))[:, None]
+    return to_grey(drawn(generator, [factor * z, noise, condition]))[: len(shares)]
 
 
 def _mixed(start: np.ndarray, end: np.ndarray, t: np.ndarray, length: np.ndarray) -> np.ndarray:
     """[len(t), ...] from two arrays of one shape, a share and a divisor each."""
-    along = (len(t),) + (1,) * start.ndim
+    along = (len(t),) + (1,) * np.ndim(start)
     return ((1 - t).reshape(along) * start + t.reshape(along) * end) / length.reshape(along)

@@ -106,7 +106,9 @@ def audit(
     holdout, features, discriminator_scores, notes = _disjoint(
         train, holdout, features, discriminator_scores
     )
-    _check_counts(train, holdout, synthetic)
+    check_patients(train, holdout)
+    if len(synthetic) < LEAST_SYNTHETIC:
+        raise XrayganError("there is no synthetic image to audit; generate some first")
 
     def step(name: str) -> Callable[[int, int], None] | None:
         return partial(progress, name) if progress else None
@@ -178,7 +180,12 @@ def _disjoint(
     return holdout.rows(kept), features, scores, [note]
 
 
-def _check_counts(train: ImageSet, holdout: ImageSet, synthetic: ImageSet) -> None:
+def check_patients(train: ImageSet, holdout: ImageSet) -> None:
+    """See that an audit has enough patients on either side.
+
+    Raises:
+        XrayganError: too few.
+    """
     for name, found, least in (
         ("training set", len(set(train.patients.tolist())), LEAST_TRAIN_PATIENTS),
         (
@@ -192,8 +199,6 @@ def _check_counts(train: ImageSet, holdout: ImageSet, synthetic: ImageSet) -> No
                 f"the {name} has {found} patients and an audit needs at least {least}; add films "
                 "of more patients, or tell patients apart with --patient-pattern"
             )
-    if len(synthetic) < LEAST_SYNTHETIC:
-        raise XrayganError("there is no synthetic image to audit; generate some first")
 
 
 def _facts(images: ImageSet) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Two rules speak of copying; both are kept from false alarms by design:
 - **certain**: a single image is nearer to one training patient than chance would bring any of
   so many images (`CERTAIN` an audit);
 - **excess**: more patients are imitated closely than chance lets be (`EXCESS` an audit), by at
-  least `LEAST_EXCESS` of the images.
+  least `LEAST_EXCESS` of the images, of which it looks at no more than two a training patient.
 """
 
 from collections.abc import Callable, Mapping
@@ -149,9 +149,9 @@ def _reasons(seen: Examination, views: int) -> list[str]:
     if seen.p_value < EXCESS / views and imitated_share(seen).low > LEAST_EXCESS:
         level = seen.most_surprising
         reasons.append(
-            f"By {where}, {level.found:,} training patients are imitated more closely than "
-            f"{100 * (1 - level.chance):.3g}% of real films come to another patient; chance alone "
-            f"would make it about {level.chance * level.n:,.0f}."
+            f"By {where}, {level.found:,} training patients are imitated by {level.n:,} synthetic "
+            f"images more closely than {100 * (1 - level.chance):.3g}% of real films come to "
+            f"another patient; chance alone would make it about {level.chance * level.n:,.0f}."
         )
     return reasons
 

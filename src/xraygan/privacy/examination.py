@@ -29,6 +29,9 @@ STYLE_PATIENTS = 30
 _CHANCES = (0.05, 0.01)
 _FAR_CHANCE = 0.002
 _PLANTED_EACH = 50
+IMAGES_A_PATIENT = 2
+"""Of more synthetic images than so many times the training patients the excess rules look at so
+many, drawn at random: where images are many, chance alone has each patient imitated once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +146,7 @@ def examine(
         patients: of train, at least six.
         holdout_patients: int [M] from 0, at least three.
         views: how many views the audit has; they share the false alarms.
-        seed: of the planted copies.
+        seed: of the planted copies and of the images that the excess rules look at.
         progress: called with the number of comparisons done since the last call.
 
     Returns:
@@ -170,7 +173,8 @@ def examine(
         style = style_factor(synthetic_unseen.lead, null_unseen.lead)
     surest = CERTAIN / views / len(sides.synthetic)
     bound = ratio_style * Tail.fit(null.log_ratio).level(surest)
-    made = synthetic.lead, synthetic.patient
+    looked_at = _drawn(len(sides.synthetic), IMAGES_A_PATIENT * seen.count, seed)
+    made = synthetic.lead[looked_at], synthetic.patient[looked_at]
     return Examination(
         name=name,
         synthetic=synthetic,
@@ -184,6 +188,11 @@ def examine(
         far=far_excess(*made, Tail.fit(null.lead), _FAR_CHANCE, style),
         planted=_recognised(view, sides.train, seen, bound, seed) if pixels else {},
     )
+
+
+def _drawn(count: int, most: int, seed: int) -> NDArray[np.intp]:
+    """Rows of `count`, at random without order where there are more than `most`."""
+    return np.sort(np.random.default_rng(seed).permutation(count)[:most])
 
 
 def _recognised(

@@ -30,7 +30,8 @@ def copied_share(seen: Examination) -> Estimate:
     rank = round(level.chance * real)
     most = float(beta.ppf(0.975, rank, real - rank + 1))
     control = seen.holdout.lead > level.level / seen.style
-    return _spaced(_above_chance(int(seen.close.sum()), level.n, level.chance, most), seen).beside(
+    passed = int(seen.close.sum()), len(seen.close)
+    return _spaced(_above_chance(*passed, level.chance, most), seen).beside(
         _above_chance(int(control.sum()), len(control), level.chance, most)
     )
 

@@ -8,6 +8,7 @@ two sets differ by themselves and an attack's success means nothing unless it is
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,7 @@ class Attack:
         tpr_at_01_percent: in a thousand; not a number below 1,000 held-out images.
         control_auc: the same attack on two halves of the training patients.
         blind_auc: members told from others without synthetic images.
+        blind_tpr_at_1_percent: share of members found so.
         p_value: of the better of area and hits, adjusted over all attacks.
         leak: whether it counts as a leak.
     """
@@ -68,17 +70,21 @@ class Attack:
     tpr_at_01_percent: Estimate
     control_auc: Estimate
     blind_auc: Estimate
+    blind_tpr_at_1_percent: Estimate
     p_value: float
     leak: bool
 
-    def as_dict(self) -> dict[str, dict]:
-        """Figures by the names of audit.json."""
+    def as_dict(self) -> dict[str, Any]:
+        """Figures by the names of audit.json, and what the verdict goes by."""
         return {
             "auc": self.auc.as_dict(),
             "tpr_at_1_percent": self.tpr_at_1_percent.as_dict(),
             "tpr_at_0.1_percent": self.tpr_at_01_percent.as_dict(),
             "control_auc": self.control_auc.as_dict(),
             "blind_auc": self.blind_auc.as_dict(),
+            "blind_tpr_at_1_percent": self.blind_tpr_at_1_percent.as_dict(),
+            "p_value": self.p_value,
+            "leak": self.leak,
         }
 
 
@@ -139,6 +145,11 @@ def infer_membership(
         )
         return Membership({}, 0, 0, (note,))
     made, features, notes = _at_most(synthetic.images, features, seed)
+    if sample.classes_left_out:
+        notes.append(
+            f"Films of {sample.classes_left_out} of {len(train.classes)} classes were not "
+            "attacked: too few were trained on beside those held out."
+        )
     if sample.left_out:
         notes.append(
             f"Attackers were tried on {len(sample.fold):,} images; {sample.left_out:,} more, of "
@@ -170,14 +181,16 @@ def _at_most(
     features: Mapping[str, tuple[NDArray, NDArray, NDArray]],
     seed: int,
 ) -> tuple[NDArray[np.uint8], Mapping[str, tuple[NDArray, NDArray, NDArray]], list[str]]:
-    """MOST_SYNTHETIC synthetic images, shrunk, their features, and a note of those left out."""
-    if len(synthetic) <= MOST_SYNTHETIC:
-        return shrunk(synthetic), features, []
-    drawn = np.random.default_rng(seed).permutation(len(synthetic))[:MOST_SYNTHETIC]
-    rows = np.sort(drawn)
+    """At most MOST_SYNTHETIC images, shrunk, their features, and a note of those left out.
+
+    In an order by chance: attacks that look at the first ones must not meet one class alone.
+    """
+    rows = np.random.default_rng(seed).permutation(len(synthetic))[:MOST_SYNTHETIC]
     features = {name: (a, b, made[rows]) for name, (a, b, made) in features.items()}
-    note = f"Attackers looked at {MOST_SYNTHETIC:,} of {len(synthetic):,} synthetic images."
-    return shrunk(synthetic, rows), features, [note]
+    notes = []
+    if len(rows) < len(synthetic):
+        notes = [f"Attackers looked at {len(rows):,} of {len(synthetic):,} synthetic images."]
+    return shrunk(synthetic, rows), features, notes
 
 
 @dataclass(frozen=True)
@@ -282,6 +295,7 @@ def _judge(
         tpr_at_01_percent=rare_hits,
         control_auc=control,
         blind_auc=blind.auc,
+        blind_tpr_at_1_percent=blind.hits,
         p_value=min(p_values),
         leak=by_area or by_hits,
     )

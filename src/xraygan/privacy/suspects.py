@@ -27,6 +27,7 @@ class Sample:
         fold: int [A + B], 0 or 1, equal for films of one patient: held-out images of one fold
             are the reference for attacks on the other.
         left_out: images that would be attacked as well, but for `MOST_SUSPECTS`.
+        classes_left_out: classes that both sets have and that are not attacked.
     """
 
     train_rows: NDArray[np.intp]
@@ -34,12 +35,14 @@ class Sample:
     suspects: Suspects
     fold: NDArray[np.intp]
     left_out: int = 0
+    classes_left_out: int = 0
 
     @classmethod
     def draw(cls, train: ImageSet, holdout: ImageSet, seed: int) -> "Sample":
         """Training images at random, as many of each class for each held-out image of it.
 
-        Classes that one of the sets lacks are left out: their share would tell the sets apart.
+        Classes that one of the sets lacks are left out: their share would tell the sets apart. So
+        are those of which too few were trained on: all others would have to be as few.
         From too many images for memory, patients are drawn on both sides beforehand, as large a
         share of each class on either.
         """
@@ -70,7 +73,15 @@ class Sample:
         patients = np.array(keys, object)
         fold = _folds(patients, labels, member, generator)
         suspects = Suspects(member, patients, 2 * labels.astype(np.intp) + fold)
-        return cls(train_rows, holdout_rows, suspects, fold, max(could - len(member), 0))
+        both = np.intersect1d(train.labels, holdout.labels)
+        return cls(
+            train_rows,
+            holdout_rows,
+            suspects,
+            fold,
+            max(could - len(member), 0),
+            len(both) - len(shared),
+        )
 
     def take(self, train: NDArray, holdout: NDArray) -> NDArray:
         """These rows of two tables, one below the other."""
@@ -96,13 +107,18 @@ def halves(patients: NDArray[np.object_], generator: np.random.Generator) -> NDA
 def _attacked(
     train_labels: NDArray[np.integer], holdout_labels: NDArray[np.integer], classes: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """How many training and held-out images of each class are attacked, [C] each."""
+    """How many training and held-out images of each class are attacked, [C] each.
+
+    Members are as many for each held-out image in all classes, and classes are chosen so that
+    members are the most.
+    """
     inside, outside = (
         np.bincount(labels, minlength=classes) for labels in (train_labels, holdout_labels)
     )
-    shared = (inside > 0) & (outside > 0)
-    each = min([MOST_MEMBERS_EACH, *(inside[shared] / outside[shared])])
-    others = np.where(shared, outside, 0)
+    ratio = np.where(outside > 0, inside / np.maximum(outside, 1), 0)
+    ratio = np.minimum(ratio, MOST_MEMBERS_EACH)
+    each = max(np.unique(ratio), key=lambda least: least * outside[ratio >= least].sum())
+    others = np.where((ratio >= each) & (each > 0), outside, 0)
     return (each * others).astype(np.intp), others
 
 

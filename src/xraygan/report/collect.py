@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from xraygan.config import GROUPS, shareable
+from xraygan.data.manifest import SPLITS
 from xraygan.errors import XrayganError
 from xraygan.estimates import Estimate
 from xraygan.report import tiles
 from xraygan.report.content import ClassFacts, Course, House, ReportData
 from xraygan.report.evidence import digest, read_audit, read_evaluation
 from xraygan.report.wording import Censor, clean
-from xraygan.runs import CONFIG, METRICS, RunFolder, read_json, sha256_of
+from xraygan.runs import CLOSEST_PAIRS, CONFIG, INTERNAL, METRICS, RunFolder, read_json, sha256_of
 
 PHANTOM = "phantom"
 SUMMARY = "summary.json"
-SPLITS = ("train", "val", "test")
 MOST_POINTS = 400
 """Of a curve; more are thinned evenly."""
 _VERSION = re.compile(r"[0-9][\w.+-]{0,40}")
@@ -63,7 +63,8 @@ def collect(run: Path) -> ReportData:
             )
             for name in names
         ),
-        patients={s: n for s in SPLITS if isinstance(n := data["patients"].get(s), int)},
+        patients=_counts_by_split(data["patients"]),
+        of_unknown_patients=_counts_by_split(data.get("of_unknown_patients")),
         refused=int(data.get("refused", 0)),
         images_seen=_whole_number(model.get("images_seen")),
         simulated_films=_simulated_films(config),
@@ -82,9 +83,15 @@ def collect(run: Path) -> ReportData:
             clean(pattern) if pattern else None,
             _notes(run),
             {clean(k): v for k, v in tiles.reals(run, train, resolution).items()},
-            tiles.pairs(run / "internal" / "closest-pairs.npz", resolution),
+            tiles.pairs(run / INTERNAL / CLOSEST_PAIRS, resolution),
+            tiles.most_imitated(run, resolution),
         ),
     )
+
+
+def _counts_by_split(found: Any) -> dict[str, int]:
+    values = found if isinstance(found, dict) else {}
+    return {split: n for split in SPLITS if isinstance(n := values.get(split), int)}
 
 
 def _simulated_films(config: dict[str, Any]) -> int | None:

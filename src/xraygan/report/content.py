@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xraygan.estimates import Estimate
+from xraygan.privacy.audit import NOTHING
 from xraygan.report.readings import Reading, reading_of
 
 
@@ -172,7 +173,7 @@ class Audit:
     @property
     def clear(self) -> bool:
         """Whether it found nothing."""
-        return self.verdict == "nothing found"
+        return self.verdict == NOTHING
 
 
 @dataclass(frozen=True)
@@ -229,6 +230,7 @@ class House:
         notes: what was noticed while reading the data and measuring.
         reals: real training images by class.
         pairs: the closest pairs that the audit found.
+        imitated: a film of each of the most imitated patients, most imitated first.
     """
 
     source: str
@@ -236,6 +238,7 @@ class House:
     notes: tuple[str, ...]
     reals: Mapping[str, tuple[Picture, ...]]
     pairs: tuple[Pair, ...]
+    imitated: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -247,6 +250,7 @@ class ReportData:
         phantom: the data bears the embedded phantom's name.
         classes: in the order of class numbers.
         patients: by split; films of unknown patients count as one each.
+        of_unknown_patients: films, by split, that tell no patient.
         refused: files that were not used.
         images_seen: what the published generator has seen, with repetition.
         simulated_films: from which its first weights were learnt; None where they were random.
@@ -281,6 +285,7 @@ class ReportData:
     settings: Mapping[str, Mapping[str, Any]]
     versions: Mapping[str, str]
     hashes: Mapping[str, str]
+    of_unknown_patients: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     licence: str | None = None
     attribution: str | None = None
@@ -298,6 +303,23 @@ class ReportData:
     def real_images(self, split: str) -> int:
         """Real images of one split."""
         return sum(c.real.get(split, 0) for c in self.classes)
+
+    def whose(self, split: str) -> str:
+        """Whose the films of one split are, to be put behind their number."""
+        patients, unknown = self.patients.get(split), self.of_unknown_patients.get(split, 0)
+        if not patients:
+            return ""
+        if unknown and unknown >= self.real_images(split):
+            return " of patients who are not told apart"
+        said = f" of {patients:,} patients"
+        if unknown:
+            said += f" ({unknown:,} of the films tell no patient and count as one each)"
+        return said
+
+    @property
+    def splits_share_patients(self) -> bool:
+        """Whether patients may be in several splits because the user left them so."""
+        return bool(self.settings.get("data", {}).get("keep_splits"))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON. Pictures appear by what they show and the hash of their file."""

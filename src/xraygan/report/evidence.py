@@ -12,10 +12,8 @@ from xraygan.estimates import Estimate
 from xraygan.report.content import Audit, Evaluation, Figure, SetFacts
 from xraygan.report.readings import is_known
 from xraygan.report.wording import Censor, clean
-from xraygan.runs import read_json
+from xraygan.runs import AUDIT, EVALUATION, read_json
 
-EVALUATION = "evaluation.json"
-AUDIT = "audit.json"
 DIFFERENCE = "auc_difference"
 _NOT_FIGURES = {"per_class", "utility", "sets", "notes"}
 _HEX = re.compile(r"[0-9a-f]{8,128}")

@@ -183,6 +183,14 @@ _MEMBERSHIP = {
         1,
         0.5,
     ),
+    "blind_tpr_at_1_percent": Reading(
+        "Members named without synthetic images, at 1 % false alarms",
+        "The same classifier's share: an attack says something only where it names more.",
+        "none",
+        0,
+        0.2,
+        0.01,
+    ),
     "tpr_at_1_percent": Reading(
         "Members named at 1 % false alarms",
         "The share of training films that the attack names while it accuses one other film in a "

@@ -22,10 +22,9 @@ from xraygan.report.verdicts import (
     limits,
     verdicts,
 )
-from xraygan.runs import refusing_disk_faults, write_json, write_whole
+from xraygan.runs import INTERNAL, refusing_disk_faults, write_json, write_whole
 from xraygan.version import __version__
 
-INTERNAL = "internal"
 CONTENTS = (
     ("use", "Intended use"),
     ("privacy", "Privacy"),

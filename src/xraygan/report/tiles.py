@@ -21,6 +21,7 @@ from PIL import Image
 from xraygan.errors import XrayganError
 from xraygan.pictures import GRID_COLUMNS, GRID_PICTURES, grid, shown_classes
 from xraygan.report.content import Pair, Picture
+from xraygan.runs import INTERNAL, MOST_IMITATED
 
 EXAMPLES = 20
 """Synthetic images of each class at most."""
@@ -149,6 +150,16 @@ def pairs(file: Path, resolution: int) -> tuple[Pair, ...]:
     return tuple(
         _pair(shown[0][i], shown[1][i], shown[2][i], float(similarity[i]), i + 1, side)
         for i in range(min(len(similarity), PAIRS))
+    )
+
+
+def most_imitated(run: Path, resolution: int) -> tuple[Picture, ...]:
+    """A film of each of the most imitated patients, as the audit left them in the house."""
+    rows = _tiles(run / INTERNAL / MOST_IMITATED, run, resolution)
+    films = [tile for row in rows for tile in row]
+    return tuple(
+        picture(film, f"Film of the patient of rank {rank}", LARGEST_TILE)
+        for rank, film in enumerate(films, 1)
     )
 
 

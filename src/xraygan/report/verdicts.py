@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from xraygan.estimates import Estimate
+from xraygan.privacy.audit import COPYING
 from xraygan.report.content import Audit, Evaluation, Figure, ReportData
 from xraygan.report.wording import floor_of, interval_of, number, value_of
 
@@ -35,11 +36,8 @@ NOT_FOR = (
 )
 STATEMENTS = {"protection": PROTECTION, "intended": INTENDED, "not_for": NOT_FOR}
 
-EVALUATE = "xraygan evaluate --real DATA/test --train DATA/train --synth RUN/synthetic --out RUN"
-AUDIT = (
-    "xraygan audit --train DATA/train --holdout DATA/test --synth RUN/synthetic --model RUN "
-    "--out RUN"
-)
+EVALUATE = "xraygan evaluate --model RUN --data DATA --synth RUN/synthetic --out RUN"
+AUDIT = "xraygan audit --model RUN --data DATA --synth RUN/synthetic --out RUN"
 NEAR, APART = 0.9, 0.5
 RULES = (
     "“No difference found”: the intervals of KID, the classifier's AUC, coverage and recall all "
@@ -191,7 +189,7 @@ def headline_figure(audit: Audit) -> tuple[str, Figure] | None:
 
     Of copies where those were found, else of the attack that told most; None without any.
     """
-    if audit.verdict == "copying found" and audit.copies:
+    if audit.verdict == COPYING and audit.copies:
         return audit.copies[0].reading.title, audit.copies[0]
     attacks = [f for figures in audit.membership.values() for f in figures if f.key == "auc"]
     strongest = max(

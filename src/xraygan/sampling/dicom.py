@@ -11,6 +11,7 @@ from typing import Any
 
 from xraygan.errors import XrayganError
 from xraygan.sampling.encode import NOTICE, Picture
+from xraygan.sampling.request import as_text
 from xraygan.version import __version__
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://pypi.org/project/xraygan/")
@@ -91,8 +92,8 @@ def _describe(dataset: Any, picture: Picture) -> None:
     dataset.SeriesDescription = f"Synthetic: {picture.class_name}"[:64]
     dataset.ImageComments = NOTICE
     dataset.DerivationDescription = (
-        f"Made by xraygan {__version__}, model {picture.model_sha256}, class "
-        f"{picture.class_name}, seed {picture.seed}, index {picture.index}, psi {picture.psi:g}"
+        f"Made by xraygan {__version__}, model {picture.model_sha256}, class {picture.class_name}, "
+        f"seed {picture.seed}, index {picture.index}, psi {as_text(picture.psi)}"
     )
 
 
@@ -104,6 +105,8 @@ def _draw(dataset: Any, picture: Picture) -> None:
     dataset.BitsAllocated = dataset.BitsStored = bits
     dataset.HighBit = bits - 1
     dataset.PixelRepresentation = 0
+    # The whole range, so that no viewer stretches each image for itself.
+    dataset.WindowCenter, dataset.WindowWidth = 2 ** (bits - 1), 2**bits
     dataset.PixelData = picture.pixels.astype(picture.pixels.dtype.newbyteorder("<")).tobytes()
     dataset["PixelData"].VR = "OB" if bits == 8 else "OW"
 

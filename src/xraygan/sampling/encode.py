@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
+from xraygan.sampling.request import as_text
 from xraygan.version import __version__
 
 PNG_LEVEL = 3
@@ -51,6 +52,7 @@ class Picture:
         psi: truncation.
         model_sha256: hash of the weights that made it.
         name: of its file without folder and suffix.
+        folder: of its class.
     """
 
     pixels: NDArray
@@ -61,6 +63,7 @@ class Picture:
     psi: float
     model_sha256: str
     name: str
+    folder: str
 
     @property
     def facts(self) -> dict[str, str]:
@@ -72,7 +75,7 @@ class Picture:
             "Class": self.class_name,
             "Seed": str(self.seed),
             "Index": str(self.index),
-            "Psi": f"{self.psi:g}",
+            "Psi": as_text(self.psi),
             "Model-SHA256": self.model_sha256,
         }
 
@@ -119,7 +122,7 @@ def webdataset(samples: Iterable[tuple[Picture, bytes]]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for picture, image in samples:
-            stem = f"{picture.class_name}/{picture.name}"
+            stem = f"{picture.folder}/{picture.name}"
             _add(archive, f"{stem}.cls", str(picture.label).encode())
             facts = json.dumps(picture.facts, ensure_ascii=False)
             _add(archive, f"{stem}.json", facts.encode())

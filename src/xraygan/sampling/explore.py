@@ -126,11 +126,11 @@ def _check(steps: int, pictures: int) -> None:
 
 
 def _label(model: Model, class_name: str | None) -> int:
-    """The class's number; the first one's where none is named."""
-    return 0 if class_name is None else model.class_number(class_name)
+    """The class's number; the first one's that was trained on where none is named."""
+    return model.trained_classes[0] if class_name is None else model.class_number(class_name)
 
 
 def _walked(model: Model, start: End, end: End, steps: int, psi: float) -> np.ndarray:
     """[steps + 1, R, R] from one end to the other."""
     shares = np.linspace(0, 1, steps + 1).tolist()
-    return walk(model.generator, model.description.network, start, end, shares, psi)
+    return walk(model.generator, model.description.network, start, end, shares, (psi, psi))

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from filelock import FileLock
 
 from xraygan.errors import XrayganError
 from xraygan.models.files import Model
+from xraygan.names import class_folders
 from xraygan.runs import refusing_disk_faults
 from xraygan.sampling import encode
 from xraygan.sampling.dicom import dicom, require_dicom
@@ -28,6 +30,7 @@ from xraygan.sampling.records import (
     is_whole,
     read_head,
     records,
+    remove_superseded,
     write_manifest,
     write_record,
 )
@@ -59,6 +62,11 @@ class Job:
     out: Path
     format: Format
     leave_out: LeaveOut | None
+
+    @cached_property
+    def folders(self) -> dict[str, str]:
+        """Of each class."""
+        return class_folders(self.model.description.classes)
 
     def record(self, part: Part) -> Path:
         """Where a part's record lies."""
@@ -137,11 +145,7 @@ def _make(job: Job, part: Part, pool: ThreadPoolExecutor, progress: Callable[[in
     for indices, images, labels in batches(job.model, job.request, part.indices):
         made = [_picture(job, *one) for one in zip(indices, images, labels, strict=True)]
         unwanted = job.leave_out(images) if job.leave_out else np.zeros(len(images), bool)
-        for picture, no in zip(made, unwanted, strict=True):
-            if no:
-                _take_away(job, picture)
-            else:
-                pictures.append(picture)
+        pictures += [picture for picture, no in zip(made, unwanted, strict=True) if not no]
         seen += len(indices)
         progress(seen)
     files, sha256 = _written(job, part, pictures, pool)
@@ -158,6 +162,7 @@ def _make(job: Job, part: Part, pool: ThreadPoolExecutor, progress: Callable[[in
     )
     rows = [(name, one.class_name, one.index) for name, one in zip(files, pictures, strict=True)]
     write_record(job.record(part), head, rows)
+    remove_superseded(job.record(part))
     return part.num - len(pictures)
 
 
@@ -176,6 +181,7 @@ def _picture(job: Job, index: int, pixels: np.ndarray, label: int) -> Picture:
         psi=request.psi,
         model_sha256=job.model.sha256,
         name=f"{request.stem}_{index:08d}",
+        folder=job.folders[job.model.description.classes[label]],
     )
 
 
@@ -186,7 +192,7 @@ def _written(
     if job.format in _SUFFIXES:
         contents = list(pool.map(encode.png if job.format == "png" else dicom, pictures))
         files = [_file_of(job, picture) for picture in pictures]
-        for name in {picture.class_name for picture in pictures}:
+        for name in {picture.folder for picture in pictures}:
             (job.out / name).mkdir(exist_ok=True)
         list(pool.map(_write, [job.out / name for name in files], contents))
         return files, digest(contents)
@@ -202,14 +208,8 @@ def _written(
     return [name] * len(pictures), digest([content])
 
 
-def _take_away(job: Job, picture: Picture) -> None:
-    """An image that a call without the filter has written before."""
-    if job.format in _SUFFIXES:
-        (job.out / _file_of(job, picture)).unlink(missing_ok=True)
-
-
 def _file_of(job: Job, picture: Picture) -> str:
-    return f"{picture.class_name}/{picture.name}.{_SUFFIXES[job.format]}"
+    return f"{picture.folder}/{picture.name}.{_SUFFIXES[job.format]}"
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -233,6 +233,11 @@ def _claim(job: Job) -> None:
     if head.model_sha256 != job.model.sha256:
         raise XrayganError(
             f"{job.out}: holds images of another model; give another folder or delete this one"
+        )
+    if head.filtered != (job.leave_out is not None):
+        raise XrayganError(
+            f"{job.out}: holds images that {'went' if head.filtered else 'did not go'} through "
+            "--filter copies, and one folder holds no mixture; give another folder"
         )
     if (head.format, head.bits) != (job.format, job.request.bits):
         raise XrayganError(

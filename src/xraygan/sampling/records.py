@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 from xraygan.config import Settings
 from xraygan.errors import XrayganError
 from xraygan.runs import AUDIT, write_whole
-from xraygan.sampling.request import Format, Shard
+from xraygan.sampling.request import Format, Shard, as_text
 
 MANIFEST = "manifest.csv"
 COLUMNS = ("file", "class", "seed", "index", "psi", "model_sha256")
@@ -125,7 +125,9 @@ def audit_name(shard: Shard) -> str:
 def write_manifest(out: Path) -> Path:
     """`manifest.csv` from the records of all parts: each image once."""
     heads = {record: read_head(record) for record in records(out)}
-    seen: set[tuple[str, int]] | None = set() if _overlap(list(heads.values())) else None
+    seen: set[tuple[int, float, str, int]] | None = None
+    if _overlap(list(heads.values())):
+        seen = set()
     partial = out / f".{MANIFEST}"
     with partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
@@ -133,13 +135,32 @@ def write_manifest(out: Path) -> Path:
         for record, head in heads.items():
             for name, class_name, index in read_rows(record):
                 if seen is not None:
-                    if (name, index) in seen or not (out / name).exists():
+                    image = (head.seed, head.psi, class_name, index)
+                    if image in seen or not (out / name).exists():
                         continue
-                    seen.add((name, index))
-                facts = (head.seed, index, f"{head.psi:g}", head.model_sha256)
+                    seen.add(image)
+                facts = (head.seed, index, as_text(head.psi), head.model_sha256)
                 table.writerow((name, class_name, *facts))
     partial.replace(out / MANIFEST)
     return out / MANIFEST
+
+
+def remove_superseded(record: Path) -> None:
+    """Take away parts of the same images that lie within a new part, with files of their own.
+
+    Args:
+        record: of the new part, written.
+    """
+    head, kept = read_head(record), {name for name, *_ in read_rows(record)}
+    family = record.name.rsplit("-", 2)[0]
+    for other in record.parent.glob(f"{family}-*.jsonl"):
+        old = read_head(other)
+        within = head.first <= old.first and old.first + old.num <= head.first + head.num
+        if other == record or not within:
+            continue
+        for name in {name for name, *_ in read_rows(other)} - kept:
+            (record.parent / name).unlink(missing_ok=True)
+        other.unlink()
 
 
 def _overlap(heads: Sequence[Head]) -> bool:

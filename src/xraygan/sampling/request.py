@@ -26,6 +26,12 @@ def check_psi(psi: float) -> None:
         raise XrayganError(f"--psi {psi}: choose 0 (the mean image) to 2; 1 is plain")
 
 
+def as_text(psi: float) -> str:
+    """The shortest number that is this psi: "1", "0.7"."""
+    short = f"{psi:g}"
+    return short if float(short) == psi else repr(psi)
+
+
 @dataclass(frozen=True)
 class Request:
     """Which images to make.
@@ -65,14 +71,14 @@ class Request:
     def stem(self) -> str:
         """Beginning of a file's name, equal for images of one seed and psi."""
         # A dot in a name would end it for what splits samples at dots.
-        psi = "" if self.psi == 1 else f"_psi{self.psi:g}".replace(".", "-")
+        psi = "" if self.psi == 1 else f"_psi{as_text(self.psi)}".replace(".", "-")
         return f"seed{self.seed:010d}{psi}"
 
     @property
     def family(self) -> str:
         """`stem` with the classes: images of one family and index are the same image."""
-        classes = "like-train" if self.like_train else self.class_name or "all"
-        return f"{self.stem}_{classes}"
+        one = f"class-{self.class_name}" if self.class_name is not None else "all"
+        return f"{self.stem}_{'like-train' if self.like_train else one}"
 
 
 @dataclass(frozen=True)

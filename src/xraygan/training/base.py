@@ -24,6 +24,8 @@ LEAST_ROWS = 4000
 """Of fewer films, as many mixtures."""
 FEW_FILMS = 10
 """Fewer films of one condition exchange fine detail with all others, and have none of their own."""
+PRIOR_FILMS = 10
+"""Films at the mean of all that each label's mean counts as well."""
 LEVELLING_ROUNDS = 3
 FILLING_ROUNDS = 4
 FILLING_COMPONENTS = 64
@@ -212,9 +214,11 @@ def fit_gaussian(
 ) -> dict[str, np.ndarray]:
     """A Gaussian a label in shared principal components.
 
-    A label's covariance is estimated from its n films and drawn towards the covariance
-    within all labels by latent / (latent + n), so that a label of ten films borrows the
-    variety of the others.
+    Means are fitted to all films together (least squares: a film of several labels lies where
+    the mean of theirs is) and drawn towards that of all films as by `PRIOR_FILMS` films that lie
+    there: the mean of one film would be that film. A label's covariance is estimated from its n
+    films and drawn towards the covariance within all labels by latent / (latent + n), so that a
+    label of ten films borrows the variety of the others.
 
     Args:
         rows: float32 [N, P].
@@ -232,10 +236,9 @@ def fit_gaussian(
     coordinates = (rows @ components.T).astype(np.float64)
 
     members = [np.flatnonzero(has_it) for has_it in conditions.T]
-    class_means = np.stack(
-        [coordinates[m].mean(axis=0) if len(m) else np.zeros(latent) for m in members]
-    )
-    shares = conditions / conditions.sum(axis=1, keepdims=True)
+    shares = (conditions / conditions.sum(axis=1, keepdims=True)).astype(np.float64)
+    prior = PRIOR_FILMS * mixtures * np.eye(len(members))
+    class_means = np.linalg.solve(shares.T @ shares + prior, shares.T @ coordinates)
     rests = coordinates - shares @ class_means
     within = _covariance(rests, len(members), mixtures)
     factors = [_factor(coordinates[m], within, latent, mixtures) for m in members]

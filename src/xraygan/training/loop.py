@@ -66,9 +66,9 @@ def train_loop(
         bar.update(trainer.images_seen)
         while trainer.images_seen < total_images:
             # ---- Some steps, up to the next boundary.
-            seen = trainer.images_seen
-            boundary = min((seen // tick + 1) * tick, total_images)
-            steps = min(steps_per_call, math.ceil((boundary - seen) / batch))
+            before = trainer.images_seen
+            boundary = min((before // tick + 1) * tick, total_images)
+            steps = min(steps_per_call, math.ceil((boundary - before) / batch))
             began = time.monotonic()
             metrics = trainer.run(steps, total_images)
             took = time.monotonic() - began
@@ -88,8 +88,8 @@ def train_loop(
 
             # ---- A tick: one line of metrics; at a snapshot, pictures and figures too.
             at_end = seen >= total_images
-            at_snapshot = seen % snapshot == 0 or at_end
-            if seen % tick == 0 or at_end:
+            at_snapshot = seen // snapshot > before // snapshot or at_end
+            if seen // tick > before // tick or at_end:
                 row = {"images_seen": seen, "epoch": round(trainer.epoch(), 4)}
                 row |= {name: value / steps_summed for name, value in sums.items()}
                 row |= {"images_per_second": rate, "seconds": time.monotonic() - start}

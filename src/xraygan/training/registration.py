@@ -80,7 +80,11 @@ def _mean_film(films: np.ndarray) -> np.ndarray:
 def _each(work: Callable[..., Any], *columns: Any) -> list[Any]:
     """In as many threads as there are cores; OpenCV lets go of the interpreter's lock."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(work, *columns))
+        try:
+            return list(pool.map(work, *columns))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for films not begun
+            raise
 
 
 def _displacement(relief: np.ndarray, smoothness: float, film: np.ndarray) -> np.ndarray:

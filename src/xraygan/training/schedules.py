@@ -7,8 +7,9 @@ import tensorflow as tf
 
 from xraygan.config import TrainingSettings
 
-WARM_UP_IMAGES = 2000.0
-"""Adam's first steps are as large as its rate in every weight; a ramp keeps the base whole."""
+WARM_UP_IMAGES, WARM_UP_STEPS = 2000.0, 250.0
+"""Adam's first steps are as large as its rate in every weight; a ramp keeps the base whole. Large
+batches see many images in few steps: the longer of the two counts."""
 
 VIEWS, AUGMENTATION = (30.0, 120.0), (0.3, 0.8)
 """How often a film is seen in all, and how likely each augmentation is then at the end."""
@@ -53,7 +54,8 @@ def scheduled(
 ) -> Scheduled:
     """All scheduled values after `images_seen` of `total_images` (float32 scalars)."""
     progress = images_seen / total_images
-    warm_up = tf.minimum(1.0, images_seen / tf.minimum(WARM_UP_IMAGES, total_images / 20))
+    ramp = max(WARM_UP_IMAGES, WARM_UP_STEPS * settings.batch)
+    warm_up = tf.minimum(1.0, images_seen / tf.minimum(ramp, total_images / 20))
     half_life = tf.minimum(tf.constant(settings.ema_half_life, tf.float32), images_seen / 10)
     return Scheduled(
         learning_rate=warm_up

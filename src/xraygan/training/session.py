@@ -12,6 +12,7 @@ import numpy as np
 
 from xraygan.config import LENGTHS, ModelSettings, RunSettings
 from xraygan.data.cache import Dataset
+from xraygan.data.manifest import SPLITS
 from xraygan.errors import XrayganError
 from xraygan.models.conditions import class_conditions
 from xraygan.models.files import is_whole
@@ -19,11 +20,17 @@ from xraygan.presets import model_settings
 from xraygan.progress import Reporter
 from xraygan.runs import RunFolder, numbered_runs
 from xraygan.training.base import fit_base
-from xraygan.training.checkpoint import list_checkpoints, load_checkpoint, load_newest
+from xraygan.training.checkpoint import (
+    Checkpoint,
+    list_checkpoints,
+    load_checkpoint,
+    load_newest,
+    save_checkpoint,
+)
 from xraygan.training.device import compute_dtype, device_sentence
 from xraygan.training.loop import train_loop, whole_steps
 from xraygan.training.snapshots import Snapshots
-from xraygan.training.start import begins_learnt, set_start, start_sentence
+from xraygan.training.start import begins_learnt, find_start, set_start, start_sentence
 from xraygan.training.state import TrainState
 from xraygan.training.trainer import Trainer, TrainingData
 from xraygan.version import __version__
@@ -93,6 +100,11 @@ def train_run(
             dataset.patients("train"),
             compute_dtype(settings.training.precision, choices.device),
         )
+        if settings.training.start == "phantom" and find_start(network) is None:
+            raise XrayganError(
+                f"--start phantom: there are no learnt weights for --resolution "
+                f"{network.resolution} with --preset {settings.training.preset}; leave --start out"
+            )
         described["model"] = network.model_dump(mode="json")
         described["start"] = described["total_images"] = described["published"] = None
     else:
@@ -167,6 +179,8 @@ def train_run(
     else:
         reporter.note(f"going on after {trainer.images_seen:,} of {total:,} images")
     reporter.note(device_sentence(choices.device, network.compute_dtype))
+    if newest is None:  # registering takes minutes where films are many or large
+        save_checkpoint(run.path / "checkpoints", Checkpoint(0, state.to_arrays(), facts), None)
     trainer.compile()
     train_loop(run, trainer, settings, total, snapshots, reporter, facts)
     described["published"] = publish(run, state, snapshots, facts, reporter)
@@ -222,7 +236,8 @@ def describe(dataset: Dataset, settings: RunSettings, choices: Choices) -> dict[
             "fingerprint": dataset.fingerprint,
             "classes": list(dataset.classes),
             "counts": {f"{split}/{label}": n for (split, label), n in sorted(counts.items())},
-            "patients": {name: dataset.patients(name) for name in ("train", "val", "test")},
+            "patients": {name: dataset.patients(name) for name in SPLITS},
+            "of_unknown_patients": {name: dataset.of_unknown_patients(name) for name in SPLITS},
             "refused": len(dataset.refused),
         },
         "versions": {

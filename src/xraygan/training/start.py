@@ -38,6 +38,18 @@ def start_file(resolution: int) -> Path:
     return Path(__file__).parent / "starts" / f"phantom-{resolution}.safetensors"
 
 
+def find_start(network: ModelSettings, learnt_at: int | None = None) -> Path | None:
+    """The file of weights that fit these networks; None where there is none.
+
+    Args:
+        network: their shape.
+        learnt_at: as for `set_start`.
+    """
+    sides = [learnt_at] if learnt_at else [network.resolution, network.resolution // 2]
+    path = next((file for file in map(start_file, sides) if file.exists()), None)
+    return path if path is not None and _facts(path)["widths"] == _widths(network) else None
+
+
 def begins_learnt(choice: str, resolution: int, total_images: int) -> bool:
     """Whether a run is to begin with learnt weights.
 
@@ -65,14 +77,11 @@ def set_start(
         What is known of the weights: "images" seen and "simulated_films" drawn. None where
         there are none for this resolution and preset, and the networks begin at random.
     """
-    sides = [learnt_at] if learnt_at else [network.resolution, network.resolution // 2]
-    path = next((file for file in map(start_file, sides) if file.exists()), None)
+    path = find_start(network, learnt_at)
     if path is None:
         return None
+    facts = {name: value for name, value in _facts(path).items() if name != "widths"}
     with safe_open(path, framework="numpy") as file:
-        facts = json.loads(file.metadata()["start"])
-        if facts.pop("widths") != _widths(network):
-            return None
         arrays = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
     # The one class that was learnt is what every film is, whatever labels it has.
     arrays[_BIAS] = arrays[_BIAS] + arrays[_KNOWN][0]
@@ -106,6 +115,11 @@ def write_start(
     }
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(save(arrays, {"start": json.dumps({"widths": _widths(network), **facts})}))
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    with safe_open(path, framework="numpy") as file:
+        return json.loads(file.metadata()["start"])
 
 
 def _widths(network: ModelSettings) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def _routes() -> list[Route | Mount]:
     return [
         Route("/", runs_pages.list_runs),
         Route(run, runs_pages.show_run),
-        Route(f"{run}/grids/{{kimg:int}}.png", runs_pages.show_grid),
+        Route(f"{run}/grids/{{kimg}}.png", runs_pages.show_grid),
         Route(f"{run}/report", runs_pages.show_report),
         Route(model, samples_pages.browse),
         Route(f"{model}/image", samples_pages.image),

@@ -53,6 +53,13 @@ class RunConfig(BaseModel):
         value = self.settings.get("data", {}).get("resolution", 0)
         return value if isinstance(value, int) else 0
 
+    @property
+    def trained_classes(self) -> list[tuple[int, str]]:
+        """Number and name of each class that there were training films of."""
+        counts = self.data.counts
+        named = enumerate(self.data.classes)
+        return [(number, name) for number, name in named if counts.get(f"train/{name}")]
+
     def images(self, split: str) -> int:
         """How many films a split holds."""
         return sum(n for key, n in self.data.counts.items() if key.startswith(f"{split}/"))
@@ -94,15 +101,16 @@ class Run:
                 found[int(match[1])] = path
         return dict(sorted(found.items()))
 
-    def grid(self, kimg: int) -> Path:
-        """One sample grid.
+    def grid(self, kimg: str) -> Path:
+        """One sample grid, by the digits of its number.
 
         Raises:
             Missing: there is none of that number.
         """
-        if kimg not in self.grids:
-            raise Missing(f"{self.name} has no sample grid {kimg}")
-        return self.grids[kimg]
+        found = {str(number): path for number, path in self.grids.items()}
+        if kimg not in found:
+            raise Missing(f"{self.name} has no such sample grid")
+        return found[kimg]
 
     def metrics(self) -> list[dict[str, Any]]:
         """Every line of metrics.jsonl; none where it cannot be read."""

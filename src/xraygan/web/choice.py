@@ -41,7 +41,8 @@ def choose(
         raise Missing("the films of this run are not on this machine: prepare its data here first")
     held_out = dataset.image_set("val", "test")
     rng = np.random.default_rng(secrets.randbits(128))
-    rows = _one_a_patient(held_out.patients, rng)
+    trained = np.isin(held_out.labels, dataset.image_set("train").labels)
+    rows = np.flatnonzero(trained)[_one_a_patient(held_out.patients[trained], rng)]
     if len(rows) < cases // 2:
         raise XrayganError(
             f"{cases} images need {cases // 2} patients that the model was not trained on; "

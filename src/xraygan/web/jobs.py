@@ -1,6 +1,7 @@
 """Training in processes of their own: started from a form, watched, and stopped in peace."""
 
 import contextlib
+import os
 import re
 import secrets
 import signal
@@ -202,6 +203,7 @@ class Jobs:
                 stdout=stream,
                 stderr=stream,
                 start_new_session=True,
+                env=os.environ | {"PYTHONIOENCODING": "utf-8"},  # as the log is read
             )
         return Job(key, source, settings, log, process)
 

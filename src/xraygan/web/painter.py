@@ -12,6 +12,7 @@ from pydantic import Field
 
 from xraygan.config import Settings
 from xraygan.errors import XrayganError
+from xraygan.names import class_folders
 from xraygan.sampling.request import Request
 
 Value = TypeVar("Value")
@@ -107,7 +108,7 @@ class Painter:
         return self.picture(folder, asked).pixels
 
     def walk(self, folder: Path, start: Asked, end: Asked) -> np.ndarray:
-        """Images on the way between two, uint8 [STEPS, R, R], at the first one's psi."""
+        """Images on the way between two, uint8 [STEPS, R, R]."""
         return self.do(lambda: self._walk(folder, start, end))
 
     def _load(self, folder: Path) -> Any:
@@ -149,6 +150,7 @@ class Painter:
             psi=asked.psi,
             model_sha256=model.sha256,
             name=f"{request.stem}_{asked.index:08d}",
+            folder=class_folders(model.description.classes)[class_name],
         )
 
     def _chunk(self, model: Any, asked: Asked) -> np.ndarray:
@@ -172,8 +174,8 @@ class Painter:
         shares = np.linspace(0, 1, STEPS).tolist()
         network = model.description.network
         return self._walks.get(
-            (model.sha256, *ends, start.psi),
-            lambda: walk(model.generator, network, ends[0], ends[1], shares, start.psi),
+            (model.sha256, *ends, start.psi, end.psi),
+            lambda: walk(model.generator, network, ends[0], ends[1], shares, (start.psi, end.psi)),
         )
 
 

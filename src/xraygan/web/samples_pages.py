@@ -94,11 +94,11 @@ def compare(request: Request) -> Response:
 
 def _shared_classes(pair: list[Run]) -> list[tuple[str, list[int]]]:
     """Names that both models know, with each one's class number."""
-    names = [run.config.data.classes for run in pair]
-    shared = [name for name in names[0] if name in names[1]]
+    numbers = [{name: n for n, name in run.config.trained_classes} for run in pair]
+    shared = [name for name in numbers[0] if name in numbers[1]]
     if not shared:
         raise XrayganError(f"{pair[0].name} and {pair[1].name} have no class in common")
-    return [(name, [known.index(name) for known in names]) for name in shared]
+    return [(name, [known[name] for known in numbers]) for name in shared]
 
 
 def _model(request: Request) -> tuple[Any, Run]:

@@ -331,7 +331,7 @@ def audited(verdict: str, leaking: str | None) -> Audit:
     """What the audit finds: by words of its own, as the report gets to read them."""
     reasons = ("20 of 160 images are copies.",) if verdict == COPYING else ()
     attacks = {
-        name: Attack(HALF, HALF, HALF, HALF, HALF, 0.5, leak=name == leaking)
+        name: Attack(HALF, HALF, HALF, HALF, HALF, HALF, 0.5, leak=name == leaking)
         for name in ("domias", DISCRIMINATOR)
     }
     copies = Copies({"copied_share": HALF}, (), (), reasons, {"exact": 1.0}, ())

@@ -6,9 +6,12 @@ const MOST_SEED = 2147483647;
 const SLOW_MS = 800;
 const wanted = { label: 0, seed: 0, first: 0, psi: 1 };
 
-// Loads a picture; answers whether it came.
+// Loads a picture; answers whether it came. A picture that is wanted no more has come.
+const wantedNoMore = new WeakMap();
 function load(image, address) {
+  wantedNoMore.get(image)?.();
   return new Promise((done) => {
+    wantedNoMore.set(image, () => done(true));
     image.onload = () => done(true);
     image.onerror = () => done(false);
     image.src = address;
