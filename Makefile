@@ -40,6 +40,7 @@ types: $(INSTALLED)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(INSTALLED)
+	$(if $(DATA),,$(error make bench needs DATA=folder of chest X-rays))
 	$(BIN)/python benchmarks/start_up.py --data $(DATA)
 	$(BIN)/python benchmarks/read_speed.py --data $(DATA)
 	$(BIN)/python benchmarks/read_scale.py
@@ -49,6 +50,9 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/utility_speed.py --data $(DATA)
 	$(BIN)/python benchmarks/audit_speed.py
 	$(BIN)/python benchmarks/base_leak.py --data $(DATA)
+	$(BIN)/python benchmarks/feature_space.py --data $(DATA)
+	$(BIN)/python benchmarks/validate_fidelity.py --data $(DATA)
+	$(BIN)/python benchmarks/validate_audit.py --data $(DATA)
 	$(BIN)/python benchmarks/quality.py --data $(DATA) --keep bench
 	$(BIN)/python benchmarks/generation_speed.py --model bench/run
 
@@ -56,6 +60,7 @@ docs: $(INSTALLED)
 	$(BIN)/mkdocs build --strict
 
 pictures: $(INSTALLED)
+	$(if $(DATA),,$(error make pictures needs DATA=folder of chest X-rays))
 	$(BIN)/python docs/make_pictures.py --data $(DATA) --run results
 
 clean:

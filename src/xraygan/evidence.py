@@ -169,15 +169,21 @@ def write_evaluation(folder: Path, evaluation: Mapping[str, Any]) -> None:
         write_whole(folder / UTILITY_PLOT, plot_utility(utility))
 
 
-def write_audit(folder: Path, found: Audit, train: ImageSet, synthetic: ImageSet) -> None:
-    """Write audit.json, and into `internal/`, which shows real patients, who is meant.
+def write_audit(
+    folder: Path,
+    found: Audit,
+    train: ImageSet,
+    synthetic: ImageSet,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Write audit.json with further facts, and who is meant into `internal/`.
 
-    That is the closest pairs with their differences, and a film of each of the most imitated
+    It shows real patients: the closest pairs with their differences, and a film of each of the most imitated
     patients, most imitated first; no name of either.
     """
     with refusing_disk_faults(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / AUDIT, found.as_dict())
+    write_json(folder / AUDIT, {**found.as_dict(), **(facts or {})})
     internal = private_folder(folder / INTERNAL)
     imitated = [one["train"] for one in found.copies.most_imitated]
     (internal / MOST_IMITATED).unlink(missing_ok=True)  # an earlier audit's

@@ -100,9 +100,29 @@ def test_report_of_a_finished_run(finished, tmp_path):
     assert json.loads((run / "report.json").read_text(encoding="utf-8"))
 
 
-def test_faults_are_one_line(sets, tmp_path):
+def test_a_runs_own_splits_are_measured_against(finished):
+    """Films that the run held back of its training folder are none that it was trained on."""
+    asked = ["--model", finished.folder, "--data", finished.data, *BASIC, "--json", "--synth"]
+    made = finished.folder / "synthetic"
+    audit, evaluate = in_one_process(
+        ["audit", *asked, made], ["evaluate", "--utility", "none", *asked, made]
+    )
+    counts = json.loads((finished.folder / "config.json").read_text())["data"]["counts"]
+    trained = sum(n for key, n in counts.items() if key.startswith("train/"))
+    held_out = sum(counts.values()) - trained
+    found = json.loads(audit.stdout)
+    assert found["sets"]["train"]["n"] == trained
+    assert found["sets"]["holdout"]["n"] == held_out
+    assert "logan" in found["membership"] or "not tested" in " ".join(found["notes"])
+    found = json.loads(evaluate.stdout)
+    assert found["sets"]["real"]["n"] == held_out
+    assert found["sets"]["train"]["n"] == trained
+
+
+def test_faults_are_one_line(sets, finished, tmp_path):
     (tmp_path / "empty").mkdir()
     base = ["--real", sets / "holdout", "--synth", sets / "honest"]
+    audit = ["audit", "--synth", sets / "honest", "--train", sets / "train"]
     refused = in_one_process(
         ["evaluate", *base, "--feature-spaces", "filter-bnk-1"],
         ["evaluate", *base, "--feature-spaces", ","],
@@ -111,8 +131,17 @@ def test_faults_are_one_line(sets, tmp_path):
         ["evaluate", *base, "--resolution", "7"],
         ["report", tmp_path / "empty"],
         ["report", tmp_path / "none"],
+        ["evaluate", "--synth", sets / "honest"],
+        ["audit", "--synth", sets / "honest", "--train", sets / "train"],
+        ["audit", "--synth", sets / "honest", "--data", sets / "train"],
+        [*audit, "--data", sets / "train", "--model", finished.folder],
+        [*audit[:3], "--data", sets / "train", "--model", finished.folder, "--fit", "crop"],
+        [*audit[:3], "--data", sets / "train", "--model", finished.folder],
+        [*audit[:3], "--data", sets / "train", "--model", tmp_path / "empty"],
     )
     words = ("filter-bank-1", "spaces", "none", "empty", "resolution", "empty", "none")
+    words += ("--model and --data", "--holdout", "goes with --model", "in the place", "--fit")
+    words += ("is not what", "no run folder")
     for ended, word in zip(refused, words, strict=True):
         assert word in ended.refusal().split("error: ")[1]
 

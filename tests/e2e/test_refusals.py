@@ -94,6 +94,7 @@ def test_what_needs_tensorflow_to_be_refused(finished, tmp_path):
     commands = {
         "gamma": ["run", finished.data, *rest, "--gamma", "0.2"],
         "data": ["run", changed, *rest],
+        "start": ["run", finished.data, "-o", tmp_path / "s", *TINY, "--start", "phantom"],
         "device": ["run", finished.data, *rest, "--device", "gpu:7"],
         "class": ["generate", "--model", model, "--out", out, "--class", "BROKEN"],
         "path": ["generate", "--model", tmp_path / "none", "--out", out],
@@ -107,6 +108,7 @@ def test_what_needs_tensorflow_to_be_refused(finished, tmp_path):
     assert "training.gamma was 0.3, is 0.2" in ended["gamma"].refusal()
     assert "--force" in ended["gamma"].refusal()
     assert "the data changed (92 images then, 91 now)" in ended["data"].refusal()
+    assert "no learnt weights for --resolution 32" in ended["start"].refusal()
     assert "use --device cpu" in ended["device"].refusal()
     assert "the model was trained on NORMAL, PNEUMONIA" in ended["class"].refusal()
     assert "no such file or folder" in ended["path"].refusal()

@@ -1,6 +1,9 @@
 """What trackers are told, read back with the trackers' own readers."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +83,26 @@ def test_mlflow_reads_figures_settings_and_the_grid_of_a_resumed_run(
     history = client.get_metric_history(found.info.run_id, "kid")
     assert [(point.step, point.value) for point in history] == [(320, 0.25), (640, 0.125)]
     assert len(client.list_artifacts(found.info.run_id, "fakes")) == 2
+
+
+def test_mlflow_needs_no_server(tmp_path: Path) -> None:
+    """In a process of its own, as a user without any setting of MLflow runs it."""
+    pytest.importorskip("mlflow")
+    code = (
+        "from pathlib import Path\n"
+        "from xraygan.runs import RunFolder\n"
+        "from xraygan.tracking import tracking\n"
+        "run = RunFolder(Path('run'))\n"
+        "with tracking('mlflow', run, {'batch': 8}, print):\n"
+        "    run.add_metrics({'images_seen': 8, 'kid': 0.5})\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "sqlite:" in done.stdout
+    assert (tmp_path / "mlflow.db").is_file()
 
 
 @pytest.mark.parametrize(

@@ -231,7 +231,9 @@ def run(
         further = Request(MEASURED, seed, like_train=True, first=num)
         made, labels = generate_arrays(model, further)
         written = generate_arrays(model, Request(min(num, AUDITED), seed))
-        evaluation, found, notes = _evidence(trained, (made, labels), written, settings, reporter)
+        evaluation, found, notes = _evidence(
+            trained, (made, labels), written, model.sha256, settings, reporter
+        )
         facts = {
             "model_sha256": model.sha256,
             "data": trained.config["data"],
@@ -254,6 +256,7 @@ def _evidence(
     trained: Trained,
     measured: tuple[np.ndarray, np.ndarray],
     written: tuple[np.ndarray, np.ndarray],
+    model_sha256: str,
     settings: RunSettings,
     reporter: Reporter,
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None, list[str]]:
@@ -262,7 +265,7 @@ def _evidence(
     Real images that the generator was not trained on are the validation and test images: too
     few of them leave a run without figures, not without its images. Fidelity and utility are those
     of the `measured` images, in the training set's proportions; the audit looks at these and at the
-    `written`. Each is (images uint8 [N, R, R], labels int32 [N]).
+    `written`. Each is (images uint8 [N, R, R], labels int32 [N]). Both files name the model.
     """
     from xraygan import evidence
     from xraygan.training.checkpoint import list_checkpoints
@@ -286,6 +289,7 @@ def _evidence(
             f"Measured on {len(synthetic):,} further images of the same generator, in the training "
             "set's proportions; the written set has every class equally often.",
         ]
+        evaluation["model_sha256"] = model_sha256
         evidence.write_evaluation(folder, evaluation)
     except XrayganError as error:
         notes.append(f"Not evaluated: {error}")
@@ -299,7 +303,7 @@ def _evidence(
             which = f"the first {len(written[0]):,} of {settings.output.num:,}"
         note = f"Audited: {which} images written, and {len(synthetic):,} further ones."
         result = replace(result, notes=(*result.notes, note))
-        evidence.write_audit(folder, result, train, audited)
+        evidence.write_audit(folder, result, train, audited, {"model_sha256": model_sha256})
         found = result.as_dict()
     except XrayganError as error:
         notes.append(f"Not audited: {error}")

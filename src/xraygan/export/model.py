@@ -121,7 +121,7 @@ def _compared(model: Model, generator: keras.Model, run: Any) -> Difference:
 
 
 def _metadata(model: Model) -> dict[str, str]:
-    """Of the classes that the generator has learnt, in the order in which `generate` takes turns."""
+    """Of the classes that the generator has learnt, in the order in which they take turns."""
     trained = list(model.trained_classes)
     conditions = class_conditions(model.description.network)[trained].astype(int).tolist()
     classes = [model.description.classes[number] for number in trained]

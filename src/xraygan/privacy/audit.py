@@ -55,6 +55,10 @@ class Audit:
             "membership": {
                 name: attack.as_dict() for name, attack in self.membership.attacks.items()
             },
+            "membership_tests": {
+                name: {"p_value": attack.p_value, "leak": attack.leak}
+                for name, attack in self.membership.attacks.items()
+            },
             "closest_pairs": [_unnamed(pair) for pair in self.copies.closest_pairs],
             "patients": {"most_imitated": [_unnamed(one) for one in self.copies.most_imitated]},
             "sets": {name: dict(facts) for name, facts in self.sets.items()},
@@ -97,8 +101,8 @@ def audit(
             holdout who is not in train.
         ValueError: tables or scores whose rows are not the sets' images.
 
-    Levels: where held-out patients differ from the training patients by chance alone, the levels
-    of all tests together leave an honest generator a chance of `CERTAIN` + `EXCESS` + `ALARM`
+    Guarantees: where held-out patients differ from the training patients by chance alone, the
+    levels of all tests together leave an honest generator a chance of `CERTAIN` + `EXCESS` + `ALARM`
     (0.8 %) to be given another verdict than "nothing found"; docs/validation.md has what was
     counted. Nothing is promised the other way: what is not found may still be there.
     """

@@ -13,6 +13,7 @@ MOST_MEMBERS_EACH = 4
 """Members for each held-out image; more hardly narrow an interval."""
 MOST_SUSPECTS = 20_000
 """Images that are attacked; of more, about so many are kept, of patients drawn at random."""
+WORTH_A_CLASS = 2.0
 _FEW_PATIENTS = 10  # of a class, that are kept where images are left out
 
 
@@ -109,15 +110,19 @@ def _attacked(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """How many training and held-out images of each class are attacked, [C] each.
 
-    Members are as many for each held-out image in all classes, and classes are chosen so that
-    members are the most.
+    Members are as many for each held-out image in all classes. Those with the fewest are left out
+    where that makes the members `WORTH_A_CLASS` times as many.
     """
     inside, outside = (
         np.bincount(labels, minlength=classes) for labels in (train_labels, holdout_labels)
     )
     ratio = np.where(outside > 0, inside / np.maximum(outside, 1), 0)
     ratio = np.minimum(ratio, MOST_MEMBERS_EACH)
-    each = max(np.unique(ratio), key=lambda least: least * outside[ratio >= least].sum())
+    each, most = 0.0, 0.0
+    for least in np.unique(ratio[ratio > 0]):
+        members = least * outside[ratio >= least].sum()
+        if members >= WORTH_A_CLASS * most:
+            each, most = least, members
     others = np.where((ratio >= each) & (each > 0), outside, 0)
     return (each * others).astype(np.intp), others
 

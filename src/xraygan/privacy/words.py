@@ -28,8 +28,8 @@ def explanation(copies: Copies, membership: Membership) -> str:
         first = "Synthetic images copy training images. " + " ".join(copies.reasons)
         return f"{first} {_attacks_said(membership)} Do not share these images or this model."
     nothing = (
-        "No synthetic image, and no more patients than chance explains, were imitated more closely "
-        f"than real films of other patients resemble one another. {_power(copies)}"
+        "No synthetic image came nearer to a training patient than chance explains, nor were more "
+        f"patients imitated than chance explains. {_power(copies)}"
     )
     if membership.leaks == (DISCRIMINATOR,):
         return (

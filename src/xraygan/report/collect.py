@@ -14,7 +14,17 @@ from xraygan.report import tiles
 from xraygan.report.content import ClassFacts, Course, House, ReportData
 from xraygan.report.evidence import digest, read_audit, read_evaluation
 from xraygan.report.wording import Censor, clean
-from xraygan.runs import CLOSEST_PAIRS, CONFIG, INTERNAL, METRICS, RunFolder, read_json, sha256_of
+from xraygan.runs import (
+    AUDIT,
+    CLOSEST_PAIRS,
+    CONFIG,
+    EVALUATION,
+    INTERNAL,
+    METRICS,
+    RunFolder,
+    read_json,
+    sha256_of,
+)
 
 PHANTOM = "phantom"
 SUMMARY = "summary.json"
@@ -168,6 +178,10 @@ def _warnings(run: Path, model: Mapping[str, Any], made: int) -> tuple[str, ...]
         warnings.append("The run has no published model yet: training has not come far enough.")
     elif sha256_of(weights) != model.get("weights_sha256"):
         warnings.append("The generator's weights are not those that its description names.")
+    for file in (EVALUATION, AUDIT):
+        of = (read_json(run / file) or {}).get("model_sha256")
+        if of is not None and of != model.get("weights_sha256"):
+            warnings.append(f"{file} is of another model than the one in this run: measure again.")
     if not made:
         warnings.append("There is no synthetic data set in this run yet.")
     return tuple(warnings)

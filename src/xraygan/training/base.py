@@ -237,9 +237,9 @@ def fit_gaussian(
 
     members = [np.flatnonzero(has_it) for has_it in conditions.T]
     shares = (conditions / conditions.sum(axis=1, keepdims=True)).astype(np.float64)
-    prior = PRIOR_FILMS * mixtures * np.eye(len(members))
-    class_means = np.linalg.solve(shares.T @ shares + prior, shares.T @ coordinates)
-    rests = coordinates - shares @ class_means
+    counts, sums = shares.T @ shares, shares.T @ coordinates
+    class_means = np.linalg.solve(counts + PRIOR_FILMS * mixtures * np.eye(len(counts)), sums)
+    rests = coordinates - shares @ np.linalg.pinv(counts, hermitian=True) @ sums
     within = _covariance(rests, len(members), mixtures)
     factors = [_factor(coordinates[m], within, latent, mixtures) for m in members]
     return {

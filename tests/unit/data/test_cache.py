@@ -15,6 +15,7 @@ from xraygan.config import DataSettings, PixelSettings
 from xraygan.data import cache, entries, hashes, ingest
 from xraygan.data.cache import Dataset, default_cache_dir, prepare, read_all, taken
 from xraygan.data.pixels import decode, fit
+from xraygan.data.remarks import grey_notes
 from xraygan.errors import XrayganError
 
 SMALL = DataSettings(resolution=32)
@@ -529,3 +530,23 @@ def test_only_consecutive_rows_are_a_view() -> None:
         found = taken(images, index)
         assert np.array_equal(found, images[index])
         assert np.shares_memory(found, images) == view
+
+
+def test_negatives_dark_films_and_classes_of_few_patients_are_said() -> None:
+    films = np.zeros((60, 32, 32), np.uint8)
+    films[:, 8:24, 8:24] = 200
+    films += np.random.default_rng(0).integers(0, 9, films.shape, np.uint8)
+    assert grey_notes(films, np.arange(60)) == []
+    films[:6] = 255 - films[:6]
+    assert grey_notes(films, np.arange(60))[0].startswith("6 of 60 training images looked at are")
+    assert grey_notes(films, np.arange(6, 60)) == []
+    dark = grey_notes(films // 4, np.arange(60))[1]
+    assert "half of them have next to nothing brighter than" in dark
+    assert grey_notes(np.zeros((3, 32, 32), np.uint8), np.arange(3))[0].startswith("The images are")
+
+
+def test_a_class_of_few_patients_is_said(tmp_path: Path) -> None:
+    source = folder_tree(tmp_path / "films", {"A": 30, "RARE": 3})
+    notes = prepare(source, DataSettings(resolution=32), tmp_path / "cache").notes
+    assert any("'RARE' has films of " in note for note in notes)
+    assert not any("'A' has films of" in note for note in notes)

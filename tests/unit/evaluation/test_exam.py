@@ -136,3 +136,11 @@ def test_which_class_is_the_finding(classes, expected) -> None:
 
 def test_patients_are_counted_class_by_class() -> None:
     assert patients_per_class(films([0, 0, 1, 1], ["a", "a", "b", "c"])).tolist() == [1, 2]
+
+
+def test_no_resample_loses_a_class_that_comes_only_with_another() -> None:
+    """Six patients alone have the rare class, and each has a film without it before."""
+    patients = np.array([f"p{n}" for n in range(200)] + [f"p{n}" for n in range(6)], object)
+    labels = np.repeat(np.array([0, 1], np.int32), [200, 6])
+    weights = patient_weights(labels, patients, 2000, 0)
+    assert weights[:, labels == 1].sum(axis=1).min() > 0

@@ -1,4 +1,4 @@
-"""Precision, recall, density and coverage against their authors' library, downloaded for it."""
+"""Our measures against the libraries that are used for them."""
 
 import subprocess
 import sys
@@ -6,6 +6,9 @@ import sys
 import numpy as np
 import pytest
 
+from xraygan.evaluation.frechet import frechet_distance
+from xraygan.evaluation.kernel import kernel_distance
+from xraygan.evaluation.moments import Moments
 from xraygan.evaluation.neighbours import coverage
 
 
@@ -27,3 +30,21 @@ def test_prdc(tmp_path, monkeypatch) -> None:
         ours = coverage(real, fake, k=k)
         for name, value in theirs.items():
             assert getattr(ours, name) == pytest.approx(value, abs=1e-6), (name, k)
+
+
+def test_torch_fidelity() -> None:
+    """KID and FID against the library that papers use, where it is installed."""
+    kid = pytest.importorskip("torch_fidelity.metric_kid", exc_type=ImportError)
+    fid = pytest.importorskip("torch_fidelity.metric_fid", exc_type=ImportError)
+    torch = pytest.importorskip("torch")
+    random = np.random.default_rng(4)
+    real = random.normal(size=(300, 20)) * np.linspace(0.5, 2, 20)
+    fake = random.normal(0.2, 1.1, size=(300, 20))
+    sides = [torch.from_numpy(part) for part in (real, fake)]
+    everything = {"kid_subsets": 1, "kid_subset_size": 300, "verbose": False}
+    theirs = kid.kid_features_to_metric(*sides, **everything)["kernel_inception_distance_mean"]
+    assert kernel_distance(real, fake).value == pytest.approx(theirs, rel=1e-6)
+    moments = [fid.fid_features_to_statistics(side) for side in sides]
+    theirs = fid.fid_statistics_to_metric(*moments, verbose=False)
+    ours = frechet_distance(Moments.of(real), Moments.of(fake))
+    assert ours == pytest.approx(theirs["frechet_inception_distance"], rel=1e-6)

@@ -26,6 +26,7 @@ def pictures(count: int, bits: int = 8) -> list[Picture]:
             psi=1.0,
             model_sha256=MODEL,
             name=f"seed0000000004_{index:08d}",
+            folder=CLASSES[index % 2],
         )
         for index in range(count)
     ]

@@ -12,6 +12,7 @@ import pydicom
 import pytest
 from made_images import CLASSES, MODEL, contents, pictures, write_made
 
+from xraygan.data.dicom import read_dicom
 from xraygan.errors import XrayganError
 from xraygan.export.dataset import export_dataset
 from xraygan.export.source import Synthetic
@@ -168,6 +169,8 @@ def test_dicom(tmp_path: Path, bits: int, monkeypatch) -> None:
             dataset = pydicom.dcmread(path)
             assert all(str(element.value) is not None for element in dataset.iterall())
         assert np.array_equal(dataset.pixel_array, picture.pixels)
+        grey = read_dicom(path.read_bytes(), b"x")[0]
+        assert np.abs(grey - picture.pixels * (255 / (2**bits - 1))).max() < 0.01
         assert dataset[0x0008, 0x001C].value == "YES"
         assert list(dataset.ImageType) == ["DERIVED", "SECONDARY"]
         assert all(getattr(dataset, name) not in (None, "") for name in TYPE_1)

@@ -57,7 +57,17 @@ def test_an_audit_of_a_shard_is_none_of_the_whole(filtered: Path, run: Path) -> 
     card = (filtered.parent / "shared" / "README.md").read_text(encoding="utf-8")
     assert "Verdict of the audit" not in card
     assert "Not measured yet" in card
-    assert "each in this folder is of one shard; xraygan audit --synth" in said.getvalue()
+    assert "each is of one shard; xraygan audit --model RUN" in said.getvalue()
+
+
+def test_an_audit_of_images_that_were_there_before_is_none_of_these(
+    filtered: Path, run: Path
+) -> None:
+    write_json(filtered / "audit.json", audit("nothing found") | {"manifest_sha256": "ab" * 32})
+    assert "Verdict of the audit" not in card_of(filtered, run)
+    own = hashlib.sha256((filtered / "manifest.csv").read_bytes()).hexdigest()
+    write_json(filtered / "audit.json", audit("copying found") | {"manifest_sha256": own})
+    assert "Verdict of the audit: copying found." in card_of(filtered, run)
 
 
 def test_the_manifests_hash_is_that_of_the_images_exported(filtered: Path, run: Path) -> None:

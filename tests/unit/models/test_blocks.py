@@ -107,3 +107,10 @@ def test_activation_and_cast() -> None:
     model = keras.Model(entry, blocks.cast(made, "float32"))
     batch = np.array([-1, 0, 1, 2], np.float32).reshape(1, 2, 2, 1)
     assert np.allclose(np.ravel(model(batch)), [-0.2, 0, 1, 2], atol=2e-3)
+
+
+@pytest.mark.parametrize("side", [3, 8, 64])
+def test_bicubic_doubling_is_that_of_keras(side: int) -> None:
+    images = np.random.default_rng(0).normal(size=(2, side, side, 1)).astype(np.float32)
+    expected = keras.layers.UpSampling2D(2, interpolation="bicubic")(images)
+    np.testing.assert_allclose(blocks.DoubledBicubic()(images), expected, atol=1e-5)

@@ -59,11 +59,15 @@ def test_json_has_the_agreed_shape(which: str, request: pytest.FixtureRequest) -
     values = json.loads(json.dumps(request.getfixturevalue(which).as_dict(), allow_nan=False))
     assert set(values) == {
         "verdict", "explanation", "tested", "not_tested", "does_not_prove", "copies",
-        "membership", "closest_pairs", "patients", "sets", "notes",
+        "membership", "membership_tests", "closest_pairs", "patients", "sets", "notes",
     }  # fmt: skip
     assert all(set(figure) >= FIGURE for figure in values["copies"].values())
     for attack in values["membership"].values():
         assert all(set(figure) >= FIGURE for figure in attack.values())
+    assert values["membership_tests"].keys() == values["membership"].keys()
+    for test in values["membership_tests"].values():
+        assert 0 < test["p_value"] <= 1
+        assert test["leak"] is False
     assert [set(pair) for pair in values["closest_pairs"]] == [
         {"synthetic", "similarity", "ratio"}
     ] * 20

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from privacy_films import FRESH, TRAIN, Films, image_set, leaking, thumbnails
 
-from xraygan.privacy.copies import Copies, find_copies
+from xraygan.privacy.copies import EXCESS, Copies, find_copies
 from xraygan.privacy.examination import CERTAIN, Patients, Sides, examine
 from xraygan.privacy.planted import PLANTED, Disguise, disguised
 from xraygan.sets import ImageSet
@@ -89,6 +89,21 @@ def test_one_patient_copied_a_hundred_times(films: Films) -> None:
     found = check(films, leaking(films, noisy))
     assert found.found
     assert found.most_imitated[0]["images"] == 100
+
+
+def test_many_images_that_lean_on_few_patients_are_found() -> None:
+    """Thousands of images name each of a hundred patients by chance alone: few are looked at."""
+    random = np.random.default_rng(8)
+    train, holdout = (random.normal(size=(n, 20)).astype(np.float32) for n in (100, 60))
+    leaning = train[random.integers(0, 100, 6000)] + random.normal(0, 0.65, (6000, 20))
+    names = np.array([f"p{n}" for n in range(100)], object)
+    who = ImageSet(np.zeros((100, 8, 8), np.uint8), np.zeros(100, np.int32), names, ("a",))
+    sides = Sides(train, holdout, leaning.astype(np.float32))
+    seen = examine("features", sides, Patients.of(who, 0), np.arange(60), 1)
+    assert {level.n for level in (*seen.excesses, seen.far)} == {200}
+    assert seen.p_value < EXCESS
+    honest = Sides(train, holdout, random.normal(size=(6000, 20)).astype(np.float32))
+    assert examine("features", honest, Patients.of(who, 0), np.arange(60), 1).p_value > EXCESS
 
 
 def test_copies_show_in_features_too(films: Films) -> None:

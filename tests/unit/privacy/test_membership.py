@@ -108,6 +108,7 @@ def test_counts_and_notes_on_what_cannot_be_told(honest: Membership, films: Film
         "tpr_at_0.1_percent",
         "control_auc",
         "blind_auc",
+        "blind_tpr_at_1_percent",
     }
 
 
@@ -184,3 +185,15 @@ def test_suspects_are_not_copied_at_full_size() -> None:
     assert most < both.nbytes
     np.testing.assert_array_equal(seen, shrunk(both))
     np.testing.assert_array_equal(blind, both[:, ::4, ::4].reshape(len(both), -1))
+
+
+def test_attackers_look_at_synthetic_images_in_an_order_by_chance() -> None:
+    """A folder is read class by class: the first images would be of one class."""
+    images = np.repeat(np.arange(200, dtype=np.uint8), 256).reshape(200, 16, 16)
+    table = np.arange(200, dtype=np.float32)[:, None]
+    made, features, notes = membership._at_most(images, {"a": (table, table, table)}, 0)
+    first = made[:, 0, 0].astype(int)
+    assert sorted(first) == list(range(200))
+    assert abs(first[:100].mean() - 99.5) < 15
+    np.testing.assert_array_equal(features["a"][2][:, 0], first)
+    assert notes == []

@@ -33,7 +33,10 @@ def test_members_have_the_others_class_shares(inside, outside, films, seed) -> N
     members = np.bincount(train.labels[sample.train_rows], minlength=len(inside))
     others = np.bincount(holdout.labels[sample.holdout_rows], minlength=len(inside))
     shared = others > 0
-    assert (shared == ((np.array(inside) > 0) & (np.array(outside[: len(inside)]) > 0))).all()
+    both = (np.array(inside) > 0) & (np.array(outside[: len(inside)]) > 0)
+    assert not (shared & ~both).any()
+    assert shared.any() == both.any()
+    assert sample.classes_left_out == both.sum() - shared.sum()
     if shared.any():
         each = min(MOST_MEMBERS_EACH, (np.array(inside)[shared] / others[shared]).min())
         np.testing.assert_array_equal(members[shared], (each * others[shared]).astype(int))
@@ -126,3 +129,9 @@ def test_chance_among_those_kept_is_no_surprise(monkeypatch) -> None:
         smallest.append(min(found.area["honest"], found.hits["honest"]))
     assert np.mean(np.array(smallest) <= 0.1) <= 0.19
     assert np.mean(np.array(smallest) <= 0.5) >= 0.3
+
+
+def test_one_odd_class_does_not_stop_the_attacks_on_the_others() -> None:
+    sample = Sample.draw(labelled([600, 1], 1, "a"), labelled([142, 8], 1, "b"), 0)
+    assert int(sample.suspects.member.sum()) == 4 * 142
+    assert sample.classes_left_out == 1

@@ -513,3 +513,14 @@ def test_the_worst_pictures_fit_a_page_of_ten_megabytes():
     noise = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
     spent = len(tiles.picture(noise, "", 256).uri) / noise.size
     assert sum(budgets) * spent < 9_000_000
+
+
+def test_figures_of_another_model_are_said_to_be(tmp_path):
+    run = add_evidence(make_run(tmp_path / "run"))
+    own = read_json(run / "model" / "generator.json")["weights_sha256"]
+    for sha256, said in ((own, False), ("ab" * 32, True)):
+        for name in ("evaluation.json", "audit.json"):
+            write_json(run / name, read_json(run / name) | {"model_sha256": sha256})
+        warnings = " ".join(collect(run).warnings)
+        assert ("evaluation.json is of another model" in warnings) is said
+        assert ("audit.json is of another model" in warnings) is said

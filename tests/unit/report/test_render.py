@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from report_run import add_evidence, audit, make_run
+from report_run import add_evidence, audit, films, make_run
 from xraygan.errors import XrayganError
 from xraygan.estimates import Estimate
+from xraygan.pictures import save_grid
 from xraygan.privacy.audit import COPYING, LEAK, NOTHING, Audit
 from xraygan.privacy.copies import Copies
 from xraygan.privacy.membership import DISCRIMINATOR, Attack, Membership
@@ -357,3 +358,50 @@ def test_banner_cards_and_explanation_say_the_same(tmp_path, verdict, leaking):
         card = cards(data)[name]
         assert f"**Privacy**: {verdict.capitalize()}." in card
         assert ("Do not share" in card) == forbidden
+
+
+@pytest.mark.parametrize(
+    ("unknown", "said"),
+    [
+        (0, "of 33 patients."),
+        (80, "of patients who are not told apart."),
+        (7, "of 33 patients (7 of the films tell no patient and count as one each)."),
+    ],
+)
+def test_films_that_tell_no_patient_are_no_patients(tmp_path, unknown, said):
+    run = make_run(tmp_path / "run")
+    config = read_json(run / "config.json")
+    config["data"]["of_unknown_patients"] = {"train": unknown}
+    write_json(run / "config.json", config)
+    data = collect(run)
+    assert said in render_html(data, internal=False)
+    assert all(said[:-1] in text for text in cards(data).values())
+
+
+def test_splits_that_share_patients_are_said_to(tmp_path):
+    run = make_run(tmp_path / "run")
+    assert "the three splits share no patient" in render_html(collect(run), internal=True)
+    config = read_json(run / "config.json")
+    config["settings"]["data"]["keep_splits"] = True
+    write_json(run / "config.json", config)
+    page = render_html(collect(run), internal=False)
+    assert "share no patient" not in page
+    assert "a patient may be in several" in page
+
+
+def test_the_house_sees_who_is_imitated(tmp_path):
+    run = add_evidence(make_run(tmp_path / "run"))
+    (run / "internal").mkdir(exist_ok=True)
+    save_grid(run / "internal" / "most-imitated.png", [films(3, 64, 5)])
+    data = collect(run)
+    assert len(data.house.imitated) == 3
+    assert "Film of the patient of rank 2" in render_html(data, internal=True)
+    assert "Film of the patient of rank" not in render_html(data, internal=False)
+
+
+def test_figures_in_tables_have_their_number_and_their_control(tmp_path):
+    page = render_html(collect(add_evidence(make_run(tmp_path / "run"))), internal=False)
+    cells = re.findall(r'<td class="number"><strong>.*?</td>', page)
+    assert len(cells) > 10
+    assert all("n&nbsp;=&nbsp;" in cell for cell in cells)
+    assert any("control: " in cell for cell in cells)

@@ -360,3 +360,38 @@ def test_a_class_named_like_the_manifest(model: Model, tmp_path: Path) -> None:
     clash = renamed(model, classes=("A", "manifest.csv"))
     with pytest.raises(XrayganError, match="cannot be written"):
         write_images(clash, Request(2), tmp_path)
+
+
+@pytest.mark.parametrize("format", ["png", "npz", "webdataset"])
+def test_a_set_that_grows_holds_each_image_once(model: Model, tmp_path: Path, format) -> None:
+    write_images(model, Request(40), tmp_path, format=format)
+    rows = rows_of(write_images(model, Request(70), tmp_path, format=format).manifest)
+    assert sorted(int(row["index"]) for row in rows) == list(range(70))
+    files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("seed*")}
+    assert files == {row["file"] for row in rows}
+    rows = rows_of(write_images(model, Request(20, first=60), tmp_path, format=format).manifest)
+    assert sorted(int(row["index"]) for row in rows) == list(range(80))
+
+
+@pytest.mark.parametrize("filtered_first", [True, False])
+def test_filtered_images_and_others_do_not_mix(model: Model, tmp_path, filtered_first) -> None:
+    def none(images: np.ndarray) -> np.ndarray:
+        return np.zeros(len(images), bool)
+
+    write_images(model, Request(4), tmp_path, leave_out=none if filtered_first else None)
+    with pytest.raises(XrayganError, match="one folder holds no mixture"):
+        write_images(model, Request(4), tmp_path, leave_out=None if filtered_first else none)
+
+
+def test_classes_that_some_systems_cannot_tell_apart(model: Model, tmp_path: Path) -> None:
+    odd = renamed(model, classes=("Mass.", "mass"))
+    rows = rows_of(write_images(odd, Request(4), tmp_path).manifest)
+    assert [row["class"] for row in rows] == ["Mass.", "mass"] * 2
+    assert {Path(row["file"]).parts[0] for row in rows} == {"Mass", "mass_2"}
+    assert all((tmp_path / row["file"]).is_file() for row in rows)
+
+
+def test_truncations_that_differ_little_are_different_images(model: Model, tmp_path: Path) -> None:
+    write_images(model, Request(1, psi=0.7), tmp_path)
+    rows = rows_of(write_images(model, Request(1, psi=0.7000001), tmp_path).manifest)
+    assert sorted(row["psi"] for row in rows) == ["0.7", "0.7000001"]

@@ -6,7 +6,13 @@ import pytest
 from xraygan.config import ModelSettings, TrainingSettings
 from xraygan.presets import model_settings
 from xraygan.training import start
-from xraygan.training.start import begins_learnt, set_start, start_sentence, write_start
+from xraygan.training.start import (
+    begins_learnt,
+    find_start,
+    set_start,
+    start_sentence,
+    write_start,
+)
 from xraygan.training.state import TrainState
 
 FACTS = {"images": 12_000, "simulated_films": 800}
@@ -142,3 +148,10 @@ def test_at_256_the_discriminator_judges_as_at_128_and_a_finer_stage_is_left_to_
     coarse = np.asarray(learnt.generator([z, halved, one]))
     fine = np.asarray(state.generator([z, noise, one]))
     assert np.abs(fine.reshape(1, 128, 2, 128, 2, 1).mean(axis=(2, 4)) - coarse).mean() < 0.01
+
+
+def test_weights_that_fit_are_found_before_anything_is_built() -> None:
+    assert find_start(network_of(CLASSES["one class"], 128)) == start.start_file(128)
+    assert find_start(network_of(CLASSES["one class"], 256)) == start.start_file(128)
+    assert find_start(network_of(CLASSES["one class"], 32)) is None
+    assert find_start(network_of(CLASSES["one class"], 64, preset="small")) is None

@@ -160,3 +160,10 @@ def test_data_are_named_on_the_command_line(tmp_path):
     for bad in ("ward", f"={tmp_path}", f"phantom={tmp_path}", "ward=/no/such"):
         with pytest.raises(XrayganError, match="--data"):
             named_folders([bad])
+
+
+def test_a_foreign_cookie_does_not_lock_anybody_out(locked):
+    cookie = sign_in(locked).headers["set-cookie"].partition(";")[0]
+    locked.client.cookies.clear()
+    cookies = f'somebody={{"x": 1}}; {cookie}'
+    assert locked.get("/", headers={"Cookie": cookies}).status_code == 200

@@ -49,7 +49,8 @@ def test_a_run_page_draws_its_course(visitor, keys):
     assert text.count('<svg class="chart"') == 2
     assert "A&amp;B" in text
     assert visitor.get(f"/runs/{keys['00000-ward']}/grids/2.png").status_code == 200
-    assert visitor.get(f"/runs/{keys['00000-ward']}/grids/1.png").status_code == 404
+    for none in ("1", "x", "9" * 5000):
+        assert visitor.get(f"/runs/{keys['00000-ward']}/grids/{none}.png").status_code == 404
 
 
 def test_a_run_that_is_being_trained_says_so(visitor, folder, keys):
@@ -88,6 +89,14 @@ def test_a_walk_begins_and_ends_where_it_should(folder):
     assert np.abs(made[1].astype(int) - first).mean() > 2
     with pytest.raises(ValueError, match="shares"):
         walk(model.generator, network, End(0, 0, 0), End(0, 1, 0), (1.5,))
+
+
+def test_a_walk_between_truncations_ends_at_the_image_that_was_chosen(folder):
+    model = load_model(folder / "00000-ward")
+    network = model.description.network
+    made = walk(model.generator, network, End(3, 0, 0), End(4, 5, 1), (0, 1), (1.0, 0.4))
+    last = sample(model.generator, network, 4, [5], [1], 0.4)[0]
+    assert np.abs(made[1].astype(int) - last).max() <= 1
 
 
 def test_a_walk_is_shown_step_by_step(visitor, keys):
