@@ -178,8 +178,8 @@ def write_audit(
 ) -> None:
     """Write audit.json with further facts, and who is meant into `internal/`.
 
-    It shows real patients: the closest pairs with their differences, and a film of each of the most imitated
-    patients, most imitated first; no name of either.
+    It shows real patients: the closest pairs with their differences, and a film of each of the
+    most imitated patients, most imitated first; no name of either.
     """
     with refusing_disk_faults(folder):
         folder.mkdir(parents=True, exist_ok=True)
