@@ -34,8 +34,8 @@ ClassName = Annotated[str, AfterValidator(_class_name)]
 def class_folders(classes: Iterable[str]) -> dict[str, str]:
     """A folder for each class, the same on every system: mostly the class's own name.
 
-    No blank or dot at its ends, of at most 100 bytes, no name of a Windows device, and different
-    from the others without regard to case.
+    No blank or dot at its ends, of some 100 bytes at most, no name of a Windows device, and
+    different from the others without regard to case (a number is added).
     """
     found: dict[str, str] = {}
     taken: set[str] = set()
@@ -43,7 +43,8 @@ def class_folders(classes: Iterable[str]) -> dict[str, str]:
         plain = label.strip(" .").encode()[:_LONGEST_IN_BYTES].decode(errors="ignore").strip(" .")
         plain = plain or "class"
         if _WINDOWS_DEVICES.fullmatch(plain):
-            plain = f"{plain}_"
+            stem, dot, ending = plain.partition(".")
+            plain = f"{stem}_{dot}{ending}"
         name, number = plain, 1
         while name.casefold() in taken:
             number += 1

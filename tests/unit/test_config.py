@@ -11,11 +11,11 @@ from xraygan.config import (
     DataSettings,
     ModelSettings,
     RunSettings,
-    is_folder_name,
     load_yaml,
     shareable,
 )
 from xraygan.errors import XrayganError
+from xraygan.names import is_folder_name
 
 
 def test_defaults_are_valid_and_frozen() -> None:

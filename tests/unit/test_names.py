@@ -8,7 +8,7 @@ from xraygan.names import class_folders, is_folder_name
     [
         (["NORMAL", "PNEUMONIA"], ["NORMAL", "PNEUMONIA"]),
         (["Mass", "mass", "MASS."], ["Mass", "mass_2", "MASS_3"]),
-        (["CON", "aux.txt", "Com1", "console"], ["CON_", "aux.txt_", "Com1_", "console"]),
+        (["CON", "aux.txt", "Com1", "console"], ["CON_", "aux_.txt", "Com1_", "console"]),
         ([" Lung ", "..."], ["Lung", "class"]),
         (["肺" * 40], ["肺" * 33]),
     ],

@@ -87,7 +87,8 @@ def test_mlflow_reads_figures_settings_and_the_grid_of_a_resumed_run(
 
 def test_mlflow_needs_no_server(tmp_path: Path) -> None:
     """In a process of its own, as a user without any setting of MLflow runs it."""
-    pytest.importorskip("mlflow")
+    for name in ("mlflow", "alembic"):
+        pytest.importorskip(name)
     code = (
         "from pathlib import Path\n"
         "from xraygan.runs import RunFolder\n"

@@ -82,8 +82,10 @@ class CopyFilter:
         path = out / audit_name(shard)
         # Without the pairs: this folder is made to be shared.
         audit["explanation"] += f" {said}"
-        if shard.count == 1:  # of what the folder holds now: images may be added to it later
-            audit["manifest_sha256"] = sha256_of(out / MANIFEST)
+        if shard.count == 1:  # images may be added later, or lie there from other calls
+            with (out / MANIFEST).open("rb") as file:
+                rows = sum(1 for _ in file) - 1
+            audit["manifest_sha256"] = sha256_of(out / MANIFEST) if rows == kept else ""
         write_json(path, audit)
         self._reporter.note(f"audit of the rest: {found.verdict} ({path}). {said}")
 

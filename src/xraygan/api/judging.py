@@ -62,7 +62,9 @@ def evaluate(
     measures = evidence.Measures.parse(
         {"spaces": spaces, "utility": utility, "seed": seed}, "the options"
     )
-    reading = _Reading(resolution, fit, patient_pattern, reporter)
+    reading = _SetReader(resolution, fit, patient_pattern, reporter)
+    if model is not None and data is None:
+        raise XrayganError("--model goes with --data, what that run was trained on")
     if data is not None:
         if real is not None or train is not None:
             raise XrayganError("--data and --model stand in the place of --real and --train")
@@ -77,7 +79,7 @@ def evaluate(
     )
     _say(notes, reporter)
     if out is not None:
-        evidence.write_evaluation(Path(out), found)
+        evidence.write_evaluation(Path(out), {**found, **_maker(synth)})
     return found
 
 
@@ -123,14 +125,18 @@ def audit(
         XrayganError: as for `evaluate`, or a run that cannot be asked.
     """
     from xraygan import evidence
+    from xraygan.training.checkpoint import list_checkpoints
 
     reporter = reporter or Reporter()
     measures = evidence.Measures.parse({"spaces": spaces, "seed": seed}, "the options")
-    reading = _Reading(resolution, fit, patient_pattern, reporter)
+    reading = _SetReader(resolution, fit, patient_pattern, reporter)
     if data is not None:
         if train is not None or holdout is not None:
             raise XrayganError("--data and --model stand in the place of --train and --holdout")
         sets, notes = reading.of_run("holdout", data, model, synth)
+        if model is not None and not list_checkpoints(Path(model) / "checkpoints"):
+            notes.append("the run has no checkpoints: its discriminator is not asked")
+            model = None
     elif train is None or holdout is None:
         raise XrayganError(
             "real images are missing: give --train and --holdout, or --model and --data"
@@ -148,7 +154,7 @@ def audit(
     )
     _say(notes, reporter)
     if out is not None:
-        evidence.write_audit(Path(out), found, sets["train"], sets["synthetic"])
+        evidence.write_audit(Path(out), found, sets["train"], sets["synthetic"], _maker(synth))
     return found.as_dict()
 
 
@@ -179,7 +185,7 @@ def report(
 
 
 @dataclass(frozen=True)
-class _Reading:
+class _SetReader:
     """How sets of images are read, all alike."""
 
     resolution: int | None
@@ -218,7 +224,7 @@ class _Reading:
                 "--patient-pattern"
             )
         dataset = training_data(Path(model), data, self.reporter)
-        own = _Reading(dataset.images.shape[1], SQUASH, None, self.reporter)
+        own = _SetReader(dataset.images.shape[1], SQUASH, None, self.reporter)
         read, notes = own.of_folders({"synthetic": synth})
         sets = {
             "train": dataset.image_set("train"),
@@ -227,6 +233,14 @@ class _Reading:
         }
         classes = tuple(sorted({name for part in sets.values() for name in part.classes}))
         return {role: part.among(classes) for role, part in sets.items()}, notes
+
+
+def _maker(synth: str | Path) -> dict[str, str]:
+    """Which model made the images, where a folder of ours says so."""
+    from xraygan.sampling.records import made_by
+
+    sha256 = made_by(Path(synth))
+    return {"model_sha256": sha256} if sha256 else {}
 
 
 def _say(notes: list[str], reporter: Reporter) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from xraygan.api.preparing import one_of, prepare, settings_from
+from xraygan.api.preparing import prepare, settings_at_once, settings_from
 from xraygan.config import RunSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
@@ -73,7 +73,7 @@ def train(
     Raises:
         XrayganError: see the message; nothing that was there is lost.
     """
-    settings = one_of(settings, values) or settings_from(values)
+    settings = settings_at_once(settings, values) or settings_from(values)
     reporter = reporter or Reporter()
     dataset = prepare(data, settings.data, reporter)
     chosen = use_device(device)
@@ -202,7 +202,7 @@ def run(
     Returns:
         The summary, with the paths of what was written.
     """
-    settings = one_of(settings, values) or settings_from(values)
+    settings = settings_at_once(settings, values) or settings_from(values)
     reporter = reporter or Reporter()
     trained = train(
         data,
@@ -313,14 +313,15 @@ def _evidence(
 
 
 def _set_aside(synthetic: Path, model_sha256: str, reporter: Reporter) -> None:
-    """Make room where this run, trained further since, has left an earlier model's images."""
-    from xraygan.sampling.records import made_by
+    """Make room where an earlier model's images lie, or some that went through a filter."""
+    from xraygan.sampling.records import is_filtered, made_by
 
     maker = made_by(synthetic)
-    if maker not in (None, model_sha256):
-        aside = synthetic.with_name(f"synthetic-{maker[:8]}")
+    if maker is not None and (maker != model_sha256 or is_filtered(synthetic)):
+        kind = "-filtered" if maker == model_sha256 else ""
+        aside = synthetic.with_name(f"synthetic-{maker[:8]}{kind}")
         with refusing_disk_faults(aside):
             synthetic.rename(aside)
             for name in (EVALUATION, AUDIT):
                 (synthetic.parent / name).unlink(missing_ok=True)
-        reporter.note(f"the images of the model before are now in {aside}")
+        reporter.note(f"the images that were there before are now in {aside}")

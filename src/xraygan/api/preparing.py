@@ -9,7 +9,7 @@ from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
 from xraygan.runs import CONFIG, read_json
 
-PHANTOM_IMAGES = 2000
+PHANTOM, PHANTOM_IMAGES = "phantom", 2000
 S = TypeVar("S")
 
 
@@ -26,7 +26,7 @@ def settings_from(values: dict[str, Any]) -> RunSettings:
     return RunSettings.parse(nested, "settings")
 
 
-def one_of(settings: S | None, values: Mapping[str, Any]) -> S | None:
+def settings_at_once(settings: S | None, values: Mapping[str, Any]) -> S | None:
     """The settings, where they were given at once.
 
     Raises:
@@ -60,7 +60,7 @@ def prepare(
     Raises:
         XrayganError: a source, a setting or a folder that cannot be used.
     """
-    settings = one_of(settings, values) or DataSettings.parse(values, "settings")
+    settings = settings_at_once(settings, values) or DataSettings.parse(values, "settings")
     reporter = reporter or Reporter()
     if out is not None:
         return _written(data, Path(out), settings, reporter)[0]
@@ -81,7 +81,7 @@ def training_data(run: Path, data: str | Path, reporter: Reporter) -> Any:
 
     Args:
         run: its folder.
-        data: the source that it was trained on.
+        data: the source that it was trained on; "phantom" for the embedded one.
         reporter: where progress goes.
 
     Returns:
@@ -96,7 +96,8 @@ def training_data(run: Path, data: str | Path, reporter: Reporter) -> Any:
             f"{run} is no run folder, which remembers how its data were read and split"
         )
     settings = RunSettings.parse(config["settings"], str(run / CONFIG))
-    dataset = prepare(data, settings.data, reporter)
+    phantom = str(data) == PHANTOM and not Path(data).exists()
+    dataset = prepare(None if phantom else data, settings.data, reporter)
     if dataset.fingerprint != config["data"]["fingerprint"]:
         raise XrayganError(
             f"{data} is not what {run} was trained on: files were added, changed or taken away; "

@@ -47,7 +47,7 @@ def evaluate_command(
         typer.Option(
             "--utility",
             help="Train small classifiers: basic compares real, synthetic and both; full adds "
-            "mixtures, augmentation, pre-training and few reals. Needs --train.",
+            "mixtures, augmentation, pre-training and few reals. Needs --train, or --data.",
         ),
     ] = "basic",
     spaces: Spaces = "filter-bank-1,chest-net-1",

@@ -43,7 +43,7 @@ Data = Annotated[
     typer.Option(
         "--data",
         help="What the run of --model was trained on: read and split as that run did, in the "
-        "place of the folders of real images.",
+        "place of the folders of real images; phantom for the embedded one.",
         show_default=False,
     ),
 ]

@@ -13,7 +13,7 @@ from xraygan.data.manifest import column, plural
 from xraygan.errors import XrayganError
 
 _FEW_TRAINING_IMAGES = 100
-_FEW_PATIENTS = 10
+_FEW_PATIENTS, _NAMED = 10, 5
 _LOOKED_AT = 2000
 """Training images whose grey levels are looked at."""
 _CELLS = 16
@@ -118,12 +118,14 @@ def size_notes(manifest: pd.DataFrame, resolution: int) -> list[str]:
     of_class: dict[str, set[str]] = {}
     for row in rows:
         of_class.setdefault(labels[row], set()).add(patients[row])
-    few = {label: len(who) for label, who in of_class.items() if len(who) < _FEW_PATIENTS}
-    notes += [
-        f"Class '{label}' has films of {count} {plural(count, 'patient')} to train on: what is "
-        "drawn of it may come near to theirs."
-        for label, count in sorted(few.items())
-    ]
+    few = sorted(label for label, who in of_class.items() if len(who) < _FEW_PATIENTS)
+    if few:
+        named = ", ".join(f"'{label}'" for label in few[:_NAMED]) + ", …" * (len(few) > _NAMED)
+        notes.append(
+            f"{len(few)} {'class has' if len(few) == 1 else 'classes have'} films of fewer than "
+            f"{_FEW_PATIENTS} patients to train on ({named}): what is drawn of them may come near "
+            "to theirs."
+        )
     if "val" not in splits:
         notes.append(
             "There is no validation split, and too few patients to make one: "

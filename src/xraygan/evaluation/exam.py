@@ -111,8 +111,8 @@ def patient_weights(
 ) -> NDArray[np.float64]:
     """How often each record occurs in each bootstrap resample of the patients.
 
-    Patients are drawn with replacement as wholes, from those who have the same classes, so that
-    no resample loses a class.
+    Patients are drawn with replacement as wholes, class by class (a patient of several classes
+    belongs to the rarest of them). A resample that lost a class all the same is drawn again.
 
     Args:
         labels: [N].
@@ -128,13 +128,18 @@ def patient_weights(
     keys, patient_of = np.unique(patients.astype(str), return_inverse=True)
     has = np.zeros((len(keys), int(labels.max()) + 1), bool)
     has[patient_of, labels] = True
-    alike = np.unique(has, axis=0, return_inverse=True)[1].ravel()
+    rarest = np.where(has, has.sum(axis=0), len(keys) + 1).argmin(axis=1)
     draw = np.random.default_rng(seed)
     counts = np.ones((1 + resamples, len(keys)))
-    for stratum in range(alike.max() + 1):
-        members = np.flatnonzero(alike == stratum)
-        even = np.full(len(members), 1 / len(members))
-        counts[1:, members] = draw.multinomial(len(members), even, size=resamples)
+    missing = np.arange(1, 1 + resamples)
+    while len(missing):
+        for label in np.unique(rarest):
+            members = np.flatnonzero(rarest == label)
+            even = np.full(len(members), 1 / len(members))
+            drawn = draw.multinomial(len(members), even, size=len(missing))
+            counts[np.ix_(missing, members)] = drawn
+        there = counts[missing] @ has[:, has.any(axis=0)] > 0
+        missing = missing[~there.all(axis=1)]
     return counts[:, patient_of]
 
 

@@ -31,7 +31,7 @@ CHEST_NET = "chest-net-1"
 OWN_SPACES = (FEATURE_SPACE, CHEST_NET)
 FEATURE_SPACES = (*OWN_SPACES, "inception", "torchxrayvision", "rad-dino")
 MOST_REFERENCE = 20_000
-"""Of more reference images these set the scale, evenly taken: a table of all fills the memory."""
+"""At most so many reference images, evenly taken, set the scale: a table of all is too large."""
 
 Phantoms = Callable[[int, int], NDArray[np.uint8]]
 """From (count, side in pixels) to simulated films uint8 [count, side, side], always the same."""

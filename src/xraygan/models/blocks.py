@@ -4,7 +4,7 @@ No layer here looks across the batch, so an image never depends on its neighbour
 """
 
 # Keras and TensorFlow type neither symbolic tensors nor static shapes:
-# pyright: reportArgumentType=false, reportReturnType=false
+# pyright: reportArgumentType=false, reportReturnType=false, reportOptionalSubscript=false
 
 import math
 

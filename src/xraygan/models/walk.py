@@ -60,11 +60,11 @@ def walk(
     z = _mixed(ends[0][0], ends[1][0], t, length)
     noise = _mixed(ends[0][1], ends[1][1], t, length)
     condition = _mixed(conditions[start.label], conditions[end.label], t, np.ones_like(t))
-    factor = _mixed(np.float32(psi[0]), np.float32(psi[1]), t, np.ones_like(t))[:, None]
-    return to_grey(drawn(generator, [factor * z, noise, condition]))[: len(shares)]
+    factors = (1 - t) * psi[0] + t * psi[1]
+    return to_grey(drawn(generator, [factors[:, None] * z, noise, condition]))[: len(shares)]
 
 
 def _mixed(start: np.ndarray, end: np.ndarray, t: np.ndarray, length: np.ndarray) -> np.ndarray:
     """[len(t), ...] from two arrays of one shape, a share and a divisor each."""
-    along = (len(t),) + (1,) * np.ndim(start)
+    along = (len(t),) + (1,) * start.ndim
     return ((1 - t).reshape(along) * start + t.reshape(along) * end) / length.reshape(along)

@@ -97,7 +97,7 @@ class Excess:
         level: the lead that a share `chance` of real images pass.
         chance: that share.
         found: how many different patients are the nearest of an image that passes.
-        n: synthetic images.
+        n: synthetic images looked at.
         p_value: the probability of as many by chance.
     """
 

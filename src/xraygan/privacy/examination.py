@@ -191,7 +191,7 @@ def examine(
 
 
 def _drawn(count: int, most: int, seed: int) -> NDArray[np.intp]:
-    """Rows of `count`, at random without order where there are more than `most`."""
+    """All rows of `count`, ascending, or `most` of them by chance."""
     return np.sort(np.random.default_rng(seed).permutation(count)[:most])
 
 

@@ -111,7 +111,7 @@ def _attacked(
     """How many training and held-out images of each class are attacked, [C] each.
 
     Members are as many for each held-out image in all classes. Those with the fewest are left out
-    where that makes the members `WORTH_A_CLASS` times as many.
+    where that makes the harmonic mean of members and others `WORTH_A_CLASS` times as large.
     """
     inside, outside = (
         np.bincount(labels, minlength=classes) for labels in (train_labels, holdout_labels)
@@ -120,9 +120,9 @@ def _attacked(
     ratio = np.minimum(ratio, MOST_MEMBERS_EACH)
     each, most = 0.0, 0.0
     for least in np.unique(ratio[ratio > 0]):
-        members = least * outside[ratio >= least].sum()
-        if members >= WORTH_A_CLASS * most:
-            each, most = least, members
+        worth = 2 * least / (1 + least) * outside[ratio >= least].sum()
+        if worth >= WORTH_A_CLASS * most:
+            each, most = least, worth
     others = np.where((ratio >= each) & (each > 0), outside, 0)
     return (each * others).astype(np.intp), others
 

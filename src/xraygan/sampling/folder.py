@@ -28,9 +28,12 @@ from xraygan.sampling.records import (
     Head,
     digest,
     is_whole,
+    lies_within,
+    of_family,
     read_head,
     records,
     remove_superseded,
+    span,
     write_manifest,
     write_record,
 )
@@ -124,7 +127,7 @@ def write_images(
             _claim(job)
         with ThreadPoolExecutor() as pool:
             for part in work:
-                if leave_out or not is_whole(job.record(part)):
+                if leave_out or not _is_there(job, part):
                     left_out += _make(
                         job, part, pool, lambda made, before=done: told(before + made, wanted)
                     )
@@ -138,6 +141,29 @@ def write_images(
             return Written(manifest, wanted - left_out, left_out)
 
 
+def _is_there(job: Job, part: Part) -> bool:
+    """Whether a part is whole, by itself or within another one.
+
+    Raises:
+        XrayganError: it overlaps a part of a file that holds other images as well.
+    """
+    record = job.record(part)
+    if is_whole(record):
+        return True
+    around = range(part.first, part.first + part.num)
+    for other in of_family(record):
+        theirs = span(other)
+        if lies_within(around, theirs) and is_whole(other):
+            return True
+        overlap = theirs.start < around.stop and around.start < theirs.stop
+        if overlap and job.format not in _SUFFIXES and not lies_within(theirs, around):
+            raise XrayganError(
+                f"{job.out}: has images {theirs.start} to {theirs.stop - 1} in one file, and "
+                f"{around.start} to {around.stop - 1} overlap it; give another folder"
+            )
+    return False
+
+
 def _make(job: Job, part: Part, pool: ThreadPoolExecutor, progress: Callable[[int], None]) -> int:
     """Make a part's images, write its files, then its record; how many were left out."""
     pictures: list[Picture] = []
@@ -145,7 +171,11 @@ def _make(job: Job, part: Part, pool: ThreadPoolExecutor, progress: Callable[[in
     for indices, images, labels in batches(job.model, job.request, part.indices):
         made = [_picture(job, *one) for one in zip(indices, images, labels, strict=True)]
         unwanted = job.leave_out(images) if job.leave_out else np.zeros(len(images), bool)
-        pictures += [picture for picture, no in zip(made, unwanted, strict=True) if not no]
+        for picture, no in zip(made, unwanted, strict=True):
+            if no:
+                _take_away(job, picture)
+            else:
+                pictures.append(picture)
         seen += len(indices)
         progress(seen)
     files, sha256 = _written(job, part, pictures, pool)
@@ -162,7 +192,8 @@ def _make(job: Job, part: Part, pool: ThreadPoolExecutor, progress: Callable[[in
     )
     rows = [(name, one.class_name, one.index) for name, one in zip(files, pictures, strict=True)]
     write_record(job.record(part), head, rows)
-    remove_superseded(job.record(part))
+    with _locked(job.out):
+        remove_superseded(job.record(part))
     return part.num - len(pictures)
 
 
@@ -208,6 +239,12 @@ def _written(
     return [name] * len(pictures), digest([content])
 
 
+def _take_away(job: Job, picture: Picture) -> None:
+    """An image that another call has left, cut short before it wrote what it made."""
+    if job.format in _SUFFIXES:
+        (job.out / _file_of(job, picture)).unlink(missing_ok=True)
+
+
 def _file_of(job: Job, picture: Picture) -> str:
     return f"{picture.folder}/{picture.name}.{_SUFFIXES[job.format]}"
 
@@ -229,12 +266,13 @@ def _claim(job: Job) -> None:
             raise XrayganError(f"{job.out}: holds other files; give a new or empty folder")
         mark.touch()
         return
-    head = read_head(found[0])
+    heads = [read_head(record) for record in found]
+    head = heads[0]
     if head.model_sha256 != job.model.sha256:
         raise XrayganError(
             f"{job.out}: holds images of another model; give another folder or delete this one"
         )
-    if head.filtered != (job.leave_out is not None):
+    if any(head.filtered != (job.leave_out is not None) for head in heads):
         raise XrayganError(
             f"{job.out}: holds images that {'went' if head.filtered else 'did not go'} through "
             "--filter copies, and one folder holds no mixture; give another folder"

@@ -117,6 +117,11 @@ def made_by(out: Path) -> str | None:
     return read_head(found[0]).model_sha256 if found else None
 
 
+def is_filtered(out: Path) -> bool:
+    """Whether images may have been left out of a folder."""
+    return any(read_head(record).filtered for record in records(out))
+
+
 def audit_name(shard: Shard) -> str:
     """The file of a shard's audit: `audit.json`, or `audit-3-of-16.json` for one of several."""
     return AUDIT if shard.count == 1 else f"audit-{shard.number}-of-{shard.count}.json"
@@ -145,19 +150,34 @@ def write_manifest(out: Path) -> Path:
     return out / MANIFEST
 
 
+def span(record: Path) -> range:
+    """Which images the part of a record has, by the record's name."""
+    first, num = map(int, record.stem.rsplit("-", 2)[1:])
+    return range(first, first + num)
+
+
+def of_family(record: Path) -> list[Path]:
+    """The other records in the folder that are of the same series of images."""
+    family = record.name.rsplit("-", 2)[0]
+    return [other for other in sorted(record.parent.glob(f"{family}-*.jsonl")) if other != record]
+
+
+def lies_within(inner: range, outer: range) -> bool:
+    """Whether all of a part's images are another part's too."""
+    return outer.start <= inner.start and inner.stop <= outer.stop
+
+
 def remove_superseded(record: Path) -> None:
     """Take away parts of the same images that lie within a new part, with files of their own.
 
     Args:
         record: of the new part, written.
     """
-    head, kept = read_head(record), {name for name, *_ in read_rows(record)}
-    family = record.name.rsplit("-", 2)[0]
-    for other in record.parent.glob(f"{family}-*.jsonl"):
-        old = read_head(other)
-        within = head.first <= old.first and old.first + old.num <= head.first + head.num
-        if other == record or not within:
-            continue
+    old = [other for other in of_family(record) if lies_within(span(other), span(record))]
+    if not old:
+        return
+    kept = {name for name, *_ in read_rows(record)}
+    for other in old:
         for name in {name for name, *_ in read_rows(other)} - kept:
             (record.parent / name).unlink(missing_ok=True)
         other.unlink()

@@ -77,8 +77,10 @@ class Request:
     @property
     def family(self) -> str:
         """`stem` with the classes: images of one family and index are the same image."""
-        one = f"class-{self.class_name}" if self.class_name is not None else "all"
-        return f"{self.stem}_{'like-train' if self.like_train else one}"
+        classes = "like-train" if self.like_train else self.class_name or "all"
+        if self.class_name in ("like-train", "all"):
+            classes = f"class-{classes}"
+        return f"{self.stem}_{classes}"
 
 
 @dataclass(frozen=True)

@@ -144,3 +144,14 @@ def test_no_resample_loses_a_class_that_comes_only_with_another() -> None:
     labels = np.repeat(np.array([0, 1], np.int32), [200, 6])
     weights = patient_weights(labels, patients, 2000, 0)
     assert weights[:, labels == 1].sum(axis=1).min() > 0
+
+
+def test_patients_of_many_sets_of_classes_are_drawn_as_freely_as_others() -> None:
+    random = np.random.default_rng(2)
+    patients = np.repeat([f"p{n}" for n in range(150)], 4).astype(object)
+    labels = random.integers(0, 8, 600).astype(np.int32)
+    _, values = np.unique(patients, return_inverse=True)
+    values = random.normal(size=150)[values]
+    weights = patient_weights(labels, patients, 2000, 0)[1:]
+    spread = (weights @ values / weights.sum(axis=1)).std()
+    assert spread == pytest.approx(values[::4].std() / np.sqrt(150), rel=0.15)

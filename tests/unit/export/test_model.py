@@ -1,5 +1,6 @@
 """The generator in other forms draws what ours draws."""
 
+import dataclasses
 import json
 import runpy
 import subprocess
@@ -87,6 +88,15 @@ def test_the_example_draws_classes_that_are_sets_of_labels(
     assert json.loads(said.custom_metadata_map["classes"]) == ["A", "A+B", "C+ü"]
     expected = [[1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1]]
     assert json.loads(said.custom_metadata_map["conditions"]) == expected
+
+
+def test_the_example_draws_no_class_that_was_not_trained_on(
+    tiny: ModelSettings, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    model = made(tiny)
+    description = model.description.model_copy(update={"class_counts": (0, 5)})
+    draws_ours(dataclasses.replace(model, description=description), tmp_path, monkeypatch)
+    assert capsys.readouterr().out.strip().endswith(f"in turn: {model.description.classes[1]}")
 
 
 def draws_ours(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,3 +135,12 @@ def test_one_odd_class_does_not_stop_the_attacks_on_the_others() -> None:
     sample = Sample.draw(labelled([600, 1], 1, "a"), labelled([142, 8], 1, "b"), 0)
     assert int(sample.suspects.member.sum()) == 4 * 142
     assert sample.classes_left_out == 1
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside"), [([20, 200], [200, 12]), ([500, 2000], [5000, 300])]
+)
+def test_classes_with_many_held_out_films_are_not_given_up_for_members(inside, outside) -> None:
+    sample = Sample.draw(labelled(inside, 1, "a"), labelled(outside, 1, "b"), 0)
+    assert sample.classes_left_out == 0
+    assert int((~sample.suspects.member).sum()) == sum(outside)

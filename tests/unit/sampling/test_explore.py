@@ -1,5 +1,6 @@
 """Between images: the ends are the images themselves, and the way is even."""
 
+import dataclasses
 import os
 import struct
 import subprocess
@@ -152,3 +153,10 @@ def test_truncation_has_the_bounds_of_generate(psi: float) -> None:
 def test_bad_wishes(model: Model, call, said: str) -> None:
     with pytest.raises(XrayganError, match=said):
         call(model)
+
+
+def test_a_class_that_was_not_trained_on_is_no_default(model: Model) -> None:
+    description = model.description.model_copy(update={"class_counts": (0, 70)})
+    untrained = dataclasses.replace(model, description=description)
+    shown = between_seeds(untrained, [1, 2], 2, None)
+    assert np.array_equal(shown, between_seeds(model, [1, 2], 2, model.description.classes[1]))

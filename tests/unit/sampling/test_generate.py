@@ -369,8 +369,8 @@ def test_a_set_that_grows_holds_each_image_once(model: Model, tmp_path: Path, fo
     assert sorted(int(row["index"]) for row in rows) == list(range(70))
     files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("seed*")}
     assert files == {row["file"] for row in rows}
-    rows = rows_of(write_images(model, Request(20, first=60), tmp_path, format=format).manifest)
-    assert sorted(int(row["index"]) for row in rows) == list(range(80))
+    rows = rows_of(write_images(model, Request(20, first=70), tmp_path, format=format).manifest)
+    assert sorted(int(row["index"]) for row in rows) == list(range(90))
 
 
 @pytest.mark.parametrize("filtered_first", [True, False])
@@ -395,3 +395,45 @@ def test_truncations_that_differ_little_are_different_images(model: Model, tmp_p
     write_images(model, Request(1, psi=0.7), tmp_path)
     rows = rows_of(write_images(model, Request(1, psi=0.7000001), tmp_path).manifest)
     assert sorted(row["psi"] for row in rows) == ["0.7", "0.7000001"]
+
+
+@pytest.mark.parametrize("format", ["png", "npz"])
+def test_what_lies_within_a_larger_part_is_not_made_again(
+    model: Model, tmp_path: Path, format, monkeypatch
+) -> None:
+    write_images(model, Request(70), tmp_path, format=format)
+    before = contents(tmp_path)
+    monkeypatch.setattr(folder, "batches", None)  # nothing is drawn
+    assert write_images(model, Request(40), tmp_path, format=format).written == 40
+    assert contents(tmp_path) == before
+
+
+def test_files_of_many_images_do_not_overlap(model: Model, tmp_path: Path) -> None:
+    write_images(model, Request(40), tmp_path, format="npz")
+    with pytest.raises(XrayganError, match="has images 0 to 39 in one file, and 32 to 51 overlap"):
+        write_images(model, Request(20, first=32), tmp_path, format="npz")
+
+
+def test_an_image_that_a_call_cut_short_has_left_is_taken_away(model: Model, tmp_path) -> None:
+    """An unfiltered call was killed in its first part: files, but no record."""
+    write_images(model, Request(4), tmp_path)
+    for record in tmp_path.glob(".part-*"):
+        record.unlink()
+    (tmp_path / ".manifest.csv").touch()
+
+    def first(images: np.ndarray) -> np.ndarray:
+        return np.arange(len(images)) == 0
+
+    rows = rows_of(write_images(model, Request(4), tmp_path, leave_out=first).manifest)
+    files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("seed*.png")}
+    assert files == {row["file"] for row in rows}
+    assert len(files) == 3
+
+
+def test_a_class_called_all(model: Model, tmp_path: Path) -> None:
+    odd = renamed(model, classes=("all", "b"))
+    write_images(odd, Request(4), tmp_path)
+    rows = rows_of(write_images(odd, Request(4, class_name="all"), tmp_path).manifest)
+    assert sorted((row["class"], row["index"]) for row in rows) == [
+        ("all", "0"), ("all", "1"), ("all", "2"), ("all", "3"), ("b", "1"), ("b", "3"),
+    ]  # fmt: skip

@@ -6,10 +6,18 @@ import pytest
 
 from xraygan.config import RunSettings
 from xraygan.errors import XrayganError
+from xraygan.progress import Reporter
 from xraygan.runs import RunFolder
 from xraygan.training.checkpoint import Checkpoint, save_checkpoint
-from xraygan.training.loop import intervals, remember_best, snapshot_images, whole_steps
+from xraygan.training.loop import (
+    intervals,
+    remember_best,
+    snapshot_images,
+    train_loop,
+    whole_steps,
+)
 from xraygan.training.session import check_batch, check_same_run, publish
+from xraygan.training.step import METRICS
 
 
 @pytest.mark.parametrize(("images", "steps"), [(1, 32), (32, 32), (33, 64), (1000, 1024)])
@@ -126,3 +134,34 @@ def test_the_last_model_is_published_or_an_earlier_one_if_it_can_be_read(
     assert written == [seen]
     assert [note for note in reporter.notes if said and said in note] == reporter.notes
     assert bool(reporter.notes) == bool(said)
+
+
+class OddBatches:
+    """A trainer that goes on with larger batches, at a count that is no multiple of them."""
+
+    batch = 32
+    images_seen = 1040
+    state = SimpleNamespace(to_arrays=lambda: {"weights": np.zeros(2, np.float32)})
+
+    def run(self, steps: int, _total: int) -> dict[str, float]:
+        self.images_seen += steps * self.batch
+        return dict.fromkeys(METRICS, 0.5)
+
+    def real_spread(self) -> float:
+        return 0.5
+
+    def epoch(self) -> float:
+        return 1.0
+
+
+def test_a_run_that_goes_on_with_another_batch_still_shows_itself(tmp_path: Path) -> None:
+    run, shown = RunFolder(tmp_path / "run"), []
+    settings = RunSettings.parse({"training": {"batch": 32}}, "test")
+
+    def snapshot(seen: int) -> dict[str, float]:
+        shown.append(seen)
+        return {}
+
+    train_loop(run, OddBatches(), settings, 6000, snapshot, Reporter(quiet=True), {})
+    assert len(shown) == 6
+    assert len(run.metrics()) > 20

@@ -63,7 +63,7 @@ def test_warm_up_is_a_ramp_of_2000_images_or_a_twentieth_of_a_short_run() -> Non
     assert after(25, 1000).learning_rate == pytest.approx(plain / 2)
 
 
-def test_batch_size_changes_only_the_decay_of_a_step() -> None:
+def test_batch_size_changes_only_warm_up_and_the_decay_of_a_step() -> None:
     for images in (100, 5000, 150_000):
         small, large = after(images, batch=16), after(images, batch=64)
         assert small[1:3] == large[1:3]
