@@ -77,6 +77,7 @@ def study(page: Page, home: str) -> None:
             page.press(random.choice("rs"))  # noqa: S311
         page.wait_for("!document.getElementById('done').hidden")
     page.open(address)
+    page.evaluate("document.querySelector('details').open = true")
     save(page, "results")
 
 

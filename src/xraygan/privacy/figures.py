@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xraygan.estimates import Estimate, bootstrap, proportion
+from xraygan.evaluation.intervals import mean_with_interval
 from xraygan.privacy.classic import authenticity, data_copying
 from xraygan.privacy.correlation import best_correlation
 from xraygan.privacy.examination import PIXELS, Examination, Patients
@@ -47,7 +48,7 @@ def view_figures(seen: Examination, holdout_patients: NDArray[np.intp]) -> dict[
     figures = {
         "copied_share": copied_share(seen),
         "certain_copies": proportion(int(seen.certain.sum()), len(seen.certain)).beside(
-            proportion(int((seen.holdout.log_ratio > seen.bound).sum()), len(holdout_patients))
+            mean_with_interval(seen.holdout.log_ratio > seen.bound, holdout_patients.astype(object))
         ),
         "nearest_is_training": _share(_nearer(seen.synthetic, seen.synthetic_unseen)).beside(
             _share(_nearer(seen.null, seen.null_unseen))

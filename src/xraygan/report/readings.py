@@ -194,7 +194,8 @@ _MEMBERSHIP = {
     "tpr_at_1_percent": Reading(
         "Members named at 1 % false alarms",
         "The share of training films that the attack names while it accuses one other film in a "
-        "hundred: 0.01 is guessing.",
+        "hundred: 0.01 is guessing. The threshold is set on the other films, and how exactly they "
+        "tell it is not in the interval.",
         "lower",
         0,
         1,
