@@ -1,5 +1,6 @@
 """What judges something: `evaluate`, `audit` and `report`."""
 
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,18 +63,11 @@ def evaluate(
     measures = evidence.Measures.parse(
         {"spaces": spaces, "utility": utility, "seed": seed}, "the options"
     )
-    reading = _SetReader(resolution, fit, patient_pattern, reporter)
     if model is not None and data is None:
         raise XrayganError("--model goes with --data, what that run was trained on")
-    if data is not None:
-        if real is not None or train is not None:
-            raise XrayganError("--data and --model stand in the place of --real and --train")
-        sets, notes = reading.of_run("real", data, model, synth)
-    elif real is None:
-        raise XrayganError("real images are missing: give --real, or --model and --data")
-    else:
-        folders = {"real": real, "synthetic": synth} | ({"train": train} if train else {})
-        sets, notes = reading.of_folders(folders)
+    reading = _SetReader(resolution, fit, patient_pattern, reporter)
+    real_sets = {"real": real, "train": train}
+    sets, notes = reading.sets(real_sets, {"real"}, synth, data, model)
     found = evidence.evaluate(
         sets["real"], sets["synthetic"], sets.get("train"), measures, reporter
     )
@@ -130,20 +124,11 @@ def audit(
     reporter = reporter or Reporter()
     measures = evidence.Measures.parse({"spaces": spaces, "seed": seed}, "the options")
     reading = _SetReader(resolution, fit, patient_pattern, reporter)
-    if data is not None:
-        if train is not None or holdout is not None:
-            raise XrayganError("--data and --model stand in the place of --train and --holdout")
-        sets, notes = reading.of_run("holdout", data, model, synth)
-        if model is not None and not list_checkpoints(Path(model) / "checkpoints"):
-            notes.append("the run has no checkpoints: its discriminator is not asked")
-            model = None
-    elif train is None or holdout is None:
-        raise XrayganError(
-            "real images are missing: give --train and --holdout, or --model and --data"
-        )
-    else:
-        folders = {"train": train, "holdout": holdout, "synthetic": synth}
-        sets, notes = reading.of_folders(folders)
+    real_sets = {"train": train, "holdout": holdout}
+    sets, notes = reading.sets(real_sets, {"train", "holdout"}, synth, data, model)
+    if data is not None and not list_checkpoints(Path(str(model)) / "checkpoints"):
+        notes.append("the run has no checkpoints: its discriminator is not asked")
+        model = None
     found = evidence.look_for_leaks(
         sets["train"],
         sets["holdout"],
@@ -193,7 +178,37 @@ class _SetReader:
     patient_pattern: str | None
     reporter: Reporter
 
-    def of_folders(self, folders: dict[str, str | Path]) -> tuple[dict[str, ImageSet], list[str]]:
+    def sets(
+        self,
+        real: Mapping[str, str | Path | None],
+        needed: Set[str],
+        synth: str | Path,
+        data: str | Path | None,
+        model: str | Path | None,
+    ) -> tuple[dict[str, ImageSet], list[str]]:
+        """Sets by role and what was noticed: of these folders, or of a run's own splits.
+
+        Args:
+            real: folders of real images by role: "train" and one other.
+            needed: roles that must be given where `data` is not.
+            synth: folder of synthetic images.
+            data: what the run `model` was trained on.
+            model: the run folder.
+        """
+        given = {role: folder for role, folder in real.items() if folder is not None}
+        options = " and ".join(f"--{role}" for role in real)
+        if data is None:
+            if not needed <= given.keys():
+                raise XrayganError(
+                    f"real images are missing: give {options}, or --model and --data"
+                )
+            return self._of_folders({**given, "synthetic": synth})
+        if given:
+            raise XrayganError(f"--model and --data stand in the place of {options}")
+        [held_out] = real.keys() - {"train"}
+        return self._of_run(held_out, data, model, synth)
+
+    def _of_folders(self, folders: dict[str, str | Path]) -> tuple[dict[str, ImageSet], list[str]]:
         """Sets by role, and what was noticed on the way."""
         from xraygan.data.collection import own_resolution, read_sets
 
@@ -212,7 +227,7 @@ class _SetReader:
         self.reporter.note(f"{counts} images at {settings.resolution}×{settings.resolution}")
         return sets, notes
 
-    def of_run(
+    def _of_run(
         self, held_out: str, data: str | Path, model: str | Path | None, synth: str | Path
     ) -> tuple[dict[str, ImageSet], list[str]]:
         """The same of a run's own splits: "train", what it held out, and "synthetic"."""
@@ -225,7 +240,7 @@ class _SetReader:
             )
         dataset = training_data(Path(model), data, self.reporter)
         own = _SetReader(dataset.images.shape[1], SQUASH, None, self.reporter)
-        read, notes = own.of_folders({"synthetic": synth})
+        read, notes = own._of_folders({"synthetic": synth})
         sets = {
             "train": dataset.image_set("train"),
             held_out: dataset.image_set("val", "test"),
