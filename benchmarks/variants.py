@@ -512,25 +512,24 @@ def scale_mixture() -> None:
 
 
 @_variant
-def steady_gamma() -> None:
-    """Penalties that stay as heavy as they begin, where the default lets them fall to a tenth."""
-    _gamma_left(1.0)
+def falling_gamma() -> None:
+    """Penalties that fall to a tenth at the end at every resolution."""
+    _gamma_left(0.1)
 
 
 @_variant
 def less_falling_gamma() -> None:
-    """Penalties that fall to four tenths of what they begin with, not to one."""
+    """Penalties that fall to four tenths of what they begin with at every resolution."""
     _gamma_left(0.4)
 
 
+@_variant
+def steady_gamma() -> None:
+    """Penalties that stay as heavy as they begin at every resolution."""
+    _gamma_left(1.0)
+
+
 def _gamma_left(share: float) -> None:
-    from xraygan.training import schedules, step
+    from xraygan.training import schedules
 
-    plain = schedules.scheduled
-
-    def scheduled(images_seen: Any, total_images: Any, last_augmentation: Any, of: Any) -> Any:
-        found = plain(images_seen, total_images, last_augmentation, of)
-        gamma = schedules.cosine(images_seen / total_images, of.gamma, of.gamma * share)
-        return found._replace(gamma=gamma)
-
-    step.scheduled = scheduled
+    schedules.gamma_left = lambda _: share

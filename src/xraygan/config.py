@@ -179,7 +179,10 @@ class TrainingSettings(Settings):
         "hardware has it.",
     )
     gamma: float = Field(
-        0.3, gt=0, le=1e4, description="Weight of R1 + R2 at the start; a tenth at the end."
+        0.3,
+        gt=0,
+        le=1e4,
+        description="Weight of R1 + R2; up to 64 pixels it falls to a tenth of it at the end.",
     )
     learning_rate: float = Field(1e-3, gt=0, lt=1, description="Adam's rate at the start.")
     final_rate: float = Field(0.15, gt=0, le=1, description="Share of it left at the end.")

@@ -11,6 +11,16 @@ WARM_UP_IMAGES, WARM_UP_STEPS = 2000.0, 250.0
 """Adam's first steps are as large as its rate in every weight; a ramp keeps the base whole. Large
 batches see many images in few steps: the longer of the two counts."""
 
+
+def gamma_left(resolution: int) -> float:
+    """The share of γ left at the end.
+
+    Above 64 pixels the discriminator draws ahead as soon as its penalties fall
+    (docs/experiments.md); there they stay.
+    """
+    return 0.1 if resolution <= 64 else 1.0
+
+
 VIEWS, AUGMENTATION = (30.0, 120.0), (0.3, 0.8)
 """How often a film is seen in all, and how likely each augmentation is then at the end."""
 
@@ -51,6 +61,7 @@ def scheduled(
     total_images: tf.Tensor,
     last_augmentation: tf.Tensor,
     settings: TrainingSettings,
+    resolution: int,
 ) -> Scheduled:
     """All scheduled values after `images_seen` of `total_images` (float32 scalars)."""
     progress = images_seen / total_images
@@ -60,7 +71,7 @@ def scheduled(
     return Scheduled(
         learning_rate=warm_up
         * cosine(progress, settings.learning_rate, settings.learning_rate * settings.final_rate),
-        gamma=cosine(progress, settings.gamma, settings.gamma / 10),
+        gamma=cosine(progress, settings.gamma, settings.gamma * gamma_left(resolution)),
         augmentation=cosine(progress, 0.0, last_augmentation),
         ema_decay=tf.pow(0.5, float(settings.batch) / tf.maximum(half_life, 1e-3)),
     )

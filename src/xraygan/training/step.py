@@ -66,7 +66,7 @@ def train_step(
     """
     batch = settings.batch
     seen = tf.cast(state.images_seen, tf.float32)
-    now = scheduled(seen, total_images, last_augmentation, settings)
+    now = scheduled(seen, total_images, last_augmentation, settings, reals.shape[1])
     step = tf.cast(state.images_seen // batch, tf.int32)
     latent_seed, move_seed = tf.unstack(tf.random.split(tf.stack([settings.seed, step]), 2))
 

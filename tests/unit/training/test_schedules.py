@@ -19,10 +19,12 @@ SETTINGS = TrainingSettings(
 TOTAL = 200_000
 
 
-def after(images: float, total: float = TOTAL, **changed: object) -> Scheduled:
+def after(
+    images: float, total: float = TOTAL, resolution: int = 64, **changed: object
+) -> Scheduled:
     settings = SETTINGS.model_copy(update=changed)
     numbers = (tf.constant(number, tf.float32) for number in (images, total, 0.4))
-    values = scheduled(*numbers, settings)
+    values = scheduled(*numbers, settings, resolution)
     return Scheduled(*(float(value) for value in values))
 
 
@@ -78,3 +80,8 @@ def test_ema_decay_halves_over_its_half_life() -> None:
 def test_large_batches_warm_up_for_as_many_steps() -> None:
     plain = float(cosine(tf.constant(5000 / TOTAL), 1e-3, 2e-4))
     assert after(5000, batch=32).learning_rate == pytest.approx(plain * 5000 / (250 * 32))
+
+
+def test_above_64_pixels_penalties_stay() -> None:
+    assert after(TOTAL, resolution=32).gamma == pytest.approx(0.2)
+    assert after(TOTAL, resolution=128).gamma == after(0, resolution=128).gamma == 2

@@ -83,7 +83,7 @@ def pieces(state: TrainState) -> tuple:
     number = seen // SETTINGS.batch
     latent_seed, move_seed = tf.unstack(tf.random.split(tf.constant([SETTINGS.seed, number]), 2))
     end = tf.constant(float(TOTAL)), tf.constant(LAST)
-    now = scheduled(tf.constant(float(seen)), *end, SETTINGS)
+    now = scheduled(tf.constant(float(seen)), *end, SETTINGS, 32)
     z, noise = draw_latents(state.generator, SETTINGS.batch, latent_seed)
     return now, z, noise, move_seed
 
