@@ -25,7 +25,7 @@ from xraygan.training.state import TrainState
 
 LONG = {64: 50_000}
 """Of so many images to see, at this resolution, a run comes further from random weights
-(docs/experiments.md); at others none so long was compared."""
+(docs/experiments.md); at others the learnt ones were better in every run."""
 _WIDTHS = ("generator_widths", "discriminator_widths")
 _KNOWN = "generator.dense.00.kernel"
 _BIAS = "generator.dense.00.bias"
