@@ -31,6 +31,8 @@ from xraygan.sets import ImageSet
 
 SHARES = (0.01, 0.05, 0.2, 1.0)
 HARD_SHARE = 0.05
+MANY = 3000
+"""Images that all lean on few training films."""
 HEADER = "| images | verdict | copied share (95 %) | strongest attack (95 %) |\n|---|---|---|---|"
 
 
@@ -63,6 +65,7 @@ def main() -> None:
     trial = Trial(train, holdout)
     show("fresh patients (honest)", trial.audit(fresh))
     show_planted(trial, fresh, HARD_SHARE)
+    show(f"{MANY:,} images, each six tenths a training film", trial.audit(leaning(train, fresh)))
     print("\nHonest generator called a leak:")
     for trained in (arguments.train, arguments.few):
         alarms = 0
@@ -115,6 +118,17 @@ def blend_with_fresh(share: float) -> Maker:
         return grey(share * drawn_from(train, count) + (1 - share) * fresh.images[:count])
 
     return make
+
+
+def leaning(train: ImageSet, fresh: ImageSet) -> ImageSet:
+    """MANY images, each of a training film and a fresh one laid over it."""
+    random = np.random.default_rng(1)
+    films, others = (
+        side.images[random.integers(0, len(side), MANY)].astype(np.float64)
+        for side in (train, fresh)
+    )
+    labels = np.zeros(MANY, np.int32)
+    return ImageSet.of_nobody(grey(0.6 * films + 0.4 * others), labels, fresh.classes)
 
 
 def exposed(train: ImageSet, _: ImageSet, count: int) -> NDArray[np.uint8]:
