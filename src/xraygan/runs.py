@@ -21,6 +21,8 @@ LOCK_WAIT_S = 0.5
 """How long a trainer tries: whoever asks `is_locked` holds the lock for a moment."""
 EVALUATION = "evaluation.json"
 AUDIT = "audit.json"
+PHANTOM = "phantom"
+"""What the embedded phantom is called where a source has a name."""
 INTERNAL = "internal"
 """Folder of what shows real patients."""
 MOST_IMITATED = "most-imitated.png"

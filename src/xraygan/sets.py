@@ -6,6 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def some_rows(count: int, most: int, seed: int) -> NDArray[np.intp]:
+    """All rows of `count`, or `most` of them by chance; ascending."""
+    return np.sort(np.random.default_rng(seed).permutation(count)[:most])
+
+
 @dataclass(frozen=True, eq=False)
 class ImageSet:
     """Images with their classes and patients.

@@ -6,6 +6,8 @@ import json
 import pytest
 from program import in_one_process, write_films
 
+from xraygan.runs import sha256_of
+
 
 @pytest.fixture(scope="module")
 def filtered(finished, tmp_path_factory):
@@ -28,6 +30,7 @@ def test_says_how_many_were_left_out_and_audits_the_rest(filtered):
     }
     audit = json.loads((out / "audit.json").read_text(encoding="utf-8"))
     assert audit["sets"]["synthetic"]["n"] == len(rows)
+    assert audit["manifest_sha256"] == sha256_of(out / "manifest.csv")
     assert audit["verdict"] in ended.stderr
     said = f"Audited: the {len(rows)} images that the filter let through. These images are those"
     assert said in audit["explanation"]

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from xraygan import evidence
 from xraygan.cli import evaluate as command
+from xraygan.evaluation.feature_cache import FeatureSpace
 from xraygan.evidence import Measures, evaluate, write_evaluation
 from xraygan.progress import Reporter
 from xraygan.report.evidence import read_evaluation
@@ -45,3 +47,20 @@ def test_fidelity_is_kept_where_a_shared_patient_forbids_utility(
     facts = {"data": {"classes": CLASSES, "counts": {}}, "images_trained_on": 60, "notes": []}
     summary = summarise(tmp_path, facts, made.images, made.labels, found, None)
     assert summary["tstr_auc"] is None
+
+
+def test_other_weights_of_a_borrowed_network_are_measured_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYGAN_CACHE", str(tmp_path / "cache"))
+    measures = Measures.model_validate({"spaces": ("inception",), "utility": "none"})
+    sets = films(24, 1, 0), films(24, 2, 100), films(60, 3, 200)
+    coverage = []
+    for weights, sign in (("one", 1), ("one", 0), ("other", 0)):
+
+        def space(name: str, *_: object, weights=weights, sign=sign, **__: object) -> FeatureSpace:
+            return FeatureSpace(name, weights, lambda images: sign * images[:, ::4, 0] / 255.0)
+
+        monkeypatch.setattr(evidence, "make_space", space)
+        coverage.append(evaluate(*sets, measures, Reporter(quiet=True))["coverage"]["value"])
+    assert coverage[0] == coverage[1] != coverage[2]

@@ -24,7 +24,7 @@ def evaluate(
     utility: str = "basic",
     spaces: tuple[str, ...] = ("filter-bank-1", "chest-net-1"),
     resolution: int | None = None,
-    fit: str = "squash",
+    fit: str = SQUASH,
     patient_pattern: str | None = None,
     seed: int = 0,
     out: str | Path | None = None,
@@ -86,7 +86,7 @@ def audit(
     model: str | Path | None = None,
     spaces: tuple[str, ...] = ("filter-bank-1",),
     resolution: int | None = None,
-    fit: str = "squash",
+    fit: str = SQUASH,
     patient_pattern: str | None = None,
     seed: int = 0,
     out: str | Path | None = None,
@@ -126,7 +126,7 @@ def audit(
     reading = _SetReader(resolution, fit, patient_pattern, reporter)
     real_sets = {"train": train, "holdout": holdout}
     sets, notes = reading.sets(real_sets, {"train", "holdout"}, synth, data, model)
-    if data is not None and not list_checkpoints(Path(str(model)) / "checkpoints"):
+    if data is not None and model and not list_checkpoints(Path(model) / "checkpoints"):
         notes.append("the run has no checkpoints: its discriminator is not asked")
         model = None
     found = evidence.look_for_leaks(

@@ -10,7 +10,7 @@ from xraygan.api.preparing import prepare, settings_at_once, settings_from
 from xraygan.config import RunSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import AUDIT, EVALUATION, RunFolder, next_run, refusing_disk_faults
+from xraygan.runs import AUDIT, EVALUATION, PHANTOM, RunFolder, next_run, refusing_disk_faults
 from xraygan.sampling.request import Format, Request, Shard, Written
 from xraygan.sets import ImageSet
 from xraygan.tracking import Tracker, tracking
@@ -80,7 +80,7 @@ def train(
     from xraygan.data.entries import printable
     from xraygan.training import session
 
-    name = printable(Path(data).resolve().name) if data is not None else "phantom"
+    name = printable(Path(data).resolve().name) if data is not None else PHANTOM
     choices = session.Choices(device=chosen, source_name=name, show=show, force=force)
     described = session.describe(dataset, settings, choices)
     if run_dir is None:

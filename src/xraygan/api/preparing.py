@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from xraygan.config import GROUPS, DataSettings, RunSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import CONFIG, read_json
+from xraygan.runs import CONFIG, PHANTOM, read_json
 
-PHANTOM, PHANTOM_IMAGES = "phantom", 2000
+PHANTOM_IMAGES = 2000
 S = TypeVar("S")
 
 

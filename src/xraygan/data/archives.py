@@ -35,7 +35,7 @@ _RATIO_COUNTS_FROM = 64 * 2**20
 _MOST_MEMBERS = 5_000_000
 _SIDECARS = ("cls", "json")
 # What the standard library lets out when it meets damaged bytes; a name that is not UTF-8 is a
-# ValueError.
+# ValueError, a method of packing that it does not know a NotImplementedError.
 _UNREADABLE = (
     *(OSError, EOFError, ValueError, IndexError, OverflowError),
     *(struct.error, zlib.error, lzma.LZMAError, tarfile.TarError),

@@ -30,7 +30,8 @@ _CLASSES: dict[str, tuple[str, ...]] = {
 """Class names by the file's name. Source: Yang et al. 2023, doi 10.1038/s41597-022-01721-8."""
 _MOST_LABEL_BYTES = 256 * 2**20
 _FAULTS = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
-# NumPy reads a header as Python source, and lets out what the tokenizer says of a damaged one.
+# NumPy reads a header as Python source, and lets out what the tokenizer says of a damaged one;
+# zipfile says NotImplementedError to a method of packing that it does not know.
 _FAULTS_TOO = (NotImplementedError, RuntimeError, struct.error, SyntaxError, tokenize.TokenError)
 
 

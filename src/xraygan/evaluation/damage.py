@@ -4,7 +4,7 @@ A fault's strength runs from 0, slight, to 1, gross. Pixels come back as whole g
 real films' are, so that rounding gives nothing away.
 """
 
-# OpenCV's and SciPy's stubs name wider types than the functions return:
+# OpenCV and SciPy declare wider types than the functions return:
 # pyright: reportReturnType=false, reportCallIssue=false, reportArgumentType=false, reportOptionalMemberAccess=false
 # pyright: reportAttributeAccessIssue=false
 

@@ -5,6 +5,7 @@ import numpy as np
 from xraygan.evaluation.features import Standardiser, filter_bank_features, standardise
 from xraygan.evaluation.kernel import KernelDistance, kernel_distance
 from xraygan.evaluation.neighbours import Coverage, coverage
+from xraygan.sets import some_rows
 
 LEAST_IMAGES = 20
 """With fewer validation images a distance says nothing."""
@@ -54,5 +55,4 @@ class RealismMeter:
 
 def _some(images: np.ndarray, seed: int) -> np.ndarray:
     """At most MOST_IMAGES, by chance: films lie in the order of their classes."""
-    chosen = np.random.default_rng(seed).permutation(len(images))[:MOST_IMAGES]
-    return images[np.sort(chosen)]
+    return images[some_rows(len(images), MOST_IMAGES, seed)]

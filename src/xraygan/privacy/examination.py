@@ -17,7 +17,7 @@ from xraygan.privacy.chance import Excess, Tail, excess, far_excess, style_facto
 from xraygan.privacy.planted import PLANTED, plant
 from xraygan.privacy.ratios import Nearest, References, nearest_patients
 from xraygan.privacy.views import FeatureView, PixelView, View
-from xraygan.sets import ImageSet
+from xraygan.sets import ImageSet, some_rows
 
 CERTAIN = 0.002
 """Chance that an honest generator has any image called a certain copy, all views together."""
@@ -173,7 +173,7 @@ def examine(
         style = style_factor(synthetic_unseen.lead, null_unseen.lead)
     surest = CERTAIN / views / len(sides.synthetic)
     bound = ratio_style * Tail.fit(null.log_ratio).level(surest)
-    looked_at = _drawn(len(sides.synthetic), IMAGES_A_PATIENT * seen.count, seed)
+    looked_at = some_rows(len(sides.synthetic), IMAGES_A_PATIENT * seen.count, seed)
     made = synthetic.lead[looked_at], synthetic.patient[looked_at]
     return Examination(
         name=name,
@@ -188,11 +188,6 @@ def examine(
         far=far_excess(*made, Tail.fit(null.lead), _FAR_CHANCE, style),
         planted=_recognised(view, sides.train, seen, bound, seed) if pixels else {},
     )
-
-
-def _drawn(count: int, most: int, seed: int) -> NDArray[np.intp]:
-    """All rows of `count`, ascending, or `most` of them by chance."""
-    return np.sort(np.random.default_rng(seed).permutation(count)[:most])
 
 
 def _recognised(

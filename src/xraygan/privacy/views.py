@@ -6,7 +6,7 @@ noise drowns is left out. Films of different patients then lie nearly at right a
 copy stands out even under noise; with plain correlation every film resembles every other.
 """
 
-# SciPy's and NumPy's stubs name wider types than the functions return:
+# SciPy and NumPy declare wider types than the functions return:
 # pyright: reportAttributeAccessIssue=false, reportReturnType=false
 
 from dataclasses import dataclass

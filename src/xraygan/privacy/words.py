@@ -61,7 +61,7 @@ def tested(copies: Copies, membership: Membership) -> list[str]:
     if attacks:
         said.append(
             f"Membership of {membership.members:,} training images against {membership.others:,} "
-            f"held-out ones, by {len(attacks)} attacks: "
+            f"held-out ones, by {len(attacks)} kinds of attack: "
             + "; ".join(_ATTACKS.get(name, name) for name in attacks)
             + "."
         )

@@ -21,12 +21,12 @@ from xraygan.runs import (
     EVALUATION,
     INTERNAL,
     METRICS,
+    PHANTOM,
     RunFolder,
     read_json,
     sha256_of,
 )
 
-PHANTOM = "phantom"
 SUMMARY = "summary.json"
 MOST_POINTS = 400
 """Of a curve; more are thinned evenly."""

@@ -15,6 +15,9 @@ from xraygan.estimates import Estimate
 from xraygan.privacy.audit import NOTHING
 from xraygan.report.readings import Reading, reading_of
 
+BLIND = "blind_"
+"""How figures of a classifier that sees no synthetic image begin."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -168,7 +171,14 @@ class Audit:
     @property
     def attacks_by_measure(self) -> dict[str, dict[str, Figure]]:
         """Figures of membership, measure by measure: {key: {attack: figure}}."""
-        return _turned(self.membership)
+        turned = _turned(self.membership)
+        return {key: row for key, row in turned.items() if not key.startswith(BLIND)}
+
+    @property
+    def blind(self) -> tuple[Figure, ...]:
+        """What is told from the films alone: the same beside every attack."""
+        figures = next(iter(self.membership.values()), ())
+        return tuple(figure for figure in figures if figure.key.startswith(BLIND))
 
     @property
     def clear(self) -> bool:

@@ -1,4 +1,4 @@
-"""Every schedule as a function of images seen, so that batch size changes none of them."""
+"""Every schedule as a function of images seen: batch size changes the ramp at the start alone."""
 
 from typing import NamedTuple
 
@@ -11,6 +11,9 @@ WARM_UP_IMAGES, WARM_UP_STEPS = 2000.0, 250.0
 """Adam's first steps are as large as its rate in every weight; a ramp keeps the base whole. Large
 batches see many images in few steps: the longer of the two counts."""
 
+VIEWS, AUGMENTATION = (30.0, 120.0), (0.3, 0.8)
+"""How often a film is seen in all, and how likely each augmentation is then at the end."""
+
 
 def gamma_left(resolution: int) -> float:
     """The share of γ left at the end.
@@ -19,10 +22,6 @@ def gamma_left(resolution: int) -> float:
     (docs/experiments.md); there they stay.
     """
     return 0.1 if resolution <= 64 else 1.0
-
-
-VIEWS, AUGMENTATION = (30.0, 120.0), (0.3, 0.8)
-"""How often a film is seen in all, and how likely each augmentation is then at the end."""
 
 
 class Scheduled(NamedTuple):

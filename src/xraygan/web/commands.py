@@ -7,8 +7,8 @@ from pathlib import PurePath
 from typing import Any
 
 from xraygan.config import GROUPS
+from xraygan.runs import PHANTOM
 from xraygan.web.catalogue import Run
-from xraygan.web.jobs import PHANTOM
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,8 @@ from typing import Any
 
 from xraygan.config import RunSettings
 from xraygan.errors import XrayganError
-from xraygan.runs import CONFIG, refusing_disk_faults
+from xraygan.runs import CONFIG, PHANTOM, refusing_disk_faults
 
-PHANTOM = "phantom"
 FIELDS = {
     "resolution": "data",
     "preset": "training",

@@ -405,3 +405,11 @@ def test_figures_in_tables_have_their_number_and_their_control(tmp_path):
     assert len(cells) > 10
     assert all("n&nbsp;=&nbsp;" in cell for cell in cells)
     assert any("control: " in cell for cell in cells)
+
+
+def test_what_is_told_without_synthetic_images_stands_once(tmp_path):
+    data = collect(add_evidence(make_run(tmp_path / "run")))
+    assert [figure.key for figure in data.audit.blind] == ["blind_auc"]
+    assert "blind_auc" not in data.audit.attacks_by_measure
+    title = reading_of("blind_auc", "membership").title
+    assert render_html(data, internal=False).count(f'<p class="title">{title}</p>') == 1

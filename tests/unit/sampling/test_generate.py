@@ -13,12 +13,14 @@ import pydicom
 import pytest
 from PIL import Image
 
+from xraygan.api import making
 from xraygan.config import DataSettings, ModelSettings
 from xraygan.data.sources import list_source
 from xraygan.errors import XrayganError
 from xraygan.models.files import Model, ModelFile
 from xraygan.models.generator import build_generator
 from xraygan.models.sample import sample
+from xraygan.progress import Reporter
 from xraygan.sampling import folder
 from xraygan.sampling.folder import write_images
 from xraygan.sampling.generate import generate_arrays, label_of
@@ -437,3 +439,14 @@ def test_a_class_called_all(model: Model, tmp_path: Path) -> None:
     assert sorted((row["class"], row["index"]) for row in rows) == [
         ("all", "0"), ("all", "1"), ("all", "2"), ("all", "3"), ("b", "1"), ("b", "3"),
     ]  # fmt: skip
+
+
+def test_a_run_makes_room_where_filtered_images_lie(model: Model, tmp_path: Path) -> None:
+    def none(images: np.ndarray) -> np.ndarray:
+        return np.zeros(len(images), bool)
+
+    for leave_out, moved in ((None, False), (none, True)):
+        out = tmp_path / str(moved) / "synthetic"
+        write_images(model, Request(4), out, leave_out=leave_out)
+        making._set_aside(out, model.sha256, Reporter(quiet=True))
+        assert out.exists() is not moved
