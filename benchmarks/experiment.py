@@ -58,6 +58,7 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from xraygan.models.conditions import class_conditions
     from xraygan.presets import model_settings
     from xraygan.training.base import fit_base
+    from xraygan.training.calibration import Calibrator
     from xraygan.training.loop import whole_steps
     from xraygan.training.start import begins_learnt, set_start
     from xraygan.training.state import TrainState
@@ -93,6 +94,7 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         log.append({"images": trainer.images_seen, **trainer.run(steps, total)})
     seconds = time.monotonic() - start
     (folder / "metrics.json").write_text(json.dumps(log))
+    Calibrator(state.published, network, data).fit(NUM)
     made, made_labels = generate(state, network, labels)
     np.savez_compressed(folder / "images.npz", images=made, labels=made_labels)
     return {
@@ -124,7 +126,7 @@ def generate(state: Any, network: Any, labels: Any) -> tuple[Any, Any]:
     from xraygan.models.sample import sample
 
     drawn = np.random.default_rng(1).choice(labels, NUM).astype(np.int32)
-    return sample(state.average, network, 1, range(NUM), drawn.tolist()), drawn
+    return sample(state.published, network, 1, range(NUM), drawn.tolist()), drawn
 
 
 def measure(dataset: Any, images: Any, labels: Any, folder: Path) -> dict[str, Any]:

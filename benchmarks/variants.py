@@ -269,6 +269,35 @@ def _refiner_with(after: Callable[[list[Any], Any, Any], Any], num_blocks: int =
     generator._refiner = refined
 
 
+def _start_kept(share: float) -> None:
+    """The discriminator begins with so much of the start, the rest at random."""
+    from xraygan.training import start
+
+    plain = start.set_start
+
+    def set_start(state: Any, *arguments: Any) -> Any:
+        weights = state.discriminator.get_weights()
+        facts = plain(state, *arguments)
+        learnt = state.discriminator.get_weights()
+        mixed = [share * a + (1 - share) * b for a, b in zip(learnt, weights, strict=True)]
+        state.discriminator.set_weights(mixed)
+        return facts
+
+    start.set_start = set_start
+
+
+@_variant
+def shrunk_start() -> None:
+    """The discriminator begins with six tenths of the start (Ash and Adams 2020, 1910.08475)."""
+    _start_kept(0.6)
+
+
+@_variant
+def generator_start() -> None:
+    """The generator alone begins with the start; the discriminator at random."""
+    _start_kept(0.0)
+
+
 @_variant
 def pooled_components() -> None:
     """Components of the films as they are, fine detail not exchanged between them."""

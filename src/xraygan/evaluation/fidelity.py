@@ -25,8 +25,8 @@ from xraygan.evaluation.intervals import (
     deletions,
     mean_with_interval,
 )
-from xraygan.evaluation.kernel import kernel_distance
-from xraygan.evaluation.neighbours import neighbourhood
+from xraygan.evaluation.kernel import Kernel
+from xraygan.evaluation.neighbours import RealBalls
 from xraygan.evaluation.pyramid import sliced_wasserstein_figures
 from xraygan.evaluation.similarity import similarity_within
 from xraygan.evaluation.spectrum import radial_spectra, spectrum_distance
@@ -209,7 +209,8 @@ def _named(by_space: Mapping[str, Figures]) -> Figures:
 
 def _in_space(clouds: list[Cloud], seed: int, steps: _Steps) -> Figures:
     reference, others = clouds[0], clouds[1:]
-    kid = [_kernel_figure(reference, other, seed) for other in others]
+    kernel = Kernel(reference.features, seed=seed)
+    kid = [_kernel_figure(kernel, other) for other in others]
     figures = {"kid": _beside(kid)}
     steps.step()
     frechet = frechet_figures(reference, *others, seed=seed)
@@ -217,7 +218,9 @@ def _in_space(clouds: list[Cloud], seed: int, steps: _Steps) -> Figures:
     if frechet.ratio is not None:
         figures["fid_ratio"] = frechet.ratio
     steps.step()
-    covers = [_cover_figures(reference, other, seed) for other in others]
+    k = min(NEIGHBOURS, *(len(cloud.features) - 1 for cloud in clouds))
+    balls = RealBalls(reference.features, k)
+    covers = [_cover_figures(balls, reference, other, seed) for other in others]
     figures |= {name: _beside([cover[name] for cover in covers]) for name in covers[0]}
     steps.step()
     if min(_patients(cloud) for cloud in clouds) > 1:
@@ -232,18 +235,17 @@ def _in_space(clouds: list[Cloud], seed: int, steps: _Steps) -> Figures:
     return figures
 
 
-def _kernel_figure(reference: Cloud, other: Cloud, seed: int) -> Estimate:
-    found = kernel_distance(other.features, reference.features, seed=seed)
+def _kernel_figure(kernel: Kernel, other: Cloud) -> Estimate:
+    found = kernel.distance(other.features)
     return Estimate(found.value, found.low, found.high, found.n)
 
 
-def _cover_figures(reference: Cloud, other: Cloud, seed: int) -> Figures:
-    k = min(NEIGHBOURS, len(reference.features) - 1, len(other.features) - 1)
-    found = neighbourhood(reference.features, other.features, k=k)
+def _cover_figures(balls: RealBalls, reference: Cloud, other: Cloud, seed: int) -> Figures:
+    found = balls.around(other.features)
     return {
         "precision": mean_with_interval(found.balls > 0, other.patients, seed=seed),
         "recall": mean_with_interval(found.recalled, reference.patients, seed=seed),
-        "density": mean_with_interval(found.balls / k, other.patients, seed=seed),
+        "density": mean_with_interval(found.balls / found.k, other.patients, seed=seed),
         "coverage": mean_with_interval(found.covered, reference.patients, seed=seed),
     }
 

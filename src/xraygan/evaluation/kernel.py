@@ -35,10 +35,26 @@ def kernel_distance(
     subset_size: int | None = None,
     seed: int = 0,
 ) -> KernelDistance:
-    """Unbiased squared MMD with the kernel k(a, b) = (a·b / d + 1)³.
+    """The distance of x from the reference y; see `Kernel`.
 
-    Standardise both sets by the same reference first. For the floor, call it with
-    two sets of real images from different patients.
+    Args:
+        x: [N, D] features.
+        y: [M, D] features.
+        subsets: as for `Kernel`.
+        subset_size: as for `Kernel`.
+        seed: as for `Kernel`.
+
+    Raises:
+        ValueError: as `Kernel` and `Kernel.distance`.
+    """
+    return Kernel(y, subsets=subsets, subset_size=subset_size, seed=seed).distance(x)
+
+
+class Kernel:
+    """Unbiased squared MMD to one reference, with the kernel k(a, b) = (a·b / d + 1)³.
+
+    Standardise all sets by the same reference first. For the floor, take the distance of
+    real images of other patients.
 
     The interval comes from subsets drawn without replacement: a subset of m out
     of n scatters around the whole by sqrt(1/m − 1/n) where a new sample of n would
@@ -47,64 +63,82 @@ def kernel_distance(
     it a little too narrow), and is too wide by up to √3 where the sets do not differ.
 
     Args:
-        x: [N, D] features.
-        y: [M, D] features.
+        reference: [M, D] features.
         subsets: how many subsets the interval is read from, at least 2.
         subset_size: images per subset from each side; None: half of each side.
         seed: of the subsets; the value does not depend on it.
 
-    Returns:
-        Value, interval and min(N, M).
-
     Raises:
-        ValueError: not two tables of the same width, fewer than 4 rows in one,
-            fewer than 2 subsets, or a subset size outside 2 to min(N, M) - 1.
+        ValueError: no table, fewer than 4 rows, or fewer than 2 subsets.
 
     Source: Bińkowski et al. 2018, arXiv 1801.01401, section 4; the estimator is
     Gretton et al. 2012, equation 3; the interval Politis and Romano 1994.
     """
-    _check(x, y, subsets, subset_size)
-    generator = np.random.default_rng(seed)
-    chosen_x, factor_x = _subsets(len(x), subset_size, subsets, generator)
-    chosen_y, factor_y = _subsets(len(y), subset_size, subsets, generator)
-    x, y = _extended(x), _extended(y)
-    distances = (
-        _mean_within(x, chosen_x)
-        + _mean_within(y, chosen_y)
-        - 2 * _mean_between(x, y, chosen_x, chosen_y)
-    )
-    value = float(distances[0])
-    deviations = (distances[1:] - value) * max(factor_x, factor_y)
-    low, high = np.quantile(deviations, [0.025, 0.975])
-    return KernelDistance(value, value + float(low), value + float(high), min(len(x), len(y)))
+
+    def __init__(
+        self,
+        reference: NDArray[np.floating],
+        *,
+        subsets: int = 100,
+        subset_size: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        if subsets < 2:
+            raise ValueError(f"subsets is {subsets}: an interval needs at least 2")
+        self._subsets, self._size, self._seed = subsets, subset_size, seed
+        self._reference = _extended(reference)
+        _check_size(len(reference), subset_size)
+        self._chosen, self._factor = self._drawn(len(reference), 0)
+        self._within = _mean_within(self._reference, self._chosen)
+
+    def distance(self, features: NDArray[np.floating]) -> KernelDistance:
+        """Of features [N, D]: value, interval and min(N, M).
+
+        Raises:
+            ValueError: a table of another width, fewer than 4 rows, or a subset size outside 2
+                to min(N, M) - 1.
+        """
+        y = _extended(features)
+        if y.shape[1] != self._reference.shape[1]:
+            raise ValueError(
+                f"features of widths {y.shape[1] - 1} and {self._reference.shape[1] - 1}: "
+                "expected one"
+            )
+        _check_size(len(y), self._size)
+        chosen, factor = self._drawn(len(y), 1)
+        distances = (
+            self._within
+            + _mean_within(y, chosen)
+            - 2 * _mean_between(self._reference, y, self._chosen, chosen)
+        )
+        value = float(distances[0])
+        deviations = (distances[1:] - value) * max(factor, self._factor)
+        low, high = np.quantile(deviations, [0.025, 0.975])
+        n = min(len(y), len(self._reference))
+        return KernelDistance(value, value + float(low), value + float(high), n)
+
+    def _drawn(self, n: int, side: int) -> tuple[NDArray[np.float64], float]:
+        """Membership [1 + subsets, n], everyone in the first row; and the interval's factor."""
+        size = n // 2 if self._size is None else self._size
+        generator = np.random.default_rng([self._seed, side])
+        chosen = np.zeros((self._subsets + 1, n))
+        chosen[0] = 1
+        for row in chosen[1:]:
+            row[generator.choice(n, size, replace=False)] = 1
+        return chosen, (size / (n - size)) ** 0.5
 
 
-def _check(x: NDArray, y: NDArray, subsets: int, subset_size: int | None) -> None:
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
-        raise ValueError(f"features of shapes {x.shape} and {y.shape}: expected [N, D] and [M, D]")
-    n = min(len(x), len(y))
+def _check_size(n: int, subset_size: int | None) -> None:
     if n < 4:
-        raise ValueError(f"{n} images in the smaller set: an interval needs at least 4")
-    if subsets < 2:
-        raise ValueError(f"subsets is {subsets}: an interval needs at least 2")
+        raise ValueError(f"{n} images in a set: an interval needs at least 4")
     if subset_size is not None and not 2 <= subset_size < n:
         raise ValueError(f"subset_size is {subset_size}: expected 2 to {n - 1}")
 
 
-def _subsets(
-    n: int, size: int | None, subsets: int, generator: np.random.Generator
-) -> tuple[NDArray[np.float64], float]:
-    """Membership [1 + subsets, n], everyone in the first row; and the interval's factor."""
-    size = n // 2 if size is None else size
-    chosen = np.zeros((subsets + 1, n))
-    chosen[0] = 1
-    for row in chosen[1:]:
-        row[generator.choice(n, size, replace=False)] = 1
-    return chosen, (size / (n - size)) ** 0.5
-
-
 def _extended(features: NDArray[np.floating]) -> NDArray[np.float64]:
     """[x / √d, 1]: products of such rows are a·b / d + 1."""
+    if features.ndim != 2:
+        raise ValueError(f"features of shape {features.shape}: expected [N, D]")
     scaled = np.asarray(features, np.float64) / features.shape[1] ** 0.5
     return np.concatenate([scaled, np.ones((len(scaled), 1))], axis=1)
 

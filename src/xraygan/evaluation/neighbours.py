@@ -168,24 +168,58 @@ def neighbourhood(
     Source: Kynkäänniemi et al. 2019, arXiv 1904.06991, equations 1 and 2; Naeem et
     al. 2020, arXiv 2002.09797, equations 3 and 4.
     """
-    if real.ndim != 2 or fake.ndim != 2 or real.shape[1] != fake.shape[1]:
-        raise ValueError(f"features of shapes {real.shape} and {fake.shape}: expected [N, D]")
-    if not 1 <= k < min(len(real), len(fake)):
-        raise ValueError(f"k is {k}: expected 1 to {min(len(real), len(fake)) - 1}")
-    centre = real.mean(axis=0, dtype=np.float64)
-    reals, fakes = _Points.of(real - centre), _Points.of(fake - centre)
-    real_reach, fake_reach = _squared_reach(reals, k), _squared_reach(fakes, k)
-    balls = np.zeros(len(fake), np.int64)
-    recalled = np.zeros(len(real), bool)
-    covered = np.zeros(len(real), bool)
-    for rows, distance in _shifted_distances(reals, fakes):
-        own = reals.squares[rows, None]
-        inside = distance <= real_reach[rows, None] - own
-        balls += np.count_nonzero(inside, axis=0)
-        covered[rows] = inside.any(axis=1)
-        distance -= fake_reach
-        recalled[rows] = distance.min(axis=1) <= -own[:, 0]
-    return Neighbourhood(k, balls, recalled, covered)
+    return RealBalls(real, k).around(fake)
+
+
+class RealBalls:
+    """The balls of one set of reals, for as many sets of fakes as there are: see `neighbourhood`.
+
+    Args:
+        real: [N, D] standardised features.
+        k: neighbours that a ball reaches to, 1 to N - 1.
+
+    Raises:
+        ValueError: no table, or k out of range.
+    """
+
+    def __init__(self, real: NDArray[np.floating], k: int) -> None:
+        _check(real, k)
+        self._k = k
+        self._centre = real.mean(axis=0, dtype=np.float64)
+        self._reals = _Points.of(real - self._centre)
+        self._reach = _squared_reach(self._reals, k)
+
+    def around(self, fake: NDArray[np.floating]) -> Neighbourhood:
+        """Which fakes [M, D] the balls hold, and which reals the fakes' balls hold.
+
+        Raises:
+            ValueError: a table of another width, or no more than k rows.
+        """
+        _check(fake, self._k)
+        if fake.shape[1] != len(self._centre):
+            raise ValueError(
+                f"features of widths {len(self._centre)} and {fake.shape[1]}: expected one"
+            )
+        reals, fakes = self._reals, _Points.of(fake - self._centre)
+        fake_reach = _squared_reach(fakes, self._k)
+        balls = np.zeros(len(fake), np.int64)
+        recalled = np.zeros(len(reals.squares), bool)
+        covered = np.zeros(len(reals.squares), bool)
+        for rows, distance in _shifted_distances(reals, fakes):
+            own = reals.squares[rows, None]
+            inside = distance <= self._reach[rows, None] - own
+            balls += np.count_nonzero(inside, axis=0)
+            covered[rows] = inside.any(axis=1)
+            distance -= fake_reach
+            recalled[rows] = distance.min(axis=1) <= -own[:, 0]
+        return Neighbourhood(self._k, balls, recalled, covered)
+
+
+def _check(features: NDArray[np.floating], k: int) -> None:
+    if features.ndim != 2:
+        raise ValueError(f"features of shape {features.shape}: expected [N, D]")
+    if not 1 <= k < len(features):
+        raise ValueError(f"k is {k}: expected 1 to {len(features) - 1}")
 
 
 @dataclass(frozen=True, eq=False)

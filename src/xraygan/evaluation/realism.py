@@ -3,7 +3,7 @@
 import numpy as np
 
 from xraygan.evaluation.features import Standardiser, filter_bank_features, standardise
-from xraygan.evaluation.kernel import KernelDistance, kernel_distance
+from xraygan.evaluation.kernel import Kernel, KernelDistance
 from xraygan.evaluation.neighbours import Coverage, coverage
 from xraygan.sets import some_rows
 
@@ -35,11 +35,12 @@ class RealismMeter:
         self._standardiser: Standardiser = standardise(features)
         self._real = self._features(_some(validation, seed))
         self._train = self._standardiser.apply(features)
-        self.floor: KernelDistance = kernel_distance(self._train, self._real)
+        self._kernel = Kernel(self._real)
+        self.floor: KernelDistance = self._kernel.distance(self._train)
 
     def kernel_distance(self, images: np.ndarray) -> KernelDistance:
         """KID of generated uint8 images [N, R, R] against the validation images."""
-        return kernel_distance(self._features(images), self._real)
+        return self._kernel.distance(self._features(images))
 
     def coverage(self, images: np.ndarray) -> tuple[Coverage, Coverage]:
         """Coverage of the validation images by generated ones, and by as many training ones."""

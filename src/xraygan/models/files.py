@@ -25,8 +25,8 @@ from xraygan.runs import refusing_disk_faults, sha256_of, write_json, write_whol
 
 WEIGHTS = "generator.safetensors"
 DESCRIPTION = "generator.json"
-FORMAT = 3
-"""1 had no displacement in its base, 2 no margin around its anatomy."""
+FORMAT = 4
+"""1 had no displacement in its base, 2 no margin around its anatomy, 3 no calibration."""
 MAX_DESCRIPTION_BYTES = 1 << 20
 
 
@@ -82,7 +82,7 @@ def save_model(folder: Path, generator: keras.Model, facts: dict[str, Any]) -> s
 
     Args:
         folder: made where it does not exist.
-        generator: the averaged generator.
+        generator: the averaged generator, calibrated.
         facts: the fields of `ModelFile` but `weights_sha256`.
 
     Returns:

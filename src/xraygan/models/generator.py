@@ -2,7 +2,8 @@
 
 The base draws an image's appearance, displacement and sharpness from a class's Gaussian in the
 leading principal components: it is varied from the first second, but soft. The refiner, a small
-U-shaped network that starts as the identity, is what the adversarial game trains.
+U-shaped network that starts as the identity, is what the adversarial game trains. The last
+layer gives films the moments that training films have; the game does without it.
 """
 
 # Keras and TensorFlow type neither symbolic tensors nor static shapes:
@@ -14,6 +15,7 @@ from keras import layers
 from xraygan.config import ModelSettings
 from xraygan.models import blocks
 from xraygan.models.base import BandGains, Displaced, LinearGaussian, row_length
+from xraygan.models.calibration import Calibrated
 
 RESIDUAL_GAIN = 0.03
 
@@ -64,7 +66,16 @@ def build_generator(settings: ModelSettings, seed: int = 0) -> keras.Model:
         width = max(width * 3 // 4, 8)
         image, full = _finer(image, full, noise, side, width, settings, initialisers)
     image = BandGains(settings.num_bands, dtype="float32")(image, strengths)
+    image = Calibrated(
+        settings.resolution, settings.num_labels, name="calibration", dtype="float32"
+    )(image, condition)
     return keras.Model([z, noise, condition], image, name="generator")
+
+
+def uncalibrated(generator: keras.Model) -> keras.Model:
+    """The part that learns: all but the last layer, of the same inputs and weights."""
+    films, _ = generator.get_layer("calibration").input
+    return keras.Model(generator.inputs, films, name=generator.name)
 
 
 def _refiner(

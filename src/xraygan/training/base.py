@@ -47,7 +47,7 @@ def fit_base(
     Returns:
         As `fit_gaussian`, of rows that `Displaced` and `BandGains` make films of.
     """
-    chosen = _chosen(conditions)
+    chosen = chosen_films(conditions)
     side = network.base_resolution
     films, strengths = levelled_films(images, chosen, side, network.num_bands)
     appearance, seen, displacement = register(films)
@@ -65,7 +65,7 @@ def fit_base(
     return fitted | {name: value.astype(np.float32) for name, value in divided.items()}
 
 
-def _chosen(conditions: np.ndarray) -> np.ndarray:
+def chosen_films(conditions: np.ndarray) -> np.ndarray:
     """Which films are looked at, ascending: of small classes all, of large ones as many each."""
     _, kinds, counts = np.unique(conditions, axis=0, return_inverse=True, return_counts=True)
     left, most = MAX_IMAGES, int(counts.max())

@@ -29,7 +29,7 @@ from xraygan.training.checkpoint import (
 )
 from xraygan.training.device import compute_dtype, device_sentence
 from xraygan.training.loop import train_loop, whole_steps
-from xraygan.training.snapshots import Snapshots
+from xraygan.training.snapshots import MEASURED, PUBLISHED, Snapshots
 from xraygan.training.start import begins_learnt, find_start, set_start, start_sentence
 from xraygan.training.state import TrainState
 from xraygan.training.trainer import Trainer, TrainingData
@@ -168,6 +168,7 @@ def train_run(
         choices.show,
     )
     if newest is None:
+        snapshots.calibrate(MEASURED)
         snapshots.write_grid(0)
         snapshots.write_model(0)
         reporter.note(
@@ -352,6 +353,7 @@ def publish(
             )
         except XrayganError as error:
             reporter.note(f"{error}; the last model is published, though that one was better")
+    snapshots.calibrate(PUBLISHED)
     snapshots.write_model(seen)
     return seen
 

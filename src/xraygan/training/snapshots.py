@@ -11,11 +11,14 @@ from xraygan.models.sample import sample
 from xraygan.pictures import GRID_COLUMNS, Display, class_blocks, save_grid, shown_classes
 from xraygan.progress import Reporter
 from xraygan.runs import RunFolder
+from xraygan.training.calibration import Calibrator
 from xraygan.training.state import TrainState
 from xraygan.training.trainer import TrainingData
 
 MEASURED = 500
-"""Images behind the figure of one snapshot."""
+"""Images behind the figure of one snapshot, and behind its calibration."""
+PUBLISHED = 2000
+"""Images behind the calibration of a finished model."""
 MEASURE_SEED = 2**31
 """Not the seed of the pictures, nor one that a run's own seed can be."""
 
@@ -25,7 +28,7 @@ class Snapshots:
 
     Args:
         run: where to write.
-        state: whose averaged generator is drawn from.
+        state: whose published generator is drawn from.
         network: its shape.
         data: the training images, for `reals.png` and the figure's floor.
         validation: as `data`, other patients; may be empty.
@@ -51,6 +54,7 @@ class Snapshots:
         self._facts = {**model_facts, "network": network, "classes": classes}
         self._reporter = reporter
         self._display = Display() if show else None
+        self._calibrator = Calibrator(state.published, network, data)
         self._seed = int(model_facts.get("seed", 0))
         self._shown = shown_classes(np.bincount(data.labels, minlength=len(classes)).tolist())
         self._validation = validation
@@ -66,9 +70,14 @@ class Snapshots:
 
     def __call__(self, images_seen: int) -> dict[str, float]:
         """One snapshot: `fakesNNNNNN.png` (thousand images), the model, the KID."""
+        self.calibrate(MEASURED)
         self.write_grid(images_seen)
         self.write_model(images_seen)
         return self.measure()
+
+    def calibrate(self, count: int) -> None:
+        """Fit the average's last layer on so many images: before a grid or the model is written."""
+        self._calibrator.fit(count)
 
     def write_grid(self, images_seen: int) -> Path:
         """Draw the same latents with the present average."""
@@ -86,7 +95,7 @@ class Snapshots:
         """Replace `model/` by the present average; its hash."""
         facts = {k: v for k, v in self._facts.items() if k != "seed"}
         return save_model(
-            self._run.path / "model", self._state.average, {**facts, "images_seen": images_seen}
+            self._run.path / "model", self._state.published, {**facts, "images_seen": images_seen}
         )
 
     def measure(self) -> dict[str, float]:
@@ -124,4 +133,4 @@ class Snapshots:
         self.show(path)
 
     def _sample(self, seed: int, indices: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        return sample(self._state.average, self._network, seed, indices.tolist(), labels.tolist())
+        return sample(self._state.published, self._network, seed, indices.tolist(), labels.tolist())

@@ -12,7 +12,7 @@ import tensorflow as tf
 from xraygan.config import ModelSettings, TrainingSettings
 from xraygan.errors import XrayganError
 from xraygan.models.discriminator import build_discriminator
-from xraygan.models.generator import build_generator
+from xraygan.models.generator import build_generator, uncalibrated
 
 
 class TrainState:
@@ -24,12 +24,20 @@ class TrainState:
     Args:
         model: shape of the networks.
         training: the game's numbers.
+
+    Attributes:
+        generator: what learns, without its last layer.
+        discriminator: its opponent.
+        average: the generator's exponential moving average.
+        published: the average with its last layer, which `Calibrator` fits.
+        images_seen: scalar int64.
     """
 
     def __init__(self, model: ModelSettings, training: TrainingSettings) -> None:
-        self.generator = build_generator(model, training.seed)
+        self.generator = uncalibrated(build_generator(model, training.seed))
         self.discriminator = build_discriminator(model, training.seed)
-        self.average = build_generator(model, training.seed)
+        self.published = build_generator(model, training.seed)
+        self.average = uncalibrated(self.published)
         self.generator_optimizer = _adam(training)
         self.discriminator_optimizer = _adam(training)
         self.generator_optimizer.build(self.generator.trainable_variables)

@@ -166,10 +166,10 @@ def test_what_a_class_has_in_common_stays_as_it_is() -> None:
 def test_of_too_many_films_those_of_large_classes_are_passed_over(monkeypatch) -> None:
     monkeypatch.setattr(base_module, "MAX_IMAGES", 100)
     labels = np.repeat([0, 1, 2], [300, 5, 60])
-    chosen = base_module._chosen(one_hot(labels, 3))
+    chosen = base_module.chosen_films(one_hot(labels, 3))
     assert np.bincount(labels[chosen]).tolist() == [47, 5, 47]
     assert np.all(np.diff(chosen) > 0)
-    assert np.array_equal(base_module._chosen(one_hot(labels[:100], 3)), np.arange(100))
+    assert np.array_equal(base_module.chosen_films(one_hot(labels[:100], 3)), np.arange(100))
 
 
 def network_of(resolution: int, latent: int, num_classes: int = 2) -> ModelSettings:
