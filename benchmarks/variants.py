@@ -269,6 +269,14 @@ def _refiner_with(after: Callable[[list[Any], Any, Any], Any], num_blocks: int =
     generator._refiner = refined
 
 
+@_variant
+def uncalibrated() -> None:
+    """The generator's last layer changes nothing."""
+    from xraygan.training import calibration
+
+    calibration.Calibrator.fit = lambda *_: None
+
+
 def _start_kept(share: float) -> None:
     """The discriminator begins with so much of the start, the rest at random."""
     from xraygan.training import start

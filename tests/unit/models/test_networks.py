@@ -15,7 +15,7 @@ from xraygan.models.base import (
     splines,
 )
 from xraygan.models.discriminator import build_discriminator
-from xraygan.models.generator import RESIDUAL_GAIN, build_generator
+from xraygan.models.generator import RESIDUAL_GAIN, build_generator, uncalibrated
 from xraygan.models.sample import latents
 from xraygan.presets import DISCRIMINATOR_STAGES
 
@@ -58,7 +58,8 @@ def test_contract(resolution: int, dtype: str) -> None:
         assert {weight.dtype for weight in network.weights} == {"float32"}
         assert all(np.isfinite(weight).all() for weight in network.get_weights())
     frozen = {w.path for w in generator.weights} - {w.path for w in generator.trainable_weights}
-    assert frozen == {w.path for w in generator.get_layer("base").weights}
+    fitted = [generator.get_layer(name).weights for name in ("base", "calibration")]
+    assert frozen == {w.path for weights in fitted for w in weights}
 
 
 @pytest.mark.parametrize("build", [build_generator, build_discriminator])
@@ -199,3 +200,14 @@ def test_bands_of_detail_add_up_and_follow_their_gains() -> None:
         assert ratios[0] < 0.8  # bands overlap: half of noise's second is in its first
         assert np.isclose(ratios[1], 1)
         assert ratios[2] > 1.4
+
+
+def test_what_learns_is_the_generator_without_its_last_layer(tiny: ModelSettings) -> None:
+    generator = build_generator(tiny)
+    before, inputs = uncalibrated(generator), inputs_of(tiny)
+    assert len(before.weights) == len(generator.weights) - 3
+    assert all(
+        weight is own for weight, own in zip(before.weights, generator.weights, strict=False)
+    )
+    generator.get_layer("calibration").coarse_shift.assign(np.full((2, 64), 0.5, np.float32))
+    assert not np.allclose(before(inputs), generator(inputs))

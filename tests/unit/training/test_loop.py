@@ -128,10 +128,12 @@ def test_the_last_model_is_published_or_an_earlier_one_if_it_can_be_read(
             (folder / "state.safetensors").write_bytes(b"cut")
     count = SimpleNamespace(numpy=lambda: 128)
     state = SimpleNamespace(images_seen=count, from_arrays=lambda _: None)
-    snapshots = SimpleNamespace(write_model=written.append)
+    snapshots = SimpleNamespace(
+        calibrate=lambda _: written.append("calibrated"), write_model=written.append
+    )
     facts = {"best": 64, "best_kid": best_kid}
     assert publish(run, state, snapshots, facts, reporter) == seen
-    assert written == [seen]
+    assert written == ["calibrated", seen]
     assert [note for note in reporter.notes if said and said in note] == reporter.notes
     assert bool(reporter.notes) == bool(said)
 
