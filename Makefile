@@ -51,7 +51,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/audit_speed.py
 	$(BIN)/python benchmarks/base_leak.py --data $(DATA)
 	$(BIN)/python benchmarks/feature_space.py --data $(DATA)
-	$(BIN)/python benchmarks/validate_fidelity.py --data $(DATA)
+	$(BIN)/python benchmarks/validate_fidelity.py --data $(DATA) --images 500 --spaces filter-bank-1 chest-net-1
 	$(BIN)/python benchmarks/validate_audit.py --data $(DATA)
 	$(BIN)/python benchmarks/quality.py --data $(DATA) --keep bench
 	$(BIN)/python benchmarks/generation_speed.py --model bench/run

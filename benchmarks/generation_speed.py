@@ -152,6 +152,7 @@ def made_pictures(model: Model, request: Request) -> list[Picture]:
             psi=request.psi,
             model_sha256=model.sha256,
             name=f"{request.stem}_{index:08d}",
+            folder="",
         )
         for index, (pixels, label) in enumerate(zip(images, labels, strict=True))
     ]

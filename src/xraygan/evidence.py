@@ -39,7 +39,7 @@ AUDIT_SPACES = ("filter-bank-1",)
 UTILITY_PLOT = "utility.png"
 GALLERY_COLUMNS = 10
 # Part of the key of stored evaluations: raise it when equal images give other figures.
-_FORMAT = 6
+_FORMAT = 7
 
 
 class Measures(Settings):

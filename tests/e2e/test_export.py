@@ -42,6 +42,33 @@ def test_hand_a_model_and_a_data_set_on(run: Path, tmp_path: Path) -> None:
     assert sum(sum(classes.values()) for classes in counts.values()) == 12
 
 
+@pytest.mark.parametrize("form", ["webdataset", "dicom"])
+def test_other_forms_are_read_back(run: Path, tmp_path: Path, form: str) -> None:
+    export = ["export", "data", run / "synthetic", "--out", tmp_path / "data", "--format", form]
+    written, again = in_one_process(
+        [*export, "--json"], ["prepare", tmp_path / "data", "--resolution", "32", "--json"]
+    )
+    assert [written.code, again.code] == [0, 0], (written, again)
+    assert json.loads(written.stdout)
+    counts = json.loads(again.stdout)["counts"]
+    assert sum(sum(classes.values()) for classes in counts.values()) == 12
+
+
+def test_what_lies_between_images(run: Path, tmp_path: Path) -> None:
+    explore = ["explore", "--model", run, "--steps", "3", "--json", "--out"]
+    seeds, classes, odd = in_one_process(
+        [*explore, tmp_path / "seeds.png", "--seeds", "1,2"],
+        [*explore, tmp_path / "classes.gif", "--seeds", "1", "--along", "classes"],
+        [*explore, tmp_path / "odd.png", "--seeds", "1;2"],
+    )
+    for ended in (seeds, classes):
+        assert ended.code == 0, ended
+        assert json.loads(ended.stdout)
+    assert (tmp_path / "seeds.png").is_file()
+    assert (tmp_path / "classes.gif").is_file()
+    assert "expected numbers such as 1,2,3" in odd.refusal()
+
+
 def test_a_model_goes_to_no_folder_of_anything_else(run: Path, tmp_path: Path) -> None:
     """A stranger's README stays; the same call again is welcome, another model's is not."""
     mine = tmp_path / "mine"

@@ -9,6 +9,7 @@ from xraygan.api.preparing import training_data
 from xraygan.config import PixelSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
+from xraygan.runs import CONFIG, read_json
 from xraygan.sets import ImageSet
 
 SQUASH = "squash"
@@ -71,9 +72,10 @@ def evaluate(
     found = evidence.evaluate(
         sets["real"], sets["synthetic"], sets.get("train"), measures, reporter
     )
+    found = {**found, **_maker(synth)}
     _say(notes, reporter)
     if out is not None:
-        evidence.write_evaluation(Path(out), {**found, **_maker(synth)})
+        evidence.write_evaluation(Path(out), found)
     return found
 
 
@@ -129,6 +131,8 @@ def audit(
     if data is not None and model and not list_checkpoints(Path(model) / "checkpoints"):
         notes.append("the run has no checkpoints: its discriminator is not asked")
         model = None
+    elif data is None and model is not None:
+        notes += _unlike_the_run(Path(model), fit, len(sets["train"]))
     found = evidence.look_for_leaks(
         sets["train"],
         sets["holdout"],
@@ -138,9 +142,10 @@ def audit(
         Path(model) if model is not None else None,
     )
     _say(notes, reporter)
+    maker = _maker(synth)
     if out is not None:
-        evidence.write_audit(Path(out), found, sets["train"], sets["synthetic"], _maker(synth))
-    return found.as_dict()
+        evidence.write_audit(Path(out), found, sets["train"], sets["synthetic"], maker)
+    return {**found.as_dict(), **maker}
 
 
 def report(
@@ -248,6 +253,30 @@ class _SetReader:
         }
         classes = tuple(sorted({name for part in sets.values() for name in part.classes}))
         return {role: part.among(classes) for role, part in sets.items()}, notes
+
+
+def _unlike_the_run(run: Path, fit: str, films: int) -> list[str]:
+    """What keeps a run's discriminator from knowing the films that it is asked about.
+
+    Raises:
+        XrayganError: the films were made square otherwise than for the run.
+    """
+    config = read_json(run / CONFIG)
+    if config is None:
+        return []  # asking the discriminator says so
+    trained_on = config["settings"]["data"]["fit"]
+    if fit != trained_on:
+        raise XrayganError(
+            f"{run} was trained on films made square by {trained_on}: give --fit {trained_on}"
+        )
+    counts = config["data"]["counts"].items()
+    known = sum(count for name, count in counts if name.startswith("train/"))
+    if films == known:
+        return []
+    return [
+        f"{films:,} training films are given and the run was trained on {known:,}: films that it "
+        "held back pass for trained on, which hides leaks; --data reads its own splits"
+    ]
 
 
 def _maker(synth: str | Path) -> dict[str, str]:

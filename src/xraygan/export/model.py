@@ -97,7 +97,8 @@ def write_onnx(model: Model, path: Path) -> Difference:
 def write_keras(model: Model, path: Path) -> Difference:
     """Write a `.keras` file, and check what Keras reads from it.
 
-    It names layers of this package, so reading it needs xraygan installed; no code is in it.
+    It names layers of this package: whoever reads it imports `xraygan.models.generator` before. No
+    code is in it.
     """
     generator = in_float32(model)
     partial = path.with_name(f".{path.name}")

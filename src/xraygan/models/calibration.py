@@ -4,7 +4,7 @@ A generator's films are too soft, too grainy or too alike by amounts that a few 
 (Durall, Keuper, Keuper 2020, arXiv 2003.01826, of their spectra). What the first two moments
 tell, a linear map mends: of the coarsest cosine coefficients that of optimal transport between
 two Gaussians (Pitié & Kokaram 2007, "The linear Monge-Kantorovitch linear colour mapping"), of
-each finer one a gain.
+each finer one a gain around its mean.
 """
 
 # Keras types no symbolic tensors:
@@ -43,6 +43,9 @@ class Calibrated(layers.Layer):
         self.num_labels = num_labels
         fixed = {"trainable": False, "dtype": "float32"}
         self.gains = self.add_weight(shape=(side, side), initializer="ones", name="gains", **fixed)
+        self.centre = self.add_weight(
+            shape=(side, side), initializer="zeros", name="centre", **fixed
+        )
         self.coarse_map = self.add_weight(
             shape=(COARSE**2, COARSE**2), initializer="identity", name="coarse_map", **fixed
         )
@@ -60,7 +63,7 @@ class Calibrated(layers.Layer):
         coarse_change = coarse_change + ops.matmul(shares, self.coarse_shift)
         beyond = (0, self.side - COARSE)
         change = ops.pad(ops.reshape(coarse_change, (-1, COARSE, COARSE)), [(0, 0), beyond, beyond])
-        change = change + spectra * (self.gains - 1)
+        change = change + (spectra - self.centre) * (self.gains - 1)
         changed = ops.matmul(ops.matmul(ops.transpose(transform), change), transform)
         return films + changed[..., None]
 

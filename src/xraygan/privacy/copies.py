@@ -110,7 +110,9 @@ def find_copies(
     figures: dict[str, Estimate] = {}
     for seen in examinations:
         figures |= view_figures(seen, others)
-    correlated, correlation, index = correlation_figures(train, holdout, synthetic, examinations[0])
+    correlated, correlation, index = correlation_figures(
+        train, holdout, synthetic, examinations[0], patients.number
+    )
     figures |= correlated
     for name, tables in features.items():
         figures |= classic_figures(name, tables, holdout, seed)

@@ -68,7 +68,11 @@ def view_figures(seen: Examination, holdout_patients: NDArray[np.intp]) -> dict[
 
 
 def correlation_figures(
-    train: ImageSet, holdout: ImageSet, synthetic: ImageSet, seen: Examination
+    train: ImageSet,
+    holdout: ImageSet,
+    synthetic: ImageSet,
+    seen: Examination,
+    patient: NDArray[np.intp],
 ) -> tuple[dict[str, Estimate], NDArray[np.float32], NDArray[np.intp]]:
     """Correlation of pixels with the nearest training image, shifts and flips allowed.
 
@@ -79,19 +83,22 @@ def correlation_figures(
         holdout: the control.
         synthetic: the queries.
         seen: the pixel view's examination.
+        patient: of each training image, numbers [N].
 
     Returns:
-        The figure beside the control, each synthetic image's best correlation [S], and whose
-        it is, int [S].
+        The figure beside the control; and, of the patient whom the view finds nearest to each
+        synthetic image, the training image that correlates best: its correlation [S] and
+        index, int [S].
     """
     made, real = (
         best_correlation(images.images, train.images, nearest.candidates)
         for images, nearest in ((synthetic, seen.synthetic), (holdout, seen.holdout))
     )
-    best = made.argmax(axis=1)[:, None]
-    correlation = np.take_along_axis(made, best, axis=1)[:, 0]
     control = _median(real.max(axis=1), holdout.patients)
-    figure = _median(correlation).beside(control)
+    figure = _median(made.max(axis=1)).beside(control)
+    theirs = patient[seen.synthetic.candidates] == seen.synthetic.patient[:, None]
+    best = np.where(theirs, made, -np.inf).argmax(axis=1)[:, None]
+    correlation = np.take_along_axis(made, best, axis=1)[:, 0]
     index = np.take_along_axis(seen.synthetic.candidates, best, axis=1)[:, 0]
     return {"nearest_correlation": figure}, correlation, index
 

@@ -59,7 +59,8 @@ _MEASURES = {
     "fid_all": Reading(
         "FID of all images",
         "The same distance over all real films and as many synthetic images as there are, given "
-        "where each side has more than 10,000: so many hardly raise it.",
+        "where there are more than 10,000 films and at least 10,000 images: so many hardly raise "
+        "it.",
         "lower",
         0,
     ),

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cv2
 import keras
@@ -16,38 +15,48 @@ from xraygan.training.base import chosen_films
 from xraygan.training.trainer import TrainingData
 
 PRIOR_FILMS = 64
-"""Few films say little of a variance: the made films' own count as those of as many films."""
+"""Few films say little: what they ask for is weighed against as many that ask for nothing."""
 MOST_GAIN = 1.0
-"""Logarithms of gains are held within ± this."""
+"""Logarithms of gains are held within ± this, of the coarse map's in every direction too."""
 SMOOTHING = 1 / 16
 """Neighbouring frequencies share their gain: σ, in sides."""
 ROUNDING = (2 / 255) ** 2 / 12
 """Variance that rounding to grey levels gives to every coefficient of a film in [-1, 1]."""
-BATCH = 256
+LEAST = ROUNDING / 100
+"""Variance that counts as none."""
+BATCH = 64
 SEED = 2**31 + 1
 """Not the seed of a snapshot's figure, nor one that a run's own seed can be."""
 
 
 @dataclass(frozen=True)
 class Moments:
-    """First and second moments of films' cosine coefficients, within labels.
+    """First and second moments of N films' cosine coefficients; labels share a film evenly.
 
     Attributes:
-        counts: films of each label, a film of two as half a film of each, float64 [K].
-        means: of the coarse coefficients of each label, float64 [K, COARSE²].
-        covariance: of the coarse coefficients, float64 [COARSE², COARSE²].
-        variances: of all coefficients, float64 [R, R].
+        gram: how many films labels have, and have together, float64 [K, K], N in all.
+        means: of the coarse coefficients of each label, float64 [K, COARSE²], by least squares.
+        covariance: of the coarse coefficients around their labels' means, float64 [COARSE²,
+            COARSE²].
+        mean: of all coefficients, float64 [R, R].
+        variances: of all coefficients around `mean`, float64 [R, R].
     """
 
-    counts: np.ndarray
+    gram: np.ndarray
     means: np.ndarray
     covariance: np.ndarray
+    mean: np.ndarray
     variances: np.ndarray
 
     @property
     def films(self) -> float:
         """How many there were."""
-        return float(self.counts.sum())
+        return float(self.gram.sum())
+
+    @property
+    def coarse_mean(self) -> np.ndarray:
+        """Of the coarse coefficients of all films, [COARSE²]."""
+        return self.mean[:COARSE, :COARSE].reshape(-1)
 
 
 def moments(batches: Iterable[np.ndarray], conditions: np.ndarray) -> Moments:
@@ -61,17 +70,20 @@ def moments(batches: Iterable[np.ndarray], conditions: np.ndarray) -> Moments:
     coarse = np.empty((len(conditions), COARSE**2))
     for part in batches:
         transform = cosines(part.shape[1])
-        spectra = transform @ part @ transform.T
-        total = total + spectra.sum(axis=0, dtype=np.float64)
-        squares = squares + np.square(spectra).sum(axis=0, dtype=np.float64)
+        spectra = (transform @ part @ transform.T).astype(np.float64)
+        total = total + spectra.sum(axis=0)
+        squares = squares + np.square(spectra).sum(axis=0)
         own = spectra[:, :COARSE, :COARSE].reshape(len(part), -1)
         coarse[films : films + len(part)] = own
         films += len(part)
     shares = (conditions / conditions.sum(axis=1, keepdims=True)).astype(np.float64)
-    means = np.linalg.pinv(shares) @ coarse
+    gram = shares.T @ shares
+    means = np.linalg.pinv(gram, hermitian=True) @ shares.T @ coarse
     rests = coarse - shares @ means
-    variances = squares / films - np.square(total / films)
-    return Moments(shares.sum(axis=0), means, rests.T @ rests / films, variances)
+    free = max(films - np.linalg.matrix_rank(gram, hermitian=True), 1)
+    mean = np.asarray(total / films)
+    variances = np.maximum(squares / films - np.square(mean), 0)
+    return Moments(gram, means, rests.T @ rests / free, mean, variances)
 
 
 def fit_calibration(real: Moments, made: Moments) -> dict[str, np.ndarray]:
@@ -82,41 +94,59 @@ def fit_calibration(real: Moments, made: Moments) -> dict[str, np.ndarray]:
         made: of films that the generator made for the same mixture of labels, uncalibrated.
 
     Returns:
-        float32 arrays: gains [R, R], coarse_map [COARSE², COARSE²], coarse_shift [K, COARSE²].
+        float32 arrays: gains and centre [R, R], coarse_map [COARSE², COARSE²], coarse_shift
+        [K, COARSE²].
     """
     known = real.films / (real.films + PRIOR_FILMS)
-    wanted = known * real.variances + (1 - known) * made.variances
-    tiny = 1e-6 * made.variances.mean()
-    log_gains = 0.5 * np.log((wanted + tiny) / (made.variances + tiny))
-    log_gains = np.clip(log_gains, -MOST_GAIN, MOST_GAIN)
-    log_gains = cv2.GaussianBlur(log_gains, (0, 0), SMOOTHING * len(log_gains))
-    gains = np.exp(log_gains)
-    gains[:COARSE, :COARSE] = 1
     wanted = known * real.covariance + (1 - known) * made.covariance
     coarse_map = transport(made.covariance, wanted)
     # Around each label's own mean, which then goes where the films' is, as far as it is known.
-    both = real.counts * made.counts / np.maximum(real.counts + made.counts, 1e-9)
-    gap = _drawn_together(real.means - made.means, both)
-    centres = _drawn_together(made.means, made.counts)
-    shifts = gap + centres - centres @ coarse_map
-    fitted = {"gains": gains, "coarse_map": coarse_map, "coarse_shift": shifts}
+    both = real.gram @ np.linalg.pinv(real.gram + made.gram, hermitian=True) @ made.gram
+    common = real.coarse_mean - made.coarse_mean
+    gaps = known * common + _as_far_as_known(real.means - made.means - common, both)
+    centres = made.coarse_mean + _as_far_as_known(made.means - made.coarse_mean, made.gram)
+    fitted = {
+        "gains": np.exp(_log_gains(known, real.variances, made.variances)),
+        "centre": made.mean,
+        "coarse_map": coarse_map,
+        "coarse_shift": gaps + centres - centres @ coarse_map,
+    }
     return {name: value.astype(np.float32) for name, value in fitted.items()}
 
 
-def _drawn_together(values: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """What is known of labels from few films is drawn towards the mean of all, [K, ...]."""
-    common = counts @ values / max(counts.sum(), 1e-9)
-    return common + (counts / (counts + PRIOR_FILMS))[:, None] * (values - common)
+def _log_gains(known: float, real: np.ndarray, made: np.ndarray) -> np.ndarray:
+    """Of each coefficient, smooth in frequency; none of the coarse ones, which have their map."""
+    wanted = known * real + (1 - known) * made
+    found = 0.5 * np.log((wanted + LEAST) / (made + LEAST))
+    fine = np.ones_like(found)
+    fine[:COARSE, :COARSE] = 0
+    found, share = (
+        cv2.GaussianBlur(part, (0, 0), SMOOTHING * len(part))
+        for part in (np.clip(found, -MOST_GAIN, MOST_GAIN) * fine, fine)
+    )
+    return fine * found / np.maximum(share, 1e-9)
 
 
-def transport(source: np.ndarray, target: np.ndarray) -> Any:
-    """The symmetric map T with T S T = W: optimal transport from N(0, S) to N(0, W)."""
-    ridge = 1e-3 * np.trace(target) / len(target) * np.eye(len(target))
+def _as_far_as_known(values: np.ndarray, gram: np.ndarray) -> np.ndarray:
+    """What labels [K, ...] have of their own, drawn to none where few films tell them apart."""
+    return np.linalg.solve(gram + PRIOR_FILMS * np.eye(len(gram)), gram @ values)
+
+
+def transport(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The symmetric map T with T S T = W: optimal transport from N(0, S) to N(0, W).
+
+    Both get a thousandth of W's mean variance in every direction, and T no stretch beyond
+    `MOST_GAIN`.
+    """
+    ridge = (1e-3 * np.trace(target) / len(target) + LEAST) * np.eye(len(target))
     values, vectors = np.linalg.eigh(source + ridge)
     root = vectors * np.sqrt(values) @ vectors.T
     inverse = vectors / np.sqrt(values) @ vectors.T
     values, vectors = np.linalg.eigh(root @ (target + ridge) @ root)
-    return inverse @ (vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T) @ inverse
+    whole = inverse @ (vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T) @ inverse
+    values, vectors = np.linalg.eigh((whole + whole.T) / 2)
+    held = np.clip(values, np.exp(-MOST_GAIN), np.exp(MOST_GAIN))
+    return vectors * held @ vectors.T
 
 
 class Calibrator:
@@ -143,7 +173,7 @@ class Calibrator:
         self._real = replace(rounded, variances=variances)
 
     def fit(self, count: int) -> None:
-        """Draw `count` films of the training films' mixture of labels, and fit."""
+        """Draw `count` films of the looked-at training films' mixture of labels, and fit."""
         rows = np.random.default_rng(0).integers(len(self._conditions), size=count)
         conditions = self._conditions[rows]
         made = moments(self._drawn(conditions), conditions)

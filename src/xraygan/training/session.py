@@ -29,7 +29,7 @@ from xraygan.training.checkpoint import (
 )
 from xraygan.training.device import compute_dtype, device_sentence
 from xraygan.training.loop import train_loop, whole_steps
-from xraygan.training.snapshots import MEASURED, PUBLISHED, Snapshots
+from xraygan.training.snapshots import Snapshots
 from xraygan.training.start import begins_learnt, find_start, set_start, start_sentence
 from xraygan.training.state import TrainState
 from xraygan.training.trainer import Trainer, TrainingData
@@ -156,6 +156,8 @@ def train_run(
     if finished and described["published"] is not None and is_whole(run.path / "model"):
         reporter.note(f"{run.path}: already trained on {trainer.images_seen:,} images")
         return described
+    if newest is None:  # registering takes minutes where films are many or large
+        save_checkpoint(run.path / "checkpoints", Checkpoint(0, state.to_arrays(), facts), None)
     snapshots = Snapshots(
         run,
         state,
@@ -167,8 +169,8 @@ def train_run(
         reporter,
         choices.show,
     )
-    if newest is None:
-        snapshots.calibrate(MEASURED)
+    if trainer.images_seen == 0:
+        snapshots.calibrate()
         snapshots.write_grid(0)
         snapshots.write_model(0)
         reporter.note(
@@ -180,8 +182,6 @@ def train_run(
     else:
         reporter.note(f"going on after {trainer.images_seen:,} of {total:,} images")
     reporter.note(device_sentence(choices.device, network.compute_dtype))
-    if newest is None:  # registering takes minutes where films are many or large
-        save_checkpoint(run.path / "checkpoints", Checkpoint(0, state.to_arrays(), facts), None)
     trainer.compile()
     train_loop(run, trainer, settings, total, snapshots, reporter, facts)
     described["published"] = publish(run, state, snapshots, facts, reporter)
@@ -353,7 +353,7 @@ def publish(
             )
         except XrayganError as error:
             reporter.note(f"{error}; the last model is published, though that one was better")
-    snapshots.calibrate(PUBLISHED)
+    snapshots.calibrate()
     snapshots.write_model(seen)
     return seen
 

@@ -16,9 +16,7 @@ from xraygan.training.state import TrainState
 from xraygan.training.trainer import TrainingData
 
 MEASURED = 500
-"""Images behind the figure of one snapshot, and behind its calibration."""
-PUBLISHED = 2000
-"""Images behind the calibration of a finished model."""
+"""Images behind the figure of one snapshot, and as many others behind its calibration."""
 MEASURE_SEED = 2**31
 """Not the seed of the pictures, nor one that a run's own seed can be."""
 
@@ -70,14 +68,14 @@ class Snapshots:
 
     def __call__(self, images_seen: int) -> dict[str, float]:
         """One snapshot: `fakesNNNNNN.png` (thousand images), the model, the KID."""
-        self.calibrate(MEASURED)
+        self.calibrate()
         self.write_grid(images_seen)
         self.write_model(images_seen)
         return self.measure()
 
-    def calibrate(self, count: int) -> None:
-        """Fit the average's last layer on so many images: before a grid or the model is written."""
-        self._calibrator.fit(count)
+    def calibrate(self) -> None:
+        """Fit the published generator's last layer: before a grid or the model is written."""
+        self._calibrator.fit(MEASURED)
 
     def write_grid(self, images_seen: int) -> Path:
         """Draw the same latents with the present average."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xraygan.estimates import Estimate, bootstrap
+from xraygan.estimates import Estimate, bootstrap, uncertain
 from xraygan.evaluation.readers import agreement, reading_figures
 from xraygan.web.studies import Reader, Study
 
@@ -31,13 +31,16 @@ class Results:
     Attributes:
         readers: those who have answered anything.
         finished: how many have answered everything.
-        together: accuracy of all who have finished, its interval from drawing images again.
+        together: accuracy, sensitivity and specificity of all who have finished, their intervals
+            from drawing images again; empty with fewer than two.
+        seconds: median of an image, of all who have finished.
         kappa: Fleiss' kappa of all who have finished; None where it cannot be said.
     """
 
     readers: list[ReaderResult]
     finished: int
-    together: Estimate | None
+    together: dict[str, Estimate]
+    seconds: float
     kappa: Estimate | None
 
 
@@ -51,17 +54,26 @@ def results_of(study: Study, readers: Sequence[Reader]) -> Results:
     done = [reader for reader in readers if reader.finished]
     truth = study.synthetic
     said = np.array([reader.said_synthetic(len(truth)) for reader in done]).reshape(-1, len(truth))
-    together = None
+    together = {}
     if len(done) > 1:
-        share = (said == truth).mean(axis=0)
-        images = np.arange(len(truth)).astype(object)
-        together = bootstrap(lambda rows: float(share[rows].mean()), images, resamples=1000)
+        right = (said == truth).mean(axis=0)
+        parts = {"accuracy": right, "sensitivity": right[truth], "specificity": right[~truth]}
+        together = {name: _of_all(part) for name, part in parts.items()}
+    times = [answer.milliseconds / 1000 for reader in done for answer in reader.answers]
     return Results(
         [_of_reader(study, reader) for reader in readers if reader.answers],
         len(done),
         together,
+        float(np.median(times)) if times else 0.0,
         agreement(said),
     )
+
+
+def _of_all(share: np.ndarray) -> Estimate:
+    """The mean of the share of readers who were right, image by image."""
+    images = np.arange(len(share)).astype(object)
+    found = bootstrap(lambda rows: float(share[rows].mean()), images, resamples=1000)
+    return uncertain(found, len(share))
 
 
 def _of_reader(study: Study, reader: Reader) -> ReaderResult:

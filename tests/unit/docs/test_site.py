@@ -4,11 +4,24 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
+
+from xraygan.cli.main import program
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+def leaves(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Every command that does something, by its whole name."""
+    for child, found in getattr(command, "commands", {}).items():
+        yield from leaves(found, f"{name} {child}")
+    if not hasattr(command, "commands"):
+        yield name, command
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +35,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_command_is_in_the_reference(site: Path) -> None:
     page = (site / "commands.html").read_text(encoding="utf-8")
-    for name in ("run", "train", "generate", "evaluate", "audit", "report", "export model"):
+    names = [name.removeprefix("xraygan ") for name, _ in leaves(get_command(program()), "xraygan")]
+    assert len(names) > 10
+    for name in names:
         assert f'id="xraygan-{name.replace(" ", "-")}"' in page
     assert "<code>--final-rate &lt;float&gt;</code>" in page
     assert "Adam's rate at the start." in page

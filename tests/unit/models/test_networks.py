@@ -205,7 +205,7 @@ def test_bands_of_detail_add_up_and_follow_their_gains() -> None:
 def test_what_learns_is_the_generator_without_its_last_layer(tiny: ModelSettings) -> None:
     generator = build_generator(tiny)
     before, inputs = uncalibrated(generator), inputs_of(tiny)
-    assert len(before.weights) == len(generator.weights) - 3
+    assert len(before.weights) == len(generator.weights) - 4
     assert all(
         weight is own for weight, own in zip(before.weights, generator.weights, strict=False)
     )

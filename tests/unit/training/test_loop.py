@@ -129,7 +129,7 @@ def test_the_last_model_is_published_or_an_earlier_one_if_it_can_be_read(
     count = SimpleNamespace(numpy=lambda: 128)
     state = SimpleNamespace(images_seen=count, from_arrays=lambda _: None)
     snapshots = SimpleNamespace(
-        calibrate=lambda _: written.append("calibrated"), write_model=written.append
+        calibrate=lambda: written.append("calibrated"), write_model=written.append
     )
     facts = {"best": 64, "best_kid": best_kid}
     assert publish(run, state, snapshots, facts, reporter) == seen

@@ -175,6 +175,9 @@ def test_the_folder_is_its_owners_alone(begun):
         assert folder.stat().st_mode & 0o777 == 0o700
 
 
+PARTS = ("accuracy", "sensitivity", "specificity")
+
+
 def test_results_of_a_perfect_and_a_stubborn_reader(begun):
     studies, study = begun
     perfect = read_all(studies, study, studies.join(study, "Ann"), lambda case: case.truth)
@@ -188,10 +191,16 @@ def test_results_of_a_perfect_and_a_stubborn_reader(begun):
         0,
         1,
     )
-    assert ann["sensitivity"].low == pytest.approx(0.025 ** (1 / 10))
+    for name, images in zip(PARTS, (20, 10, 10), strict=True):
+        assert (ann[name].low, ann[name].high) == (pytest.approx(0.025 ** (1 / images)), 1)
+    assert bob["sensitivity"].low == 0
+    assert bob["sensitivity"].high == pytest.approx(1 - ann["sensitivity"].low)
+    assert bob["accuracy"].high == pytest.approx(1 - bob["accuracy"].low)
     assert [reader.seconds for reader in found.readers] == [1.5, 3.0]
     assert found.finished == 2
-    assert found.together.value == 0.75
+    assert [found.together[name].value for name in PARTS] == [0.75, 0.5, 1]
+    assert found.together["specificity"].low == pytest.approx(0.025 ** (1 / 10))
+    assert found.seconds == 2.25
     assert found.kappa.value == pytest.approx(-1 / 3)
 
 

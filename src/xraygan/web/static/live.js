@@ -12,11 +12,15 @@ async function renew(part) {
   }
   if (!answer.ok) return;
   const text = await answer.text();
-  // What somebody is using is left alone until they have moved on.
-  if (text === part.dataset.shown || part.contains(document.activeElement)) return;
+  const active = part.contains(document.activeElement) ? document.activeElement : null;
+  const link = active && active.getAttribute("href");
+  // A field that somebody is using is left alone until they have moved on; a link is found again.
+  if (text === part.dataset.shown || (active && !link)) return;
   part.dataset.shown = text;
   const fresh = new DOMParser().parseFromString(text, "text/html");
   part.replaceChildren(...fresh.body.childNodes);
+  const again = [...part.querySelectorAll("a")].find((one) => one.getAttribute("href") === link);
+  if (link && again) again.focus({ preventScroll: true });
 }
 
 let ticks = 0;

@@ -55,8 +55,16 @@ async function answer(what) {
       body: new URLSearchParams(fields),
       headers: { Accept: "application/json" },
     });
+    if (reply.status === 401) {
+      location.assign("/login"); // the session has ended
+      return;
+    }
     const result = await reply.json();
-    if (!reply.ok) throw new Error(result.error);
+    if (!reply.ok) {
+      said.classList.remove("unseen");
+      said.textContent = `The answer was not saved: ${result.error}`;
+      return;
+    }
     next = result.next;
     answered = result.answered;
     said.classList.add("unseen");
