@@ -8,7 +8,7 @@ each finer one a gain around its mean.
 """
 
 # Keras types no symbolic tensors:
-# pyright: reportArgumentType=false, reportOptionalSubscript=false, reportOptionalMemberAccess=false
+# pyright: reportArgumentType=false, reportOptionalOperand=false, reportOptionalSubscript=false
 
 from typing import Any
 

@@ -171,8 +171,7 @@ class Jobs:
         for job in self._jobs.values():
             self.stop(job)
         for job in self._jobs.values():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                job.process.wait(CHECKPOINT_WAIT_S)
+            _wait_for_end(job.process)
         self._logs.cleanup()
 
     @property
@@ -205,6 +204,19 @@ class Jobs:
                 env=os.environ | {"PYTHONIOENCODING": "utf-8"},  # as the log is read
             )
         return Job(key, source, settings, log, process)
+
+
+def _wait_for_end(process: subprocess.Popen) -> None:
+    """Until a job that was asked to end has ended: it is asked twice, then told.
+
+    What a signal raises can be lost where nothing may be raised, in a finaliser for example.
+    """
+    for insist in (process.terminate, process.kill):
+        try:
+            process.wait(CHECKPOINT_WAIT_S / 2)
+        except subprocess.TimeoutExpired:
+            insist()
+    process.wait()
 
 
 def _settings(fields: Mapping[str, str]) -> dict[str, Any]:

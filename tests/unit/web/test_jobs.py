@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from starlette.testclient import TestClient
 from studio_run import HOME, Visitor, make_run
 from xraygan.errors import XrayganError
 from xraygan.runs import RunFolder, read_metrics
+from xraygan.web import jobs as jobs_module
 from xraygan.web.app import build_app
 from xraygan.web.catalogue import REMEMBERED_S
 from xraygan.web.guard import Access
@@ -207,3 +209,15 @@ def test_a_run_is_started_watched_stopped_and_taken_up_again_beside_its_twin(tmp
     assert again.run == run
     jobs.close()
     assert again.state == "stopped"
+
+
+def test_a_process_that_lost_the_first_signal_is_ended_by_the_second(monkeypatch):
+    monkeypatch.setattr(jobs_module, "CHECKPOINT_WAIT_S", 2)
+    deaf_once = "import signal, time; d = signal.SIG_DFL; s = signal.signal; "
+    deaf_once += "s(signal.SIGTERM, lambda *_: s(signal.SIGTERM, d)); print(1, flush=True); "
+    command = [sys.executable, "-c", deaf_once + "[time.sleep(0.1) for _ in range(600)]"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        process.terminate()
+        jobs_module._wait_for_end(process)
+        assert process.returncode == -signal.SIGTERM
