@@ -46,7 +46,8 @@ def test_hand_a_model_and_a_data_set_on(run: Path, tmp_path: Path) -> None:
 def test_other_forms_are_read_back(run: Path, tmp_path: Path, form: str) -> None:
     export = ["export", "data", run / "synthetic", "--out", tmp_path / "data", "--format", form]
     written, again = in_one_process(
-        [*export, "--json"], ["prepare", tmp_path / "data", "--resolution", "32", "--json"]
+        [*export, "--json"],
+        ["prepare", tmp_path / "data", "--resolution", "32", "--out", tmp_path / "back", "--json"],
     )
     assert [written.code, again.code] == [0, 0], (written, again)
     assert json.loads(written.stdout)
