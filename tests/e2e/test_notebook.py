@@ -19,7 +19,7 @@ SHORT = {
     "preset": "small",
     "batch": 8,
     "num": 8,
-    "evidence": "none",
+    "evidence": "basic",
     "precision": "float32",
 }
 
@@ -98,6 +98,8 @@ def test_the_notebook_runs_and_goes_on_where_it_was(tmp_path: Path) -> None:
     assert any("<iframe srcdoc=" in page for page in shown(book, "text/html"))
     rows = metrics(tmp_path / "out")
     assert rows[-1]["images_seen"] == 400
+    assert json.loads((tmp_path / "out" / "evaluation.json").read_text())["kid"]["n"]
+    assert json.loads((tmp_path / "out" / "audit.json").read_text())["verdict"]
     with zipfile.ZipFile(tmp_path / "out" / "synthetic.zip") as archive:
         names = archive.namelist()
     assert "report.html" in names
