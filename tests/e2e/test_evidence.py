@@ -113,6 +113,7 @@ def test_a_runs_own_splits_are_measured_against(finished):
     found = json.loads(audit.stdout)
     assert found["sets"]["train"]["n"] == trained
     assert found["sets"]["holdout"]["n"] == held_out
+    assert found["model_sha256"] == json.loads(evaluate.stdout)["model_sha256"]
     assert "logan" in found["membership"] or "not tested" in " ".join(found["notes"])
     found = json.loads(evaluate.stdout)
     assert found["sets"]["real"]["n"] == held_out
@@ -138,10 +139,11 @@ def test_faults_are_one_line(sets, finished, tmp_path):
         [*audit[:3], "--data", sets / "train", "--model", finished.folder, "--fit", "crop"],
         [*audit[:3], "--data", sets / "train", "--model", finished.folder],
         [*audit[:3], "--data", sets / "train", "--model", tmp_path / "empty"],
+        [*audit, "--holdout", sets / "holdout", "--model", finished.folder, "--fit", "crop"],
     )
     words = ("filter-bank-1", "spaces", "none", "empty", "resolution", "empty", "none")
     words += ("--model and --data", "--holdout", "goes with --model", "in the place", "--fit")
-    words += ("is not what", "no run folder")
+    words += ("is not what", "no run folder", "give --fit squash")
     for ended, word in zip(refused, words, strict=True):
         assert word in ended.refusal().split("error: ")[1]
 
@@ -166,3 +168,4 @@ def test_utility_and_the_discriminator_are_asked_from_the_command_line(finished,
     assert {"trtr", "tstr", "trts", "tstr_minus_trtr"} <= set(utility)
     assert (tmp_path / "out/utility.png").read_bytes().startswith(b"\x89PNG")
     assert "logan" in json.loads(asked.stdout)["membership"]
+    assert "films that it held back pass for trained on" in asked.stderr

@@ -307,12 +307,15 @@ def test_a_run_is_followed_while_it_trains(page, addresses, home, runs):
     with RunFolder(runs / "00000-ward").locked():
         page.open(addresses["run"])
         assert page.evaluate("document.querySelector('.status .pill').textContent") == "training"
+        page.evaluate("document.querySelector('[data-live] a[href]').focus()")
+        held = page.evaluate("document.activeElement.getAttribute('href')")
         row = {"images_seen": 3000, "d_loss": 0.6, "g_loss": 0.9, "seconds": 9}
         with (runs / "00000-ward" / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
         shutil.copy(runs / "00000-ward" / "fakes000002.png", runs / "00000-ward/fakes000003.png")
         page.wait_for("document.querySelector('.status').textContent.includes('3,000')", 20)
         page.wait_for("document.getElementById('moment').max === '2'", 20)
+        assert page.evaluate("document.activeElement.getAttribute('href')") == held
         tab_to(page, "#moment")
         page.press("ArrowLeft")
         assert page.evaluate("document.getElementById('grid').src").endswith("/grids/2.png")

@@ -1,11 +1,15 @@
 """Known leaks on the phantom are found and ranked; honest images are cleared."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 from privacy_films import FRESH, TRAIN, Films, image_set, leaking, thumbnails
 
 from xraygan.privacy.copies import EXCESS, Copies, find_copies
 from xraygan.privacy.examination import CERTAIN, Patients, Sides, examine
+from xraygan.privacy.figures import correlation_figures
 from xraygan.privacy.planted import PLANTED, Disguise, disguised
 from xraygan.sets import ImageSet
 
@@ -172,3 +176,13 @@ def test_false_alarms_are_shared_among_views(films: Films) -> None:
     one, five = (examine("pixels", sides, patients, others, views) for views in (1, 5))
     assert five.bound > one.bound
     assert CERTAIN < 0.005
+
+
+def test_a_pair_shows_a_film_of_the_patient_whom_the_view_finds(films: Films) -> None:
+    """Another patient's film correlates better; the view, which knows more, says the first."""
+    pair, made = films.train.rows(np.arange(2)), films.train.rows(np.array([1]))
+    nearest = SimpleNamespace(candidates=np.array([[0, 1]]), patient=np.array([0]))
+    seen: Any = SimpleNamespace(synthetic=nearest, holdout=nearest)
+    _, correlation, index = correlation_figures(pair, made, made, seen, np.array([0, 1]))
+    assert index == [0]
+    assert correlation[0] < 0.99
