@@ -50,7 +50,7 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from xraygan.data.cache import prepare
     from xraygan.training.device import compute_dtype, use_device
 
-    use_device("auto")
+    device = use_device("auto")
     for name in arguments.variant:
         variants.apply(name)
     import numpy as np
@@ -78,7 +78,7 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         dataset.labels_of_classes,
         len(images),
         min(dataset.patients("train"), len(images)),
-        compute_dtype(training.precision, "cpu"),
+        compute_dtype(training.precision, device),
     )
     network = variants.reshape(network)
     state = TrainState(network, training)
@@ -87,7 +87,7 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     trainer = Trainer(state, training, data)
     trainer.compile()
     total = whole_steps(round(arguments.kimg * 1000), trainer.batch)
-    if begins_learnt(training.start, network.resolution, total):
+    if begins_learnt(training.start, network.resolution, total, len(images)):
         set_start(state, network)
     start, log = time.monotonic(), []
     while trainer.images_seen < total:

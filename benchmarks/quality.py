@@ -47,6 +47,7 @@ def compare(arguments: argparse.Namespace, folder: Path) -> None:
     results = folder / "run"
     # Ours as a user runs it, in a process of its own: snapshots and checkpoints included.
     options = ["--resolution", str(arguments.resolution), "--minutes", str(arguments.minutes)]
+    options += ["--device", "cpu"]  # as the peers
     command = [sys.executable, "-m", "xraygan", "run", str(arguments.data), "--results"]
     subprocess.run(
         [*command, str(results), *options, "--evidence", "none"],

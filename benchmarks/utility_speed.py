@@ -64,7 +64,7 @@ def read(arguments: argparse.Namespace) -> tuple[ImageSet, ImageSet, ImageSet | 
     if arguments.synth is not None:
         folders["synthetic"] = arguments.synth
     settings = PixelSettings(resolution=arguments.resolution)
-    sets, _ = read_sets(folders, settings)
+    sets = read_sets(folders, settings).sets
     return sets["train"], sets["real"], sets.get("synthetic")
 
 

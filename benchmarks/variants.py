@@ -78,43 +78,6 @@ def dense_block() -> None:
 
 
 @_variant
-def minibatch_spread() -> None:
-    """D's 4×4 features get their standard deviation over the batch as one more channel."""
-    import keras
-    from keras import layers, ops
-
-    from xraygan.models import blocks
-
-    class Spread(layers.Layer):
-        def call(self, features: Any) -> Any:
-            """Per half of the batch: reals and fakes never meet."""
-            half = ops.shape(features)[0] // 2
-            parts = [features[:half], features[half:]]
-            spread = [
-                ops.mean(ops.sqrt(ops.var(part, axis=0) + 1e-8)) * ops.ones_like(part[..., :1])
-                for part in parts
-            ]
-            return ops.concatenate([features, ops.concatenate(spread, 0)], -1)
-
-        def compute_output_spec(self, features: Any) -> Any:
-            return keras.KerasTensor((*features.shape[:-1], features.shape[-1] + 1), "float32")
-
-    from xraygan.models import discriminator
-
-    plain = blocks.cast
-
-    def cast(features: Any, dtype: str) -> Any:
-        made = plain(features, dtype)
-        if dtype == "float32" and len(made.shape) == 4 and made.shape[1] == 4:
-            width = made.shape[-1]
-            mixed = Spread(dtype="float32")(made)
-            return layers.Conv2D(width, 1, dtype="float32", name="after_spread")(mixed)
-        return made
-
-    discriminator.blocks = type("Blocks", (), {**vars(blocks), "cast": staticmethod(cast)})
-
-
-@_variant
 def one_fine_block() -> None:
     """One block, not two, at the discriminator's finest stage."""
     from xraygan.models import blocks
@@ -570,3 +533,156 @@ def _gamma_left(share: float) -> None:
     from xraygan.training import schedules
 
     schedules.gamma_left = lambda _: share
+
+
+def _whitened_penalty(power: float, cycles: float = 4.0) -> None:
+    """Penalties in coordinates in which films vary more alike, by the films' own spectrum."""
+    import numpy as np
+    import tensorflow as tf
+    from scipy.fft import dct
+
+    from xraygan.training import losses
+
+    made: dict[int, Any] = {}
+
+    def scales(side: int) -> tuple[Any, Any]:
+        if side not in made:
+            basis = dct(np.eye(side), norm="ortho", axis=0).astype(np.float32)
+            chosen = np.linspace(0, len(films.images) - 1, min(len(films.images), 1000)).astype(int)
+            pictures = np.asarray(films.images[chosen], np.float32) / 127.5 - 1
+            told = basis @ pictures @ basis.T
+            deviation = told.std(axis=0)
+            y, x = np.mgrid[:side, :side]
+            radius = np.hypot(y, x) / 2
+            rings = np.arange(1, side)
+            spectrum = np.array(
+                [
+                    np.sqrt(np.mean(deviation[np.abs(radius - ring / 2) <= 0.5] ** 2))
+                    for ring in rings
+                ]
+            )
+            level = np.interp(radius, rings / 2, spectrum)
+            known = np.interp(cycles, rings / 2, spectrum)
+            made[side] = basis, np.minimum(1.0, (level / known) ** power).astype(np.float32)
+        return made[side]
+
+    def penalty(gradient: Any) -> Any:
+        basis, weights = scales(gradient.shape[1])
+        slopes = tf.einsum("ui,bij,vj->buv", basis, gradient[..., 0], basis)
+        return tf.reduce_sum(tf.square(slopes * weights), axis=[1, 2])
+
+    losses.zero_centred_penalty, losses.tilted = penalty, lambda gradient: gradient
+
+
+@_variant
+def plain_penalty() -> None:
+    """Penalties on slopes in pixels, as R3GAN has them; with them γ was 0.3."""
+    from xraygan.training import losses
+
+    losses.tilted = lambda gradient: gradient
+
+
+@_variant
+def whitened_penalty() -> None:
+    """Beyond 4 cycles slopes count by the share of the films' deviation that is left there."""
+    _whitened_penalty(1.0)
+
+
+@_variant
+def half_whitened_penalty() -> None:
+    """By the square root of that share."""
+    _whitened_penalty(0.5)
+
+
+@_variant
+def all_pairs() -> None:
+    """Each real is compared with each fake of a batch, not with one."""
+    import tensorflow as tf
+
+    from xraygan.training import losses
+
+    def discriminator_loss(real: Any, fake: Any) -> Any:
+        return tf.reduce_mean(tf.nn.softplus(fake - tf.transpose(real)), axis=1, keepdims=True)
+
+    def discriminator_slope(real: Any, fake: Any) -> Any:
+        return tf.reduce_mean(tf.sigmoid(fake - tf.transpose(real)), axis=1, keepdims=True)
+
+    def generator_loss(real: Any, fake: Any) -> Any:
+        return tf.reduce_mean(tf.nn.softplus(tf.transpose(real) - fake), axis=1, keepdims=True)
+
+    def generator_slope(real: Any, fake: Any) -> Any:
+        return -tf.reduce_mean(tf.sigmoid(tf.transpose(real) - fake), axis=1, keepdims=True)
+
+    losses.discriminator_loss = discriminator_loss
+    losses.discriminator_loss_slope = discriminator_slope
+    losses.generator_loss = generator_loss
+    losses.generator_loss_slope = generator_slope
+
+
+@_variant
+def paired_moves() -> None:
+    """A real and the fake that it is compared with are augmented alike."""
+    import tensorflow as tf
+
+    from xraygan.training import step
+
+    plain = step.augment
+
+    def augment(images: Any, probability: Any, seed: Any) -> Any:
+        return tf.concat([plain(half, probability, seed) for half in tf.split(images, 2)], 0)
+
+    step.augment = augment
+
+
+@_variant
+def coupled_codes() -> None:
+    """Half of a step's fakes begin near the codes of the real films that they are compared with."""
+    import numpy as np
+    import tensorflow as tf
+
+    from xraygan.training import base, step
+
+    paired_moves()
+    known: dict[str, Any] = {}
+    localised, gaussian = base._localised, base.fit_gaussian
+
+    def remember(rows: Any, conditions: Any, side: int) -> Any:
+        known["rows"], known["conditions"] = rows.copy(), conditions
+        return localised(rows, conditions, side)
+
+    def fit(*arguments: Any) -> Any:
+        fitted = gaussian(*arguments)
+        rows, conditions = known["rows"], known["conditions"]
+        shares = conditions / conditions.sum(axis=1, keepdims=True)
+        coordinates = (rows - fitted["mean"]) @ fitted["components"].T - shares @ fitted[
+            "class_means"
+        ]
+        codes = np.zeros_like(coordinates)
+        for label, factor in enumerate(fitted["class_factors"]):
+            members = conditions[:, label] > 0
+            codes[members] = np.linalg.solve(factor.T.astype(np.float64), coordinates[members].T).T
+        spread = codes.std(axis=0)
+        known["codes"] = ((codes - codes.mean(axis=0)) / np.maximum(spread, 1)).astype(np.float32)
+        return fitted
+
+    base._localised, base.fit_gaussian = remember, fit
+    share = 0.9
+    plain_draw = step.draw_latents
+
+    def draw(generator: Any, batch: int, seed: Any) -> Any:
+        z, noise = plain_draw(generator, batch, seed)
+        codes = tf.gather(tf.constant(known["codes"]), known["order"])
+        near = share * codes + (1 - share**2) ** 0.5 * z
+        half = tf.range(batch)[:, None] < batch // 2
+        return tf.where(half, near, z), noise
+
+    class Gathered:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(tf, name)
+
+        def gather(self, values: Any, indices: Any, **options: Any) -> Any:
+            known.update(order=indices)
+            return tf.gather(values, indices, **options)
+
+    step.draw_latents = draw
+    step.tf = Gathered()

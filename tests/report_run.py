@@ -242,8 +242,9 @@ def audit(verdict: str = "nothing found") -> dict[str, Any]:
 
 def add_evidence(run: Path, classes: tuple[str, ...] = CLASSES, resolution: int = 64) -> Path:
     """What `evaluate` and `audit` leave in a run folder."""
-    write_json(run / "evaluation.json", evaluation(classes))
-    write_json(run / "audit.json", audit())
+    maker = {"model_sha256": hashlib.sha256(WEIGHTS).hexdigest()}
+    write_json(run / "evaluation.json", evaluation(classes) | maker)
+    write_json(run / "audit.json", audit() | maker)
     (run / "internal").mkdir()
     trained = films(20, resolution, 5)
     np.savez(

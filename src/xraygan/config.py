@@ -179,7 +179,7 @@ class TrainingSettings(Settings):
         "hardware has it.",
     )
     gamma: float = Field(
-        0.3,
+        1.0,
         gt=0,
         le=1e4,
         description="Weight of R1 + R2; up to 64 pixels it falls to a tenth of it at the end.",

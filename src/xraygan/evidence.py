@@ -12,6 +12,7 @@ from pydantic import Field
 from xraygan.config import Extent, Settings
 from xraygan.data.cache import default_cache_dir
 from xraygan.errors import XrayganError
+from xraygan.evaluation.comparison import comparable_sides
 from xraygan.evaluation.feature_cache import FeatureSpace, content_hash, features
 from xraygan.evaluation.fidelity import measure_fidelity
 from xraygan.evaluation.spaces import CHEST_NET, OWN_SPACES, make_space
@@ -36,10 +37,14 @@ from xraygan.version import __version__
 
 AUDIT_SPACES = ("filter-bank-1",)
 """What the audit looks at besides pixels unless told: what it was tried in (docs/validation.md)."""
+NO_TRAINING_IMAGES = (
+    "Utility was not measured: it compares with a network that is trained on real images; give "
+    "them with --train, or --model and --data."
+)
 UTILITY_PLOT = "utility.png"
 GALLERY_COLUMNS = 10
 # Part of the key of stored evaluations: raise it when equal images give other figures.
-_FORMAT = 7
+_FORMAT = 8
 
 
 class Measures(Settings):
@@ -99,6 +104,7 @@ def evaluate(
     with suppress(XrayganError):  # a damaged file is measured again
         if (stored := read_json(kept)) is not None:
             return stored
+    comparable_sides(real, synthetic, train, seed=measures.seed)  # or no network is trained
     own = [name for name in measures.spaces if name in OWN_SPACES]
     spaces |= _spaces(train or real, own, measures.seed, reporter)
     spaces = {name: spaces[name] for name in measures.spaces}
@@ -190,8 +196,6 @@ def write_audit(
     if imitated:
         save_grid(internal / MOST_IMITATED, [train.images[np.array(imitated)]])
     pairs = found.copies.closest_pairs
-    if not pairs:
-        return
     made = synthetic.images[np.array([pair["synthetic"] for pair in pairs])]
     films = train.images[np.array([pair["train"] for pair in pairs])]
     similarity = np.array([pair["similarity"] for pair in pairs], np.float32)
@@ -203,6 +207,7 @@ def write_audit(
         train=films,
         difference=difference,
         similarity=similarity,
+        synthetic_row=np.array([pair["synthetic"] for pair in pairs], np.int64),
         train_row=np.array([pair["train"] for pair in pairs], np.int64),
     )
     write_whole(internal / CLOSEST_PAIRS, buffer.getvalue())
@@ -226,8 +231,10 @@ def _utility(
     measures: Measures,
     reporter: Reporter,
 ) -> dict[str, Any] | None:
-    if measures.utility == "none" or train is None:
+    if measures.utility == "none":
         return None
+    if train is None:
+        return {"trtr": None, "tstr": None, "trts": None, "notes": [NO_TRAINING_IMAGES]}
     from xraygan.evaluation.utility import measure_utility
 
     with reporter.bar("training on real and on synthetic images", 1, "trainings") as bar:

@@ -21,6 +21,16 @@ def is_folder_name(name: str) -> bool:
     return fits and not _NOT_IN_FOLDER_NAMES.search(name)
 
 
+def check_inside(file: str) -> None:
+    """See that a relative path leads nowhere else, on any system.
+
+    Raises:
+        ValueError: it is absolute, has a drive or leads upwards.
+    """
+    if not file or not all(map(is_folder_name, file.split("/"))):
+        raise ValueError("a file outside the folder")
+
+
 def _class_name(name: str) -> str:
     if not is_folder_name(name):
         raise ValueError("a class name must be usable as a folder's name")

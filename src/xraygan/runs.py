@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -224,6 +224,29 @@ def read_json(path: Path) -> Any | None:
         return None
     except (OSError, ValueError) as error:
         raise XrayganError(f"{path}: cannot be read ({error})") from None
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A hidden name to write under; afterwards the file has its own name, whole, or is gone."""
+    beside = path.with_name(f".{path.name}")
+    try:
+        yield beside
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    beside.replace(path)
+
+
+def same_data(stored: Mapping[str, Any], fingerprint: str, content: str) -> bool:
+    """Whether a run was trained on these films.
+
+    Args:
+        stored: "data" of its config.json.
+        fingerprint: `Dataset.fingerprint` of now; it follows what else lies beside the films.
+        content: `Dataset.content` of now.
+    """
+    return stored["fingerprint"] == fingerprint or stored.get("content") == content
 
 
 def sync_folder(path: Path) -> None:

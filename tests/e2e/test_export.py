@@ -10,6 +10,13 @@ from program import MODULE, in_one_process, start, wait_until, xraygan
 
 from xraygan.data.phantom import write_phantom
 
+MODEL_FILES = [
+    *("README.md", "checks.json", "generator.json", "generator.keras"),
+    *("generator.onnx", "generator.safetensors"),
+    "provenance.json",
+]
+"""All that an exported model is: nothing of the run beside it."""
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -34,6 +41,7 @@ def test_hand_a_model_and_a_data_set_on(run: Path, tmp_path: Path) -> None:
     found = json.loads(model.stdout)
     assert found["checks"]["onnx"]["grey_levels"] <= 1
     assert all(Path(path).is_file() for path in found["files"])
+    assert sorted(path.name for path in (tmp_path / "model").iterdir()) == MODEL_FILES
     assert "pipeline_tag" in (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
     card = (tmp_path / "data" / "README.md").read_text(encoding="utf-8")
     assert "license: cc0-1.0" in card

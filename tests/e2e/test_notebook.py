@@ -1,15 +1,20 @@
 """The notebook, run as its reader would, on the phantom, offline."""
 
+import hashlib
 import importlib.util
 import json
 import subprocess
 import sys
+import threading
+import time
+import types
 import zipfile
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from program import ROOT, metrics
 
@@ -28,8 +33,24 @@ def notebook() -> NotebookNode:
     return nbformat.read(NOTEBOOK, as_version=4)
 
 
-def executed(folder: Path, **parameters: object) -> NotebookNode:
-    """The notebook with other values after its cell of parameters, run in this folder."""
+def cell_with(words: str) -> str:
+    """The one cell of code that has these words."""
+    [source] = [
+        cell.source
+        for cell in notebook().cells
+        if cell.cell_type == "code" and words in cell.source
+    ]
+    return source
+
+
+def carry_out(cell: str, values: dict[str, object]) -> dict[str, object]:
+    """What a cell of ours leaves behind, begun with these values."""
+    exec(compile(cell, "cell", "exec"), values)  # noqa: S102  (our own cell)
+    return values
+
+
+def prepared(folder: Path, **parameters: object) -> NotebookClient:
+    """The notebook with other values after its cell of parameters, to be run in this folder."""
     book = notebook()
     tagged = [
         n for n, cell in enumerate(book.cells) if "parameters" in cell.metadata.get("tags", ())
@@ -40,7 +61,11 @@ def executed(folder: Path, **parameters: object) -> NotebookNode:
     client = NotebookClient(book, timeout=1800, resources={"metadata": {"path": str(folder)}})
     kernel = client.create_kernel_manager()
     kernel.kernel_spec.argv[0] = sys.executable
-    return client.execute()
+    return client
+
+
+def executed(folder: Path, **parameters: object) -> NotebookNode:
+    return prepared(folder, **parameters).execute()
 
 
 def shown(book: NotebookNode, kind: str) -> list[str]:
@@ -62,8 +87,7 @@ def installing(folder: Path, package: str, monkeypatch: pytest.MonkeyPatch) -> l
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     started: list[list[str]] = []
     monkeypatch.setattr(subprocess, "run", lambda command, **_: started.append(command))
-    [cell] = [cell.source for cell in notebook().cells if "pip" in cell.source]
-    exec(compile(cell, "cell", "exec"), {"PACKAGE": package})  # noqa: S102  (our own cell)
+    carry_out(cell_with("pip"), {"PACKAGE": package})
     return started
 
 
@@ -87,6 +111,100 @@ def test_what_is_filled_in_is_installed(
 ) -> None:
     [command] = installing(tmp_path, package, monkeypatch)
     assert command[1:] == ["-m", "pip", "install", "--quiet", named]
+
+
+@pytest.mark.parametrize(
+    ("source", "folder", "results", "package", "mounted"),
+    [
+        ("phantom", "/content/drive/MyDrive/films", "results", "", False),
+        ("folder", "/content/drive/MyDrive/films", "results", "", True),
+        ("phantom", "films", "/content/drive/MyDrive/results", "", True),
+        ("phantom", "films", "results", "/content/drive/MyDrive/xraygan.whl", True),
+    ],
+)
+def test_drive_is_mounted_where_something_on_it_is_asked_for(
+    monkeypatch, source: str, folder: str, results: str, package: str, mounted: bool
+) -> None:
+    asked: list[str] = []
+    colab = types.ModuleType("google.colab")
+    colab.drive = types.SimpleNamespace(mount=asked.append)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "google.colab", colab)
+    values = {"SOURCE": source, "FOLDER": folder, "RESULTS": results, "PACKAGE": package}
+    carry_out(cell_with("google.colab"), values)
+    assert asked == ["/content/drive"] * mounted
+
+
+class Download:
+    """What comes from the archive of PneumoniaMNIST, and how often it was asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self.asked: list[str] = []
+
+    def __call__(self, url: str, path: Path) -> None:
+        self.asked.append(url)
+        Path(path).write_bytes(self.content)
+
+
+def test_a_data_set_is_downloaded_once_and_checked(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    download = Download(b"the films")
+    monkeypatch.setattr("urllib.request.urlretrieve", download)
+    cell = cell_with("urlretrieve")
+    settings: dict[str, object] = {"RESOLUTION": 64, "SETTINGS": {"kimg": 1}, "Path": Path}
+    values = {"SOURCE": "pneumoniamnist", "FOLDER": "", **settings}
+    with pytest.raises(SystemExit, match="came damaged: run this cell again"):
+        carry_out(cell, dict(values))
+    assert not list(tmp_path.iterdir())
+
+    [known] = [line for line in cell.splitlines() if line.startswith("MD5 = ")]
+    right = hashlib.md5(download.content, usedforsecurity=False).hexdigest()
+    cell = cell.replace(known, f"MD5 = {right!r}")
+    for _ in range(2):
+        left = carry_out(cell, dict(values))
+        assert left["data"] == Path("pneumoniamnist_64.npz")
+        assert left["values"] == {"resolution": 64, "kimg": 1, "keep_splits": True}
+    assert len(download.asked) == 2, "the damaged one and one more"
+    assert all(url.startswith("https://zenodo.org/") for url in download.asked)
+
+
+def test_a_folder_of_ones_own_is_taken_as_it_is() -> None:
+    values = {"SOURCE": "folder", "FOLDER": "films", "RESOLUTION": 64, "SETTINGS": {}, "Path": Path}
+    left = carry_out(cell_with("urlretrieve"), values)
+    assert left["data"] == Path("films")
+    assert left["values"] == {"resolution": 64}
+
+
+@pytest.mark.slow
+def test_a_kernel_that_dies_while_it_trains_loses_nothing(tmp_path: Path) -> None:
+    values = {"RESOLUTION": 32, "RESULTS": "out"}
+    settings = {**SHORT, "evidence": "none", "checkpoint_seconds": 1, "kimg": 3}
+    client = prepared(tmp_path, **values, SETTINGS=settings)
+    watching = threading.Thread(target=kill_when_checkpointed, args=(client, tmp_path / "out"))
+    watching.start()
+    with pytest.raises(DeadKernelError):
+        client.execute()
+    watching.join()
+    seen = metrics(tmp_path / "out")
+    assert seen[-1]["images_seen"] < 3000
+
+    book = executed(tmp_path, **values, SETTINGS=settings)
+    said = "".join(out.get("text", "") for cell in book.cells for out in cell.get("outputs", ()))
+    assert "going on" in said
+    rows = metrics(tmp_path / "out")
+    assert rows[-1]["images_seen"] == 3000
+    assert [row["images_seen"] for row in rows] == sorted({row["images_seen"] for row in rows})
+
+
+def kill_when_checkpointed(client: NotebookClient, out: Path) -> None:
+    deadline = time.monotonic() + 600
+    while not any(map(_some_images, out.glob("checkpoints/*"))) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    client.km.provisioner.process.kill()  # type: ignore[union-attr]
+
+
+def _some_images(checkpoint: Path) -> bool:
+    return checkpoint.name.isdecimal() and int(checkpoint.name) > 0
 
 
 @pytest.mark.slow

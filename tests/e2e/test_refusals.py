@@ -105,7 +105,7 @@ def test_what_needs_tensorflow_to_be_refused(finished, tmp_path):
                  "--class", "NORMAL"],
     }  # fmt: skip
     ended = dict(zip(commands, in_one_process(*commands.values()), strict=True))
-    assert "training.gamma was 0.3, is 0.2" in ended["gamma"].refusal()
+    assert "training.gamma was 1.0, is 0.2" in ended["gamma"].refusal()
     assert "--force" in ended["gamma"].refusal()
     assert "the data changed (92 images then, 91 now)" in ended["data"].refusal()
     assert "no learnt weights for --resolution 32" in ended["start"].refusal()

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 FORMS = ("safetensors", "onnx", "keras")
 CARD = "README.md"
 CHECKS = "checks.json"
+FILES_OF_FORMS = {
+    "generator.safetensors": "safetensors",
+    "generator.onnx": "onnx",
+    "generator.keras": "keras",
+}
 
 
 def export_model(
@@ -57,15 +62,17 @@ def export_model(
     from xraygan.training.device import on_cpu
 
     reporter = reporter or Reporter()
-    checks = {}
     with on_cpu(), refusing_disk_faults(folder):
         from xraygan.export import model as writer
         from xraygan.export.claim import claim
         from xraygan.models.files import DESCRIPTION, WEIGHTS, copy_model, load_model
 
+        if "onnx" in forms:
+            writer.require_onnx()
         loaded = load_model(source)
-        facts = writer.provenance(loaded, licence)
-        files = [claim(folder, facts, ("form", "model_sha256"))]
+        stated = _stated(licence, data_licence, attribution)
+        files = [claim(folder, writer.provenance(loaded, stated), ("form", "model_sha256"))]
+        checks = _checks_of_other_forms(folder)
         if "safetensors" in forms:
             copy_model(source, folder)
             files += [folder / WEIGHTS, folder / DESCRIPTION]
@@ -81,7 +88,8 @@ def export_model(
         files.append(folder / CHECKS)
     if (source / CONFIG).is_file():
         known = _report_of(source, data_licence, attribution)
-        files.append(_write_card(folder, "model-card.md", known, licence))
+        there = tuple(name for name in FILES_OF_FORMS if (folder / name).is_file())
+        files.append(_write_card(folder, "model-card.md", known, licence, model_files=there))
     else:
         reporter.note(f"no model card: {source} is no run folder, which knows the evidence")
     return {"files": [str(path) for path in files], "checks": checks}
@@ -128,14 +136,13 @@ def export_data(
         raise XrayganError(f"--format {form}: choose {', '.join(get_args(Kind))}")
     reporter = reporter or Reporter()
     source, folder = Synthetic.open(Path(synth)), Path(out)
-    above = Path(synth).resolve().parent
-    home = Path(run) if run else above if (above / CONFIG).is_file() else None
     card = None
-    if home:
-        card = _report_on(home, source, _report_of(home, data_licence, attribution), reporter)
+    if home := _home(source, Path(run) if run else None, reporter):
+        card = _report_on(source, _report_of(home, data_licence, attribution), reporter)
+    stated = _stated(licence, data_licence, attribution)
     kind = cast("Kind", form)
     with reporter.bar("exporting", len(source), "images") as bar:
-        export_dataset(source, folder, kind, licence, bar.count)
+        export_dataset(source, folder, kind, stated, bar.count)
     if card:
         _write_card(folder, "data-card.md", card, licence, files=FILES[kind])
     else:
@@ -154,15 +161,55 @@ def _report_of(run: Path, data_licence: str | None, attribution: str | None) -> 
     return dataclasses.replace(collect(run), licence=data_licence, attribution=attribution)
 
 
-def _report_on(
-    run: Path, source: "Synthetic", known: "ReportData", reporter: Reporter
-) -> "ReportData":
+def _stated(
+    licence: str | None, data_licence: str | None, attribution: str | None
+) -> dict[str, str | None]:
+    """What the owners say, for provenance.json: it is there where a card is not."""
+    return {
+        "licence": licence,
+        "licence_of_training_data": data_licence,
+        "attribution_of_training_data": attribution,
+    }
+
+
+def _checks_of_other_forms(folder: Path) -> dict[str, Any]:
+    """What an earlier call found of forms whose files are still there."""
+    found = read_json(folder / CHECKS)
+    return {
+        form: found[form]
+        for name, form in FILES_OF_FORMS.items()
+        if isinstance(found, dict) and form in found and (folder / name).is_file()
+    }
+
+
+def _home(source: "Synthetic", named: Path | None, reporter: Reporter) -> Path | None:
+    """The run that made these images: the one that is named, else the folder above.
+
+    Raises:
+        XrayganError: the named run's model did not make them.
+    """
+    run = named or source.folder.resolve().parent
+    if named is None and not (run / CONFIG).is_file():
+        return None
+    model = read_json(run / "model" / "generator.json")
+    if isinstance(model, dict) and model.get("weights_sha256") == source.model_sha256:
+        return run
+    if named is not None:
+        raise XrayganError(
+            f"run {run}: its model did not make the images in {source.folder}; name the run that "
+            "did with --run, or leave it out and have no data card"
+        )
+    reporter.note(f"the model in {run} is not the one that made these images")
+    return None
+
+
+def _report_on(source: "Synthetic", known: "ReportData", reporter: Reporter) -> "ReportData":
     """What is known of a run, with counts, hash and audit of the images that are exported."""
-    if known.hashes.get("generator weights") != source.model_sha256:
-        raise XrayganError(f"run {run}: its model did not make the images in {source.folder}")
+    from xraygan.report.wording import clean
+
+    counts = {clean(name): count for name, count in source.counts.items()}
     classes = tuple(
-        dataclasses.replace(item, synthetic=source.counts.get(item.name, 0))
-        for item in known.classes
+        dataclasses.replace(item, synthetic=counts.get(item.name, 0)) for item in known.classes
     )
     return dataclasses.replace(
         known,
@@ -181,7 +228,7 @@ def _audit_of(source: "Synthetic", known: "ReportData", reporter: Reporter) -> "
     names = (house.source, house.patient_pattern or "") if house and not known.phantom else ()
     synth = source.folder
     own = read_audit(synth, Censor(names))
-    of_others = own is not None and _manifest_of_audit(synth) not in (None, source.manifest_sha256)
+    of_others = own is not None and _manifest_of_audit(synth) != source.manifest_sha256
     if own is not None and not of_others:
         return own
     if not of_others and not any(synth.glob(AUDITS_OF_SHARDS)):
@@ -195,12 +242,12 @@ def _audit_of(source: "Synthetic", known: "ReportData", reporter: Reporter) -> "
 
 
 def _manifest_of_audit(folder: Path) -> str | None:
-    """The hash of the manifest as it was when a filter's audit was made."""
+    """The hash of the manifest as it was when the folder's audit was made."""
     return (read_json(folder / AUDIT) or {}).get("manifest_sha256")
 
 
 def _write_card(
-    folder: Path, name: str, data: "ReportData", licence: str | None, **options: str
+    folder: Path, name: str, data: "ReportData", licence: str | None, **options: Any
 ) -> Path:
     from xraygan.report.cards import cards
 

@@ -1,16 +1,19 @@
 """What judges something: `evaluate`, `audit` and `report`."""
 
-from collections.abc import Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xraygan.api.preparing import training_data
 from xraygan.config import PixelSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import CONFIG, read_json
-from xraygan.sets import ImageSet
+from xraygan.runs import CONFIG, read_json, sha256_of
+from xraygan.sampling.records import MANIFEST, is_filtered, made_by
+
+if TYPE_CHECKING:
+    from xraygan.data.collection import Collection
 
 SQUASH = "squash"
 
@@ -68,12 +71,15 @@ def evaluate(
         raise XrayganError("--model goes with --data, what that run was trained on")
     reading = _SetReader(resolution, fit, patient_pattern, reporter)
     real_sets = {"real": real, "train": train}
-    sets, notes = reading.sets(real_sets, {"real"}, synth, data, model)
+    read = reading.read(real_sets, {"real"}, synth, data, model)
+    sets = read.sets
     found = evidence.evaluate(
         sets["real"], sets["synthetic"], sets.get("train"), measures, reporter
     )
-    found = {**found, **_maker(synth)}
-    _say(notes, reporter)
+    notes = [*found["notes"], *_unknown(read)]
+    known = {"sets": _with_unknown(found["sets"], read), "notes": notes, **_maker(synth)}
+    found = {**found, **known}
+    _say(read.notes, reporter)
     if out is not None:
         evidence.write_evaluation(Path(out), found)
     return found
@@ -121,18 +127,24 @@ def audit(
         XrayganError: as for `evaluate`, or a run that cannot be asked.
     """
     from xraygan import evidence
+    from xraygan.api.filtering import SAME_MEASURE
     from xraygan.training.checkpoint import list_checkpoints
 
     reporter = reporter or Reporter()
     measures = evidence.Measures.parse({"spaces": spaces, "seed": seed}, "the options")
     reading = _SetReader(resolution, fit, patient_pattern, reporter)
     real_sets = {"train": train, "holdout": holdout}
-    sets, notes = reading.sets(real_sets, {"train", "holdout"}, synth, data, model)
+    if out is not None:
+        _check_apart(Path(out), Path(synth))
+    read = reading.read(real_sets, {"train", "holdout"}, synth, data, model)
+    sets, notes = read.sets, _unknown(read)
     if data is not None and model and not list_checkpoints(Path(model) / "checkpoints"):
-        notes.append("the run has no checkpoints: its discriminator is not asked")
+        notes.append("The run has no checkpoints: its discriminator was not asked.")
         model = None
     elif data is None and model is not None:
         notes += _unlike_the_run(Path(model), fit, len(sets["train"]))
+    if is_filtered(Path(synth)):
+        notes.append(SAME_MEASURE)
     found = evidence.look_for_leaks(
         sets["train"],
         sets["holdout"],
@@ -141,11 +153,14 @@ def audit(
         reporter,
         Path(model) if model is not None else None,
     )
-    _say(notes, reporter)
-    maker = _maker(synth)
+    found = replace(found, notes=(*found.notes, *notes), sets=_with_unknown(found.sets, read))
+    _say([*read.notes, *notes], reporter)
+    facts = _maker(synth)
+    if facts and (manifest := Path(synth) / MANIFEST).is_file():
+        facts["manifest_sha256"] = sha256_of(manifest)
     if out is not None:
-        evidence.write_audit(Path(out), found, sets["train"], sets["synthetic"], maker)
-    return {**found.as_dict(), **maker}
+        evidence.write_audit(Path(out), found, sets["train"], sets["synthetic"], facts)
+    return {**found.as_dict(), **facts}
 
 
 def report(
@@ -183,15 +198,15 @@ class _SetReader:
     patient_pattern: str | None
     reporter: Reporter
 
-    def sets(
+    def read(
         self,
         real: Mapping[str, str | Path | None],
         needed: Set[str],
         synth: str | Path,
         data: str | Path | None,
         model: str | Path | None,
-    ) -> tuple[dict[str, ImageSet], list[str]]:
-        """Sets by role and what was noticed: of these folders, or of a run's own splits.
+    ) -> "Collection":
+        """These folders, or a run's own splits.
 
         Args:
             real: folders of real images by role: "train" and one other.
@@ -213,8 +228,7 @@ class _SetReader:
         [held_out] = real.keys() - {"train"}
         return self._of_run(held_out, data, model, synth)
 
-    def _of_folders(self, folders: dict[str, str | Path]) -> tuple[dict[str, ImageSet], list[str]]:
-        """Sets by role, and what was noticed on the way."""
+    def _of_folders(self, folders: dict[str, str | Path]) -> "Collection":
         from xraygan.data.collection import own_resolution, read_sets
 
         paths = {role: Path(folder) for role, folder in folders.items()}
@@ -227,15 +241,17 @@ class _SetReader:
             "the options",
         )
         with self.reporter.bar("reading images", 1, "files") as bar:
-            sets, notes = read_sets(paths, settings, progress=bar.count)
-        counts = ", ".join(f"{len(images):,} {role}" for role, images in sets.items())
+            read = read_sets(paths, settings, progress=bar.count)
+        counts = ", ".join(f"{len(images):,} {role}" for role, images in read.sets.items())
         self.reporter.note(f"{counts} images at {settings.resolution}×{settings.resolution}")
-        return sets, notes
+        return read
 
     def _of_run(
         self, held_out: str, data: str | Path, model: str | Path | None, synth: str | Path
-    ) -> tuple[dict[str, ImageSet], list[str]]:
+    ) -> "Collection":
         """The same of a run's own splits: "train", what it held out, and "synthetic"."""
+        from xraygan.data.collection import Collection
+
         if model is None:
             raise XrayganError("--data goes with --model, the run that was trained on it")
         if self.resolution or self.patient_pattern or self.fit != SQUASH:
@@ -245,14 +261,19 @@ class _SetReader:
             )
         dataset = training_data(Path(model), data, self.reporter)
         own = _SetReader(dataset.images.shape[1], SQUASH, None, self.reporter)
-        read, notes = own._of_folders({"synthetic": synth})
+        read = own._of_folders({"synthetic": synth})
         sets = {
             "train": dataset.image_set("train"),
             held_out: dataset.image_set("val", "test"),
-            **read,
+            **read.sets,
         }
         classes = tuple(sorted({name for part in sets.values() for name in part.classes}))
-        return {role: part.among(classes) for role, part in sets.items()}, notes
+        of_unknown = {
+            "train": dataset.of_unknown_patients("train"),
+            held_out: sum(map(dataset.of_unknown_patients, ("val", "test"))),
+        }
+        among = {role: part.among(classes) for role, part in sets.items()}
+        return Collection(among, of_unknown, read.notes)
 
 
 def _unlike_the_run(run: Path, fit: str, films: int) -> list[str]:
@@ -275,18 +296,50 @@ def _unlike_the_run(run: Path, fit: str, films: int) -> list[str]:
         return []
     return [
         f"{films:,} training films are given and the run was trained on {known:,}: films that it "
-        "held back pass for trained on, which hides leaks; --data reads its own splits"
+        "held back pass for trained on, which hides leaks; --data reads its own splits."
     ]
+
+
+def _unknown(read: "Collection") -> list[str]:
+    """A sentence for each role whose files do not tell the patients."""
+    return [
+        f"{count:,} of {len(read.sets[role]):,} {role} images do not tell their patient, and count "
+        "as one each: films of one patient may be on both sides, and intervals are too narrow then."
+        for role, count in read.of_unknown_patients.items()
+        if count
+    ]
+
+
+def _with_unknown(
+    sets: Mapping[str, Mapping[str, Any]], read: "Collection"
+) -> dict[str, dict[str, Any]]:
+    """The facts of each set, and how many of its images tell no patient."""
+    unknown = read.of_unknown_patients
+    return {
+        role: {**facts} | ({"of_unknown_patients": unknown[role]} if role in unknown else {})
+        for role, facts in sets.items()
+    }
+
+
+def _check_apart(out: Path, synth: Path) -> None:
+    """See that real films do not come to lie among images that are meant to be shared.
+
+    Raises:
+        XrayganError: one folder is the other, or in it.
+    """
+    if out.resolve() == synth.resolve() or synth.resolve() in out.resolve().parents:
+        raise XrayganError(
+            f"--out {out}: lies in the folder of the synthetic images, and an audit writes the "
+            "closest pairs, which show real films; give another folder"
+        )
 
 
 def _maker(synth: str | Path) -> dict[str, str]:
     """Which model made the images, where a folder of ours says so."""
-    from xraygan.sampling.records import made_by
-
     sha256 = made_by(Path(synth))
     return {"model_sha256": sha256} if sha256 else {}
 
 
-def _say(notes: list[str], reporter: Reporter) -> None:
+def _say(notes: Iterable[str], reporter: Reporter) -> None:
     for note in notes:
         reporter.note(f"  {note}")

@@ -75,7 +75,8 @@ def train(
     """
     settings = settings_at_once(settings, values) or settings_from(values)
     reporter = reporter or Reporter()
-    dataset = prepare(data, settings.data, reporter)
+    # Where results lie beside the films they are none of them, at the next start either.
+    dataset = prepare(data, settings.data, reporter, skip=[Path(run_dir or outdir)])
     chosen = use_device(device)
     from xraygan.data.entries import printable
     from xraygan.training import session
@@ -143,6 +144,8 @@ def generate(
         XrayganError: no such model or class, or a folder that cannot be used.
     """
     request = Request(num, seed, class_name, like_train, first, psi, bits)
+    if shard is not None and out is None:
+        raise XrayganError("shard goes with out: arrays are made whole")
     if not Path(model).exists():
         raise XrayganError(f"model {model}: there is no such file or folder")
     use_device(device)

@@ -7,9 +7,13 @@ from typing import Any, TypeVar
 from xraygan.config import GROUPS, DataSettings, RunSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import CONFIG, PHANTOM, read_json
+from xraygan.runs import CONFIG, PHANTOM, read_json, same_data
 
 PHANTOM_IMAGES = 2000
+NO_DATA = (
+    "no data are given: the built-in phantom it is, drawn chests of nobody; --data FOLDER takes "
+    "your own"
+)
 S = TypeVar("S")
 
 
@@ -43,6 +47,7 @@ def prepare(
     reporter: Reporter | None = None,
     *,
     out: str | Path | None = None,
+    skip: Collection[Path] = (),
     **values: Any,
 ) -> Any:
     """Check, de-duplicate, split and cache a source of X-rays; without one, the phantom.
@@ -52,6 +57,7 @@ def prepare(
         settings: all settings at once; or give single ones as `values`.
         reporter: where progress goes; stderr by default.
         out: also write the data set into this folder, as `xraygan prepare` does.
+        skip: folders inside the source to leave out.
         **values: single settings by name, `resolution=128`, `views="PA"`, ….
 
     Returns:
@@ -64,7 +70,7 @@ def prepare(
     reporter = reporter or Reporter()
     if out is not None:
         return _written(data, Path(out), settings, reporter)[0]
-    dataset = _read(data, settings, reporter)
+    dataset = _read(data, settings, reporter, skip)
     counts = [f"{len(dataset.split(s)[0]):,} {s}" for s in ("train", "val", "test")]
     reporter.note(
         f"{len(dataset.images):,} images ({', '.join(counts)}) in {len(dataset.classes)} "
@@ -98,7 +104,7 @@ def training_data(run: Path, data: str | Path, reporter: Reporter) -> Any:
     settings = RunSettings.parse(config["settings"], str(run / CONFIG))
     phantom = str(data) == PHANTOM and not Path(data).exists()
     dataset = prepare(None if phantom else data, settings.data, reporter)
-    if dataset.fingerprint != config["data"]["fingerprint"]:
+    if not same_data(config["data"], dataset.fingerprint, dataset.content):
         raise XrayganError(
             f"{data} is not what {run} was trained on: files were added, changed or taken away; "
             "the same images are needed"
@@ -142,6 +148,7 @@ def _written(
     return dataset, {
         "dataset": str(out),
         "summary": str(pages_of(out)[0]),
+        "notes": list(dataset.notes),
         **written,
     }
 
@@ -154,7 +161,11 @@ def _read(
 ) -> Any:
     from xraygan.data.cache import prepare as prepare_source
 
-    source = Path(data) if data is not None else phantom_folder(settings.resolution, reporter)
+    if data is None:
+        reporter.note(NO_DATA)
+        source = phantom_folder(settings.resolution, reporter)
+    else:
+        source = Path(data)
     with reporter.bar("reading images", 1, "files") as bar:
         return prepare_source(source, settings, progress=bar.count, skip=skip)
 

@@ -9,7 +9,7 @@ from xraygan.cli.main import app, print_json
 from xraygan.cli.options import Json
 
 export_app = typer.Typer(
-    help="Hand a model or a synthetic data set on.", no_args_is_help=True, rich_markup_mode=None
+    help="Hand a model or a synthetic data set on.", no_args_is_help=False, rich_markup_mode=None
 )
 app.add_typer(export_app, name="export")
 

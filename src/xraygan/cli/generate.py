@@ -38,7 +38,14 @@ def generate_command(
             help="png and dicom: a file an image; npz and webdataset: some thousands a file.",
         ),
     ] = "png",
-    bits: Annotated[int, typer.Option("--bits", help="Of a grey level: 8 or 16.")] = 8,
+    bits: Annotated[
+        int,
+        typer.Option(
+            "--bits",
+            help="Of a grey level: 8 or 16. Tools that make 8-bit colour of every image "
+            "(torchvision, webdataset) turn 16-bit ones white.",
+        ),
+    ] = 8,
     shard: Annotated[
         str,
         typer.Option("--shard", help="One worker's share: 3/16 is the third of sixteen."),

@@ -1,5 +1,6 @@
 """Build a data set: decode every file, arrange the films, write it whole into a folder."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,24 @@ from xraygan.data import store
 from xraygan.data.entries import sort_key
 from xraygan.data.folders import may_be_dicom
 from xraygan.data.ingest import ingest
-from xraygan.data.listing import Facts, Listing
+from xraygan.data.listing import Facts, Listing, is_left_out, left_out_notes
 from xraygan.data.manifest import SPLITS, column
 from xraygan.data.near import near_pairs
 from xraygan.data.pseudonyms import read_salt
 from xraygan.data.remarks import (
     check_enough,
+    check_folders_are_no_patients,
+    enlarged_notes,
     grey_notes,
     nothing_usable,
     refusal_notes,
     size_notes,
+    view_notes,
 )
 from xraygan.data.reuse import Earlier, Reuse, own_values, pixels_key
 from xraygan.data.splits import assign, keep_all
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 """Part of every key: raise it when the same files and settings give other pixels or splits."""
 
 Arrange = Callable[
@@ -70,7 +74,7 @@ def as_it_is(
 ) -> tuple[pd.DataFrame, list[tuple[str, str]], list[str]]:
     """Every film, where the folders put it."""
     table, _, notes = keep_all(table, settings)
-    return table, refused, notes
+    return table, refused, notes + enlarged_notes(table, settings.resolution)
 
 
 def build(
@@ -116,6 +120,7 @@ def build(
     refused = sorted(early + undecodable, key=lambda item: sort_key(item[0]))
     if not records:
         raise nothing_usable(source, refused)
+    check_folders_are_no_patients(records, listing, settings)
     columns = list(store.MANIFEST_COLUMNS)
     # Objects, not text: a file's name may hold bytes that are no text.
     table = pd.DataFrame(records, columns=columns, dtype=object)
@@ -153,6 +158,12 @@ def build(
             "final": listing.final,
             "label_sets": listing.label_sets,
             "classes": sorted(set(manifest["label"])),
-            "notes": [*listing.notes, *refusal_notes(refused), *arrange_notes],
+            "notes": [
+                *listing.notes,
+                *left_out_notes(Counter(r for _, r in undecodable if is_left_out(r))),
+                *refusal_notes(refused),
+                *view_notes(manifest, dicom),
+                *arrange_notes,
+            ],
         },
     )

@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from xraygan.data import store
 from xraygan.data.build import FORMAT_VERSION, Arrange, as_it_is, build, for_training
 from xraygan.data.duplicates import is_duplicate
 from xraygan.data.entries import sort_key
+from xraygan.data.folders import may_be_dicom
 from xraygan.data.hashes import hash_files
 from xraygan.data.ingest import picture_sha256, strict_error
 from xraygan.data.listing import LABEL_JOIN, Listing, is_left_out
@@ -113,6 +115,17 @@ class Dataset:
             np.array([patients[row] for row in rows], object),
             self.classes,
         )
+
+    @property
+    def content(self) -> str:
+        """SHA-256 over the films that are used: names, splits, classes, patients and bytes.
+
+        Unlike the fingerprint it does not follow what else lies in the source.
+        """
+        names = ("name", "split", "label", "patient", "sha256")
+        rows = zip(*(column(self.manifest, name) for name in names), strict=True)
+        text = json.dumps([self.images.shape[1], *rows], ensure_ascii=True)
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
 
     @property
     def refused_list(self) -> Path:
@@ -259,6 +272,7 @@ def _cached(
     compile_pattern(settings.patient_pattern)
     with _without_collector():
         listing = list_source(source, settings, skip=[cache_dir, *skip])
+        _check_dicom_extra(listing, settings)
         # A cache that cannot be written may still be read: building is where that matters.
         with contextlib.suppress(OSError):
             store.make_private(cache_dir)
@@ -287,6 +301,19 @@ def _cached(
     if settings.strict:
         _check_strict(dataset.refused)
     return dataset
+
+
+def _check_dicom_extra(listing: Listing, settings: PixelSettings) -> None:
+    """Say what is missing before 50,000 files are read in vain.
+
+    Raises:
+        XrayganError: there are DICOM files, and nothing to read them with.
+    """
+    if importlib.util.find_spec("pydicom") is not None:
+        return
+    files = sum(may_be_dicom(file.name, settings) for file in listing.files)
+    if files:
+        raise XrayganError(f"{files:,} DICOM files need an extra: pip install 'xraygan[dicom]'")
 
 
 def _key(

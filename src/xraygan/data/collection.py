@@ -1,6 +1,7 @@
 """Several folders read alike, as sets whose classes and patients can be compared."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,21 @@ from xraygan.sets import ImageSet
 SYNTHETIC = "synthetic"
 TRAIN = "train"
 _SMALLEST, _LARGEST = 32, 512
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """Folders read alike.
+
+    Attributes:
+        sets: by role, with one list of classes.
+        of_unknown_patients: how many images of each role tell no patient, and count as one each.
+        notes: plain sentences for the user, which may hold names of folders.
+    """
+
+    sets: Mapping[str, ImageSet]
+    of_unknown_patients: Mapping[str, int]
+    notes: tuple[str, ...]
 
 
 def own_resolution(folder: Path) -> int:
@@ -39,7 +55,7 @@ def read_sets(
     settings: PixelSettings,
     cache_dir: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[dict[str, ImageSet], list[str]]:
+) -> Collection:
     """Read folders by what they are for, all through the same path of pixels.
 
     A folder of real images that has `train/ val/ test/` gives `train/` where it is "train",
@@ -50,10 +66,6 @@ def read_sets(
         settings: resolution, fit, patients and strictness of all of them.
         cache_dir: as for `prepare`.
         progress: as for `prepare`, folder by folder.
-
-    Returns:
-        The sets by role, with one list of classes; and plain sentences for the user, which
-        may hold names of folders.
 
     Raises:
         XrayganError: a folder that cannot be used, or that leaves nothing for its role.
@@ -75,7 +87,13 @@ def read_sets(
         )
         for role, dataset in read.items()
     }
-    return sets, _notes(read, rows)
+    unknown = {
+        role: sum(name == patient for name, patient in zip(*names, strict=True))
+        for role, dataset in read.items()
+        if role != SYNTHETIC
+        for names in [[_values(dataset, key, rows[role]) for key in ("name", "patient")]]
+    }
+    return Collection(sets, unknown, tuple(_notes(read, rows)))
 
 
 def _rows(role: str, dataset: Dataset) -> np.ndarray:

@@ -6,7 +6,6 @@ become keyed hashes.
 
 import hashlib
 import hmac
-import math
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 FACT_TAGS = (
     "PatientID",
-    "SOPInstanceUID",
     "ViewPosition",
     "ViewCodeSequence",
     "BodyPartExamined",
@@ -26,8 +24,7 @@ FACT_TAGS = (
     "PatientAge",
     "PatientSex",
     "BurnedInAnnotation",
-    "PixelSpacing",
-    "ImagerPixelSpacing",
+    "PresentationIntentType",
 )
 """Keywords of the tags that facts are made of."""
 
@@ -37,7 +34,6 @@ def _words(text: str) -> frozenset[str]:
 
 
 _OTHER = "OTHER"
-_LATERAL_VIEWS = frozenset({"LL", "RL", "LATERAL"})
 # Defined terms of DICOM PS3.3 C.8.1.1 (CR), C.8.11.5 (DX), and what devices write besides.
 _VIEWS = {
     **{view: view for view in ("PA", "AP", "LL", "RL", "LATERAL", "OBLIQUE", "LORDOTIC")},
@@ -108,9 +104,7 @@ class DicomFacts:
         sex: "F", "M" or "O".
         photometric: photometric interpretation as the file names it.
         burned_in: whether text is burned into the picture, as far as the file knows.
-        pixel_spacing: distance of two rows' centres in mm: in the patient where that is
-            calibrated, else on the detector.
-        sop_instance: keyed hash of SOPInstanceUID, 32 hexadecimal digits.
+        raw: a detector's values before a film was made of them ("FOR PROCESSING").
     """
 
     patient: str | None
@@ -121,28 +115,21 @@ class DicomFacts:
     sex: str | None
     photometric: str
     burned_in: bool | None
-    pixel_spacing: float | None
-    sop_instance: str | None
+    raw: bool
 
 
-def why_not_a_chest_film(facts: DicomFacts, views: frozenset[str]) -> str | None:
-    """Why a file is not one of the wanted chest films, or None if nothing speaks against it.
+def why_not_a_chest_film(facts: DicomFacts) -> str | None:
+    """Why a file is no chest film, or None if nothing speaks against it; views are not asked.
 
-    What a file does not say is never a reason: public collections leave view and body part
-    out, and many hospitals' devices do.
-
-    Args:
-        facts: of one file.
-        views: wanted views, in capitals; "LATERAL" stands for "LL" and "RL" as well.
+    What a file does not say is never a reason: public collections leave the body part out, and
+    many hospitals' devices do.
     """
     if facts.modality is not None and facts.modality not in _FILMS:
         return f"modality {facts.modality}"
     if facts.body_part is not None and facts.body_part not in _CHEST:
         return f"body part {facts.body_part}"
-    wanted = views | _LATERAL_VIEWS if "LATERAL" in views else views
-    if facts.view is not None and facts.view not in wanted:
-        return f"view {facts.view} is not one of {', '.join(sorted(views, reverse=True))}"
-    return None
+    # The detector keeps them beside the film that is shown: inverted, often, and too flat.
+    return "raw detector values (FOR PROCESSING), not the film that is shown" if facts.raw else None
 
 
 def read_facts(dataset: "Dataset", salt: bytes, photometric: str) -> DicomFacts:
@@ -153,9 +140,8 @@ def read_facts(dataset: "Dataset", salt: bytes, photometric: str) -> DicomFacts:
         salt: key of the hashes.
         photometric: already checked.
     """
-    spacing = _first(dataset, "PixelSpacing") or _first(dataset, "ImagerPixelSpacing")
     return DicomFacts(
-        patient=_hashed(salt, "patient", _first(dataset, "PatientID")),
+        patient=_hashed(salt, _first(dataset, "PatientID")),
         view=_view(dataset),
         body_part=_known(_first(dataset, "BodyPartExamined"), {p: p for p in _BODY_PARTS}),
         modality=_known(_first(dataset, "Modality"), {m: m for m in _MODALITIES}),
@@ -163,8 +149,7 @@ def read_facts(dataset: "Dataset", salt: bytes, photometric: str) -> DicomFacts:
         sex={"F": "F", "M": "M", "O": "O"}.get(_text(_first(dataset, "PatientSex"))),
         photometric=photometric,
         burned_in={"YES": True, "NO": False}.get(_text(_first(dataset, "BurnedInAnnotation"))),
-        pixel_spacing=_length_mm(spacing),
-        sop_instance=_hashed(salt, "instance", _first(dataset, "SOPInstanceUID")),
+        raw=_text(_first(dataset, "PresentationIntentType")) == "FOR PROCESSING",
     )
 
 
@@ -220,17 +205,9 @@ def _age(value: Any) -> float | None:
     return _OLDER if years > _OLDEST_TOLD else round(years, 2)
 
 
-def _length_mm(value: Any) -> float | None:
-    try:
-        length = float(value)
-    except (TypeError, ValueError):
-        return None
-    return length if math.isfinite(length) and length > 0 else None
-
-
-def _hashed(salt: bytes, kind: str, value: Any) -> str | None:
+def _hashed(salt: bytes, value: Any) -> str | None:
     text = unicodedata.normalize("NFC", str(value)).strip(" \0") if value is not None else ""
     if not text:
         return None
-    message = f"{kind}\0{text}".encode("utf-8", "surrogatepass")
+    message = f"patient\0{text}".encode("utf-8", "surrogatepass")
     return hmac.new(salt, message, hashlib.sha256).hexdigest()[:32]

@@ -1,5 +1,6 @@
 """The files of a source, wherever they lie: on disk, in an archive, in an array."""
 
+import itertools
 import os
 import stat
 import unicodedata
@@ -95,6 +96,15 @@ class Tree:
         return [
             entry for entry in self.files if not entry.parts[-1].lower().endswith(IMAGE_ENDINGS)
         ]
+
+    @property
+    def common(self) -> tuple[str, ...]:
+        """Parts of the folder that all files lie in; () where that is the source itself."""
+        if not self.files:
+            return ()
+        first, last = min(f.parts[:-1] for f in self.files), max(f.parts[:-1] for f in self.files)
+        same = zip(first, last, strict=False)
+        return tuple(one for one, other in itertools.takewhile(lambda p: p[0] == p[1], same))
 
 
 def stamp(status: os.stat_result) -> tuple[int, int, int]:

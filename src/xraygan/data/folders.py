@@ -5,12 +5,14 @@ in `refused`.
 """
 
 import os
+import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from xraygan.config import PixelSettings
 from xraygan.data.entries import IMAGE_ENDINGS, Entry, Tree, nfc
-from xraygan.data.listing import SINGLE_CLASS, SPLIT_NAMES, ImageFile, Listing
+from xraygan.data.listing import SINGLE_CLASS, SPLIT_NAMES, ImageFile, Listing, left_out
 from xraygan.data.selection import check_class_name
 from xraygan.data.splits import is_synthetic
 from xraygan.errors import XrayganError
@@ -18,7 +20,10 @@ from xraygan.errors import XrayganError
 DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
 # More class folders than this are not classes, with DICOM or few films in them.
 _MANY_CLASSES, _FEW_FILMS = 20, 10
-_SAY_FOLDERS = "say --format folders if classes they are: their names are published"
+NO_IMAGE = "not an image by its name (.jpg, .jpeg, .png or .dcm)"
+SAY_FOLDERS = "say --format folders if classes they are: their names are published"
+# "masks", "lung masks", "leftMask", "mask_png": outlines that people drew, not films.
+_MASK = re.compile(r"masks?(?![a-z])", re.IGNORECASE)
 # What a prepared data set holds beside its images.
 _OUR_TABLES = frozenset(
     {"dataset.json", "metadata.csv", "refused.csv"}
@@ -84,6 +89,8 @@ def interpret(tree: Tree, sure: bool = False) -> Listing:
     images = []
     for entry in inside:
         reason = not_an_image(entry.name)
+        if not reason and is_mask(entry.parts[depth:]):
+            reason = left_out("a mask, by its folder's name")
         if reason:
             refused.append((entry.name, reason))
         else:
@@ -107,7 +114,7 @@ def interpret(tree: Tree, sure: bool = False) -> Listing:
     _check_classes(files, sure)
     for label in sorted({file.label for file in files}):
         check_class_name(label, "class folder", "rename it")
-    notes += _class_notes(tree, files, root, class_depth, split_layout)
+    notes += _class_notes(tree, images, files, root, class_depth, split_layout)
     return Listing(tuple(files), tuple(refused), tuple(notes))
 
 
@@ -119,7 +126,7 @@ def _check_classes(files: list[ImageFile], sure: bool) -> None:
     dicom = 2 * sum(is_dicom_name(file.name) for file in files) > len(files)
     few = not sure and len(files) < _FEW_FILMS * len(labels)
     if dicom or (few and not all(is_synthetic(file.name) for file in files)):
-        other = "take all as one class with --format dicom" if dicom else _SAY_FOLDERS
+        other = "take all as one class with --format dicom" if dicom else SAY_FOLDERS
         raise XrayganError(
             f"the {'DICOM files' if dicom else 'images'} lie in {len(labels)} folders: these look "
             f"like patients, not classes; give their classes in a table (--format csv), or {other}"
@@ -130,8 +137,19 @@ def is_dicom_name(name: str) -> bool:
     """Whether a file may be DICOM by the ending of its name, or because it has none."""
     if name.lower().endswith(IMAGE_ENDINGS):
         return False
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - names may hold any bytes
+    suffix = _suffix(name)
     return suffix in DICOM_SUFFIXES or not suffix
+
+
+def _suffix(name: str) -> str:
+    """The ending in lower case; "" for a UID such as CR.1.2.840.10008, which has none."""
+    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - names may hold any bytes
+    return "" if suffix[1:].isdecimal() else suffix
+
+
+def is_mask(parts: tuple[str, ...]) -> bool:
+    """Whether a file lies in a folder of masks, by the parts that lead to it."""
+    return any(_MASK.search(part) for part in parts[:-1])
 
 
 def may_be_dicom(name: str, settings: PixelSettings) -> bool:
@@ -202,6 +220,7 @@ def _leave_out_strangers(
     beside train/ that itself holds split folders is such a copy.
     """
     copies: dict[str, int] = {}
+    holding = {parts[:-1] for parts in folders if _split_of(parts[-1])}
     for entry in entries:
         folder = entry.parts[len(root)]
         if len(entry.parts) == len(root) + 1:
@@ -209,7 +228,7 @@ def _leave_out_strangers(
             refused.append((entry.name, reason))
         elif _split_of(folder):
             yield entry
-        elif any(_split_of(parts[-1]) for parts in _children(folders, (*root, folder))):
+        elif (*root, folder) in holding:
             copies[folder] = copies.get(folder, 0) + 1
         else:
             refused.append((entry.name, "beside the split folders: not used"))
@@ -221,12 +240,13 @@ def _leave_out_strangers(
 
 def _class_notes(
     tree: Tree,
+    images: list[Entry],
     files: list[ImageFile],
     root: tuple[str, ...],
     class_depth: int,
     split_layout: bool,
 ) -> list[str]:
-    """Sentences about empty class folders and class names that differ only in case."""
+    """Sentences about class folders: empty, told apart by case alone, or perhaps no classes."""
     notes = []
     labels = {file.label for file in files}
     if labels != {SINGLE_CLASS}:
@@ -247,6 +267,19 @@ def _class_notes(
         for same in by_case.values()
         if len(same) > 1
     ]
+    inner = Counter(
+        inside
+        for inside, _ in {
+            (entry.parts[class_depth + 1], entry.parts[class_depth])
+            for entry in images
+            if len(entry.parts) > class_depth + 2
+        }
+    )
+    if len(shared := sorted(name for name, outer in inner.items() if outer > 1)) > 1:
+        notes.append(
+            f"Class folders hold folders of the same names ({', '.join(shared[:3])}, …): if those "
+            "are the classes, call the outer ones train, val and test."
+        )
     return notes
 
 
@@ -254,12 +287,12 @@ def not_an_image(name: str) -> str | None:
     """Why a file is no image by its name, or None if it may be one."""
     if name.lower().endswith(IMAGE_ENDINGS):
         return None
-    suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - names may hold any bytes
+    suffix = _suffix(name)
     if suffix in DICOM_SUFFIXES:
         return None
     if suffix in _KNOWN_UNREAD:
         return f"{_KNOWN_UNREAD[suffix]} is not read yet; only JPEG, PNG and DICOM are read"
-    return "not an image by its name (.jpg, .jpeg, .png or .dcm)"
+    return NO_IMAGE
 
 
 def _split_of(folder: str) -> str | None:

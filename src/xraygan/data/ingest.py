@@ -5,7 +5,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import IO
 
 import cv2
@@ -181,11 +181,12 @@ def _dicom(data: bytes, salt: bytes) -> tuple[np.ndarray, Facts]:
 
     image, told = read_dicom(data, salt)
     # Views are the selection's matter, for films of every format alike.
-    reason = why_not_a_chest_film(replace(told, view=None), frozenset())
+    reason = why_not_a_chest_film(told)
     if reason:
         raise Refusal(left_out(reason))
     view = parse_view(told.view) if told.view else None
-    return image, Facts(told.patient, view, told.age, told.sex)
+    # A film that says that nothing is burned in is looked at all the same.
+    return image, Facts(told.patient, view, told.age, told.sex, told.burned_in or None)
 
 
 def _record(file: ImageFile, sha256: str, picture: Picture) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """What a source offers before any image is opened: files with their classes and facts."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -37,7 +38,7 @@ class Facts:
 
     Attributes:
         patient: any key of the patient; stays in the house.
-        view: "PA", "AP", "LATERAL", or the source's own word in capitals.
+        view: "PA", "AP", "LATERAL", "OBLIQUE", or the source's own word in capitals.
         age: years.
         sex: "F", "M" or "O".
         burned_in: whether text is suspected in it; None to look for oneself.
@@ -112,3 +113,11 @@ def left_out(why: str) -> str:
 def is_left_out(reason: str) -> bool:
     """Whether a reason is `left_out`."""
     return reason.startswith(_LEFT_OUT)
+
+
+def left_out_notes(reasons: Counter[str]) -> list[str]:
+    """A sentence on what was left out, if anything was."""
+    if not reasons:
+        return []
+    told = ", ".join(f"{n:,} {r.removeprefix(_LEFT_OUT)}" for r, n in sorted(reasons.items()))
+    return [f"{reasons.total():,} files are not used: {told}."]

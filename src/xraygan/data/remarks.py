@@ -2,18 +2,23 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from xraygan.config import PixelSettings
 from xraygan.data.duplicates import is_duplicate, without_name
 from xraygan.data.entries import printable
-from xraygan.data.listing import is_left_out
+from xraygan.data.folders import NO_IMAGE, SAY_FOLDERS, is_dicom_name
+from xraygan.data.listing import Listing, is_left_out
 from xraygan.data.manifest import column, plural
 from xraygan.errors import XrayganError
 
 _FEW_TRAINING_IMAGES = 100
 _FEW_PATIENTS, _NAMED = 10, 5
+_PATIENT_FOLDERS = 3
+"""Fewer class folders of one patient each may be chance."""
 _LOOKED_AT = 2000
 """Training images whose grey levels are looked at."""
 _POINTS, _CELLS = 64, 16
@@ -28,10 +33,48 @@ def nothing_usable(source: Path, refused: list[tuple[str, str]]) -> XrayganError
     if not refused:
         return XrayganError(f"no image in {source}; see docs/data.md for what is read")
     reason, count = Counter(reason for _, reason in refused).most_common(1)[0]
+    nameless = sum(reason == NO_IMAGE and is_dicom_name(name) for name, reason in refused)
+    remedy = "; for DICOM files without an ending say --format dicom" if nameless else ""
     return XrayganError(
         f"no usable image in {source}: all {len(refused)} files were refused, "
-        f"most often ({count}) because: {reason}"
+        f"most often ({count}) because: {reason}{remedy}"
     )
+
+
+def check_folders_are_no_patients(
+    records: list[dict[str, Any]], listing: Listing, settings: PixelSettings
+) -> None:
+    """See that class folders are not the patients' own: their names would be published.
+
+    Raises:
+        XrayganError: each of several holds DICOM files of one patient and of no other's.
+    """
+    of_label: dict[str, set[str]] = {}
+    for record in records:
+        of_label.setdefault(record["label"], set()).add(record["patient"])
+    patients = [who for whose in of_label.values() for who in whose]
+    one_each = len(patients) == len(set(patients)) == len(of_label) >= _PATIENT_FOLDERS
+    if listing.format == "folders" != settings.format and one_each and all(patients):
+        raise XrayganError(
+            f"each of the {len(of_label)} folders holds one patient's films: no classes, it seems, "
+            "and their names would be published; give the classes in a table (--format csv), take "
+            f"all films as one class with --format dicom, or {SAY_FOLDERS}"
+        )
+
+
+def view_notes(manifest: pd.DataFrame, dicom: bool) -> list[str]:
+    """A sentence on films whose view nobody knows, where that of others is known or DICOM is read.
+
+    Without a view they are taken for films from the front.
+    """
+    views = column(manifest, "view")
+    unknown = views.count("")
+    if not unknown or not (dicom or unknown < len(views)):
+        return []
+    return [
+        f"{unknown:,} of {len(views):,} films do not say their view: any that are not from the "
+        "front are among them."
+    ]
 
 
 def check_enough(source: Path, table: pd.DataFrame, refused: list[tuple[str, str]]) -> None:
@@ -132,10 +175,15 @@ def size_notes(manifest: pd.DataFrame, resolution: int) -> list[str]:
         )
     if "test" not in splits:
         notes.append("There is no test split: how useful the images are cannot be measured.")
+    return notes + enlarged_notes(manifest, resolution)
+
+
+def enlarged_notes(manifest: pd.DataFrame, resolution: int) -> list[str]:
+    """A sentence on images that are smaller than what is made of them, if most are."""
     shorter = float(np.median(manifest[["width", "height"]].to_numpy(np.int64).min(axis=1)))
-    if resolution > shorter:
-        notes.append(
-            f"The images are enlarged to {resolution} pixels from {shorter:.0f} (median of the "
-            "shorter side): they gain no detail."
-        )
-    return notes
+    if resolution <= shorter:
+        return []
+    return [
+        f"The images are enlarged to {resolution} pixels from {shorter:.0f} (median of the "
+        "shorter side): they gain no detail."
+    ]

@@ -28,7 +28,7 @@ from xraygan.data.manifest import column
 from xraygan.data.pseudonyms import pseudonym
 
 # Raise it when the same file and settings give other pixels.
-_PIXELS_VERSION = 3
+_PIXELS_VERSION = 4
 _HEAD = struct.Struct(">4s32s32sII?II")
 _MARK = b"XPX2"
 # A few whitelisted words and a key.

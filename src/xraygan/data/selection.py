@@ -9,17 +9,18 @@ from xraygan.config import PixelSettings
 from xraygan.data.entries import printable
 from xraygan.data.listing import LABEL_JOIN, Facts, left_out
 from xraygan.data.query import as_name, compile_where
-from xraygan.data.tables import nearest
+from xraygan.data.tables import nearest, parse_view
 from xraygan.errors import XrayganError
 from xraygan.names import is_folder_name
 
 NAMES = ("label", "labels", "split", "view", "age", "sex")
 """What `--where` may ask of any source, besides the table's columns."""
 
-_ALL_VIEWS = frozenset({"all"})
+_ALL_VIEWS = frozenset({"ALL"})
 # Taken where the user does not say: chest films from the front, or of no stated view.
 _NOT_FRONTAL = frozenset(
-    {"LATERAL", "OBLIQUE", "COSTAL", "LAO", "RAO", "LPO", "RPO", "LORDOTIC", "EXCLUDE", "OTHER"}
+    {"LATERAL", "OBLIQUE", "COSTAL", "LAO", "RAO", "LPO", "RPO", "RLO", "LLO", "RLD", "LLD"}
+    | {"DECUBITUS", "LORDOTIC", "EXCLUDE", "OTHER"}
 )
 
 
@@ -65,8 +66,8 @@ class Selection:
         self.vocabulary = split_list(settings.labels)
         self.negative = settings.negative
         self.multi_label = multi_label
-        self._views = frozenset(view.upper() for view in split_list(settings.views))
-        self._all_views = frozenset(v.lower() for v in self._views) == _ALL_VIEWS
+        self._views = frozenset(map(parse_view, split_list(settings.views)))
+        self._all_views = self._views == _ALL_VIEWS
         self._where: Callable[[Mapping[str, Any]], bool] | None = None
         if settings.where is not None:
             names = {as_name(column) for column in columns} | set(NAMES)

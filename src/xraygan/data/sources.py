@@ -11,7 +11,7 @@ from pathlib import Path
 
 from xraygan.config import PixelSettings
 from xraygan.data.archives import ARCHIVE_SUFFIXES, archive_tree, joined
-from xraygan.data.entries import Entry, Tree, nfc, sort_key
+from xraygan.data.entries import DiskFile, Entry, Tree, nfc, sort_key
 from xraygan.data.folders import (
     check_not_empty,
     interpret,
@@ -21,8 +21,9 @@ from xraygan.data.folders import (
     not_an_image,
 )
 from xraygan.data.formats import chexpert, dicom_sets, nih, padchest, plain, stylegan, tuberculosis
-from xraygan.data.formats.base import Row, Table
-from xraygan.data.listing import ImageFile, Listing, is_left_out, left_out
+from xraygan.data.formats.base import Row, Table, split_named
+from xraygan.data.formats.plain import passed_over
+from xraygan.data.listing import ImageFile, Listing, is_left_out, left_out, left_out_notes
 from xraygan.data.medmnist import list_medmnist, list_parts
 from xraygan.data.query import as_name
 from xraygan.data.selection import Selection, Stated, several_note
@@ -43,8 +44,11 @@ _FORMATS: Mapping[str, Callable[[Tree, PixelSettings], Table | None]] = {
     "csv": plain.csv_table,
     "tuberculosis": tuberculosis.table,
 }
+# What a table is understood as, where it is given by itself.
+_BY_TABLE = ("nih", "chexpert", "mimic", "padchest", "rsna", "vindr", "imagefolder")
 # So many last parts of a path tell a file from others: patient, study, image.
 _TAIL = 3
+_SEVERAL = "several files have the name that the table gives"
 _TABLE_FILES = (".csv", ".tsv", ".jsonl")
 
 
@@ -72,7 +76,10 @@ def list_source(source: Path, settings: PixelSettings, skip: Collection[Path] = 
     if table is None:
         if settings.format == "dicom":
             return _selected(list_dicom(tree), settings)
-        return _selected(interpret(tree, sure=settings.format == "folders"), settings)
+        listing = interpret(tree, sure=settings.format == "folders")
+        if settings.format != "folders":
+            listing = replace(listing, notes=(*listing.notes, *passed_over(tree)))
+        return _selected(listing, settings)
     return _matched(tree, table, settings)
 
 
@@ -82,20 +89,25 @@ def _open(
     """The tree of a source; a table stands for its folder."""
     if source.is_dir():
         tree = walk_folder(source, skip)
-        archives = _parts(source, tree, ARCHIVE_SUFFIXES)
-        return joined(map(archive_tree, archives)) if archives else tree, settings
+        if archives := _parts(source, tree, ARCHIVE_SUFFIXES):
+            # A collection's table may lie beside the archives that hold its films.
+            tree.files = [entry for entry in tree.files if source / entry.name not in archives]
+            tree = joined([tree, *map(archive_tree, archives)])
+        return tree, settings
     name = source.name.lower()
     if name.endswith(ARCHIVE_SUFFIXES):
         return archive_tree(source), settings
     if name.endswith(_TABLE_FILES):
         tree = walk_folder(source.parent, skip)
         tree.files = [
-            entry
-            for entry in tree.files
-            if not entry.name.lower().endswith(_TABLE_FILES) or entry.name == source.name
+            entry for entry in tree.files if not entry.name.lower().endswith(_TABLE_FILES)
         ]
-        kind = settings.format if settings.format != "auto" else "csv"
-        return tree, settings.model_copy(update={"format": kind})
+        # By its own name, since one that is called manifest.csv is passed over elsewhere.
+        tree.files.append(Entry((source.name,), DiskFile(str(source), source.stat())))
+        if settings.format == "auto":
+            known = (kind for kind in _BY_TABLE if _FORMATS[kind](tree, settings))
+            settings = settings.model_copy(update={"format": next(known, "csv")})
+        return tree, settings
     raise XrayganError(
         f"{source} is a file that is no source; give a folder, a table (.csv, .jsonl), an archive "
         f"({', '.join(ARCHIVE_SUFFIXES)}) or a MedMNIST .npz"
@@ -177,6 +189,8 @@ def _matched(tree: Tree, table: Table, settings: PixelSettings) -> Listing:
                 files.pop(entry.name, None)
             continue
         rows[entry.name] = row
+        if row.split is None and table.folder_splits:
+            row = replace(row, split=_split_of(entry))
         file, reason = _wanted(entry, row, columns, selection)
         if file is None:
             refused[entry.name] = reason
@@ -185,7 +199,7 @@ def _matched(tree: Tree, table: Table, settings: PixelSettings) -> Listing:
     for entry in tree.files:
         if entry.name not in rows and not not_an_image(entry.name):
             refused[entry.name] = left_out("no row of the table names it")
-    _check_any(rows, table)
+    _check_any(rows, table, refused)
     listing = Listing((), (), (), table.format, table.final, label_sets)
     return _listing(list(files.values()), list(refused.items()), listing)
 
@@ -205,22 +219,31 @@ def _wanted(
     return ImageFile(entry.name, entry.place, row.split, nfc(label), labels, row.facts, kept), ""
 
 
-def _check_any(rows: Mapping[str, Row], table: Table) -> None:
-    if not rows and table.rows:
+def _split_of(entry: Entry) -> str | None:
+    """Of a file that lies in a split's folder."""
+    return next(filter(None, map(split_named, entry.parts[:-1])), None)
+
+
+def _check_any(rows: Mapping[str, Row], table: Table, refused: Mapping[str, str]) -> None:
+    if rows or not table.rows:
+        return
+    files = f"the {len(table.rows):,} files that the table names"
+    if _SEVERAL in refused.values():
         raise XrayganError(
-            f"none of the {len(table.rows):,} files that the table names is there (read as "
-            f"{table.format}); give the folder that holds both the table and the images"
+            f"{files} are there more than once (read as {table.format}): several folders hold "
+            "files of the same names, at other sizes perhaps; move all but one of them away"
         )
+    raise XrayganError(
+        f"none of {files} is there (read as {table.format}); give the folder that holds both the "
+        "table and the images"
+    )
 
 
 def _listing(files: list[ImageFile], refused: list[tuple[str, str]], listing: Listing) -> Listing:
     """The listing with these files and refusals, sorted, and with what is to be said of them."""
     notes = list(listing.notes)
     reasons = Counter(reason for _, reason in refused if is_left_out(reason))
-    notes += several_note(reasons)
-    if reasons:
-        told = ", ".join(f"{n:,} {reason}" for reason, n in sorted(reasons.items()))
-        notes.append(f"{reasons.total():,} files are not used: {told.replace(left_out(''), '')}.")
+    notes += several_note(reasons) + left_out_notes(reasons)
     files.sort(key=lambda file: sort_key(file.name))
     refused.sort(key=lambda item: sort_key(item[0]))
     return replace(listing, files=tuple(files), refused=tuple(refused), notes=tuple(notes))
@@ -257,7 +280,7 @@ class _Index:
         names = self._names if len(parts) == 1 else self._tails
         if (key := _tail(parts)) in names:
             named = names[key]
-            return named, "" if named else "several files have the name that the table gives"
+            return named, "" if named else _SEVERAL
         return None, "named by the table, and not there"
 
 

@@ -30,12 +30,11 @@ _VIEWS = {
     "ANTEROPOSTERIOR": "AP",
     "AP_HORIZONTAL": "AP",
     "AP SUPINE": "AP",
-    "LL": "LATERAL",
-    "RL": "LATERAL",
     "L": "LATERAL",
-    "LAT": "LATERAL",
-    "LATERAL": "LATERAL",
 }
+# Words of a longer view that settle it, whatever stands beside them.
+_SIDEWAYS = re.compile(r"\b(?:LL|RL|[LR]?LAT)\b|LATERAL|DECUB")
+_OBLIQUE = re.compile(r"\bOBL|OBLIQUE")
 _SEXES = {"f": "F", "female": "F", "m": "M", "male": "M", "o": "O", "other": "O"}
 
 
@@ -50,7 +49,7 @@ def read_table(entry: Entry) -> pd.DataFrame:
     Raises:
         XrayganError: it is not such a file.
     """
-    text = _text(entry)
+    text = read_text(entry)
     if entry.name.lower().endswith(".jsonl"):
         return _json_lines(entry.name, text)
     try:
@@ -71,7 +70,7 @@ def read_table(entry: Entry) -> pd.DataFrame:
 def read_columns(entry: Entry) -> tuple[str, ...]:
     """The names of a table's columns; none where it is no table after all."""
     try:
-        text = _text(entry)
+        text = read_text(entry)
         if entry.name.lower().endswith(".jsonl"):
             first = json.loads(text.partition("\n")[0])
             return tuple(first) if isinstance(first, dict) else ()
@@ -81,7 +80,12 @@ def read_columns(entry: Entry) -> tuple[str, ...]:
     return tuple(name.strip() for name in header)
 
 
-def _text(entry: Entry) -> str:
+def read_text(entry: Entry) -> str:
+    """A table as it is written, unpacked.
+
+    Raises:
+        XrayganError: it cannot be read, is larger than 512 MiB, or no UTF-8.
+    """
     try:
         data = entry.place.read()
         if data.startswith(b"\x1f\x8b"):
@@ -157,8 +161,12 @@ def parse_age(text: str) -> float | None:
 
 
 def parse_view(text: str) -> str | None:
-    """One of "PA", "AP", "LATERAL", or the word itself in capitals; None for none."""
+    """One of "PA", "AP", "LATERAL", "OBLIQUE", or the word itself in capitals; None for none."""
     word = text.strip().upper()
+    if word not in _VIEWS and _SIDEWAYS.search(word):
+        return "LATERAL"
+    if word not in _VIEWS and _OBLIQUE.search(word):
+        return "OBLIQUE"
     return _VIEWS.get(word, word) or None
 
 

@@ -64,7 +64,9 @@ def chest_net(
             f"{LEAST_IMAGES}: give more, or use filter-bank-1"
         )
     course = COURSE if course is None else course
-    settings = (NAME, __version__, f"{seed} {course} {phantoms is not None}")
+    # How many classes there are decides the head, whether they have films here or not.
+    classes = len(reference.classes)
+    settings = (NAME, __version__, f"{seed} {course} {phantoms is not None} {classes}")
     key = content_hash(*settings, reference.images, reference.labels)
     path = cache / f"{NAME}-{key[:40]}.safetensors" if cache is not None else None
     trunk = build_trunk(seed)

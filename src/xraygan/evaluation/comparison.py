@@ -53,14 +53,18 @@ class Sides:
         wanted, made = _counts(self.reference), _counts(self.synthetic)
         present = self.present()
         count = _most_at_shares(wanted * present, made)
-        if self.control is not None:
-            count = min(count, _most_at_shares(wanted, _counts(self.control)))
+        if self.control is None:
+            rows = _drawn(self.synthetic.labels, _at_shares(count, wanted * present))
+            return Rows(np.arange(len(self.reference)), rows, None)
+        there = _counts(self.control)
+        count = min(count, _most_at_shares(wanted, there))
+        sizes, of_control = _at_shares(count, wanted * present), _at_shares(count, wanted)
+        if (present | (wanted == 0)).all():  # rare classes may be fewer on either side
+            sizes = of_control = np.minimum(of_control, np.minimum(made, there))
         return Rows(
             np.arange(len(self.reference)),
-            _drawn(self.synthetic.labels, _at_shares(count, wanted * present)),
-            None
-            if self.control is None
-            else _drawn(self.control.labels, _at_shares(count, wanted)),
+            _drawn(self.synthetic.labels, sizes),
+            _drawn(self.control.labels, of_control),
         )
 
     def of_class(self, label: int) -> Rows | None:

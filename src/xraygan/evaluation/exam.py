@@ -66,7 +66,9 @@ class Exam:
             "ece": scores.calibration_error(labels, probabilities, self.balanced),
         }
 
-    def estimate(self, figures: NDArray[np.float64], *, least: float = 0.0) -> Estimate:
+    def estimate(
+        self, figures: NDArray[np.float64], *, least: float = 0.0, reflected: bool = False
+    ) -> Estimate:
         """The mean over trainings, with an interval of some width within [least, 1].
 
         Where no resample differs (no image was misjudged, say), the interval allows for as many
@@ -75,8 +77,14 @@ class Exam:
         Args:
             figures: [S, 1 + R], one row a training.
             least: the least value that the figure can have.
+            reflected: resampling raises the figure by itself, as it does a mean of absolute
+                differences: the interval is turned round the figure (Davison and Hinkley 1997,
+                section 5.2, the basic bootstrap), and holds it.
         """
         found = over_seeds(figures, len(self.test), seed=self.seed)
+        if reflected:
+            ends = 2 * found.value - found.high, 2 * found.value - found.low
+            found = replace(found, low=min(ends[0], found.value), high=max(ends[1], found.value))
         slack = self.unseen if found.low == found.high else 0.0
         return replace(found, low=max(found.low - slack, least), high=min(found.high + slack, 1.0))
 

@@ -1,6 +1,6 @@
 """Every measure of fidelity and diversity, each with its interval, its count and its floor."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from xraygan.evaluation.intervals import (
     mean_with_interval,
 )
 from xraygan.evaluation.kernel import Kernel
-from xraygan.evaluation.neighbours import RealBalls
+from xraygan.evaluation.neighbours import Neighbourhood, RealBalls
 from xraygan.evaluation.pyramid import sliced_wasserstein_figures
 from xraygan.evaluation.similarity import similarity_within
 from xraygan.evaluation.spectrum import radial_spectra, spectrum_distance
@@ -101,7 +101,7 @@ def measure_fidelity(
     steps = _Steps(sets * (len(spaces) + 1) + of_scopes + of_whole, progress)
     tables = _Tables.of(sides, spaces, cache, steps)
     found = {name: _figures(tables, rows, seed, steps) for name, rows in scopes.items()}
-    notes += _reading_notes(scopes[None])
+    notes += _reading_notes(scopes.values())
     overall = found.pop(None)
     if whole:
         overall |= _of_everything(whole, spaces, seed, steps)
@@ -209,7 +209,7 @@ def _named(by_space: Mapping[str, Figures]) -> Figures:
 
 def _in_space(clouds: list[Cloud], seed: int, steps: _Steps) -> Figures:
     reference, others = clouds[0], clouds[1:]
-    kernel = Kernel(reference.features, seed=seed)
+    kernel = Kernel(reference.features, reference.patients, seed=seed)
     kid = [_kernel_figure(kernel, other) for other in others]
     figures = {"kid": _beside(kid)}
     steps.step()
@@ -236,7 +236,7 @@ def _in_space(clouds: list[Cloud], seed: int, steps: _Steps) -> Figures:
 
 
 def _kernel_figure(kernel: Kernel, other: Cloud) -> Estimate:
-    found = kernel.distance(other.features)
+    found = kernel.distance(other.features, other.patients)
     return Estimate(found.value, found.low, found.high, found.n)
 
 
@@ -245,9 +245,18 @@ def _cover_figures(balls: RealBalls, reference: Cloud, other: Cloud, seed: int) 
     return {
         "precision": mean_with_interval(found.balls > 0, other.patients, seed=seed),
         "recall": mean_with_interval(found.recalled, reference.patients, seed=seed),
-        "density": mean_with_interval(found.balls / found.k, other.patients, seed=seed),
+        "density": _density(found, other.patients, seed),
         "coverage": mean_with_interval(found.covered, reference.patients, seed=seed),
     }
+
+
+def _density(found: Neighbourhood, patients: NDArray[np.object_], seed: int) -> Estimate:
+    """Where no image is in any ball, as many might be in all as precision's interval allows."""
+    density = mean_with_interval(found.balls / found.k, patients, seed=seed)
+    if density.high > 0:
+        return density
+    inside = mean_with_interval(found.balls > 0, patients, seed=seed)
+    return replace(density, high=inside.high * len(found.covered) / found.k)
 
 
 def _of_pixels(
@@ -304,15 +313,16 @@ def _as_json(figures: Figures) -> dict[str, dict[str, Any]]:
     return {name: figure.as_dict() for name, figure in figures.items()}
 
 
-def _reading_notes(rows: Rows) -> list[str]:
-    n = min(len(rows.reference), len(rows.synthetic))
+def _reading_notes(scopes: Iterable[Rows]) -> list[str]:
+    n = min(len(part) for rows in scopes for part in (rows.reference, rows.synthetic))
     notes = [
         "Precision, recall, density and coverage depend on how many images are compared: read "
         "them beside their floors."
     ]
     if n < UNBIASED_FROM:
         notes.append(
-            f"FID is biased upwards below {UNBIASED_FROM:,} images a side ({n:,} here): read it "
-            "beside its floor, not beside published figures. KID has no such bias."
+            f"FID is biased upwards below {UNBIASED_FROM:,} images a side ({n:,} here, in the "
+            "smallest comparison): read it beside its floor, not beside published figures. KID has "
+            "no such bias."
         )
     return notes

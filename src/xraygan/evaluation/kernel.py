@@ -6,7 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from xraygan.evaluation.intervals import case_numbers
+
 _ROWS_AT_ONCE = 512
+_LEAST = 4
 
 
 @dataclass(frozen=True)
@@ -32,22 +35,20 @@ def kernel_distance(
     y: NDArray[np.floating],
     *,
     subsets: int = 100,
-    subset_size: int | None = None,
     seed: int = 0,
 ) -> KernelDistance:
     """The distance of x from the reference y; see `Kernel`.
 
     Args:
-        x: [N, D] features.
-        y: [M, D] features.
+        x: [N, D] features, each of a patient of its own.
+        y: [M, D] features, likewise.
         subsets: as for `Kernel`.
-        subset_size: as for `Kernel`.
         seed: as for `Kernel`.
 
     Raises:
         ValueError: as `Kernel` and `Kernel.distance`.
     """
-    return Kernel(y, subsets=subsets, subset_size=subset_size, seed=seed).distance(x)
+    return Kernel(y, subsets=subsets, seed=seed).distance(x)
 
 
 class Kernel:
@@ -56,17 +57,17 @@ class Kernel:
     Standardise all sets by the same reference first. For the floor, take the distance of
     real images of other patients.
 
-    The interval comes from subsets drawn without replacement: a subset of m out
-    of n scatters around the whole by sqrt(1/m − 1/n) where a new sample of n would
-    by sqrt(1/n), and the deviations are scaled accordingly. At the default, halves,
-    the factor is one. It treats images as independent (several of one patient make
-    it a little too narrow), and is too wide by up to √3 where the sets do not differ.
+    The interval comes from halves drawn without replacement, of patients where they are known:
+    a subset of m out of n patients scatters around the whole by sqrt(1/m − 1/n) where a new
+    sample of n would by sqrt(1/n), and the deviations are scaled accordingly; for halves the
+    factor is one. It is too wide by up to √3 where the sets do not differ. Of fewer than four
+    patients it is drawn by image, and says how much other images would change alone.
 
     Args:
         reference: [M, D] features.
-        subsets: how many subsets the interval is read from, at least 2.
-        subset_size: images per subset from each side; None: half of each side.
-        seed: of the subsets; the value does not depend on it.
+        patients: object [M], equal for images of one patient; None: each is of its own.
+        subsets: how many halves the interval is read from, at least 2.
+        seed: of the halves; the value does not depend on it.
 
     Raises:
         ValueError: no table, fewer than 4 rows, or fewer than 2 subsets.
@@ -78,25 +79,25 @@ class Kernel:
     def __init__(
         self,
         reference: NDArray[np.floating],
+        patients: NDArray[np.object_] | None = None,
         *,
         subsets: int = 100,
-        subset_size: int | None = None,
         seed: int = 0,
     ) -> None:
         if subsets < 2:
             raise ValueError(f"subsets is {subsets}: an interval needs at least 2")
-        self._subsets, self._size, self._seed = subsets, subset_size, seed
+        self._subsets, self._seed = subsets, seed
         self._reference = _extended(reference)
-        _check_size(len(reference), subset_size)
-        self._chosen, self._factor = self._drawn(len(reference), 0)
+        self._chosen, self._factor = self._drawn(len(reference), patients, 0)
         self._within = _mean_within(self._reference, self._chosen)
 
-    def distance(self, features: NDArray[np.floating]) -> KernelDistance:
-        """Of features [N, D]: value, interval and min(N, M).
+    def distance(
+        self, features: NDArray[np.floating], patients: NDArray[np.object_] | None = None
+    ) -> KernelDistance:
+        """Of features [N, D] of these patients: value, interval and min(N, M).
 
         Raises:
-            ValueError: a table of another width, fewer than 4 rows, or a subset size outside 2
-                to min(N, M) - 1.
+            ValueError: a table of another width, or fewer than 4 rows.
         """
         y = _extended(features)
         if y.shape[1] != self._reference.shape[1]:
@@ -104,8 +105,7 @@ class Kernel:
                 f"features of widths {y.shape[1] - 1} and {self._reference.shape[1] - 1}: "
                 "expected one"
             )
-        _check_size(len(y), self._size)
-        chosen, factor = self._drawn(len(y), 1)
+        chosen, factor = self._drawn(len(y), patients, 1)
         distances = (
             self._within
             + _mean_within(y, chosen)
@@ -117,22 +117,24 @@ class Kernel:
         n = min(len(y), len(self._reference))
         return KernelDistance(value, value + float(low), value + float(high), n)
 
-    def _drawn(self, n: int, side: int) -> tuple[NDArray[np.float64], float]:
+    def _drawn(
+        self, n: int, patients: NDArray[np.object_] | None, side: int
+    ) -> tuple[NDArray[np.float64], float]:
         """Membership [1 + subsets, n], everyone in the first row; and the interval's factor."""
-        size = n // 2 if self._size is None else self._size
+        if n < _LEAST:
+            raise ValueError(f"{n} images in a set: an interval needs at least {_LEAST}")
+        case = np.arange(n) if patients is None else case_numbers(patients)
+        if case.max() + 1 < _LEAST:
+            case = np.arange(n)
+        count = int(case.max()) + 1
+        size = count // 2
         generator = np.random.default_rng([self._seed, side])
-        chosen = np.zeros((self._subsets + 1, n))
-        chosen[0] = 1
+        chosen = np.ones((self._subsets + 1, n))
         for row in chosen[1:]:
-            row[generator.choice(n, size, replace=False)] = 1
-        return chosen, (size / (n - size)) ** 0.5
-
-
-def _check_size(n: int, subset_size: int | None) -> None:
-    if n < 4:
-        raise ValueError(f"{n} images in a set: an interval needs at least 4")
-    if subset_size is not None and not 2 <= subset_size < n:
-        raise ValueError(f"subset_size is {subset_size}: expected 2 to {n - 1}")
+            half = np.zeros(count)
+            half[generator.choice(count, size, replace=False)] = 1
+            row[:] = half[case]
+        return chosen, (size / (count - size)) ** 0.5
 
 
 def _extended(features: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -1,5 +1,7 @@
 """What readers of a visual Turing test tell us: how well they do, and whether they agree."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,7 +71,9 @@ def agreement(answers: NDArray[np.bool_]) -> Estimate | None:
         answers: [readers, images], whether each called each image synthetic.
 
     Returns:
-        The figure; None for fewer than two readers or images, or where it has no value.
+        The figure; None for fewer than two readers or images, or where it has no value. Where no
+        resample differs the interval allows for as many images otherwise as may go unseen (Clopper
+        and Pearson).
     """
     if len(answers) < 2 or answers.shape[1] < 2:
         return None
@@ -84,4 +88,11 @@ def agreement(answers: NDArray[np.bool_]) -> Estimate | None:
         return 1.0 if np.isnan(value) else value  # all readers, all alike in this draw
 
     images = np.arange(len(counts)).astype(object)
-    return bootstrap(of_rows, images, resamples=1000)
+    found = bootstrap(of_rows, images, resamples=1000)
+    if found.low < found.high:
+        return found
+    # All images are alike: as many others as may go unseen among so many count as chance does.
+    unseen = 1 - proportion(len(counts), len(counts)).low
+    expected = float(((counts.sum(axis=0) / counts.sum()) ** 2).sum())
+    slack = unseen / (1 - expected)
+    return replace(found, low=max(found.low - slack, -1.0), high=min(found.high + slack, 1.0))

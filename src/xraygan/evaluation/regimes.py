@@ -4,16 +4,18 @@
 |---|---|
 | trtr | the real training images: the reference (tested on synthetic images it is `trts`) |
 | tstr | synthetic images, as many of each class as there are real ones, where there are |
-| real_plus_synthetic_R | all reals and R times as many synthetic images of each class |
-| classical_augmentation | all reals, turned, scaled, shifted and lit anew each time |
-| real_duplicated | all reals twice: what real_plus_synthetic_1 has to beat |
+| real_plus_synthetic_R | reals, and R times as many synthetic images of each class |
+| classical_augmentation | reals, turned, scaled, shifted and lit anew each time |
+| real_duplicated | reals, each twice: what real_plus_synthetic_1 has to beat |
 | synthetic_then_real | half of the steps on the images of tstr, then half on all reals |
 | low_K_real | K reals in the classes' proportions, another choice for each seed |
 | low_K_real_plus_synthetic | those K in one half of the draws, the images of tstr in the other |
 | label_shuffled | the images of tstr with their labels mixed up: a control, its AUC is about 0.5 |
 
 Every regime takes the same number of steps with the same learning rates, and every batch holds
-all classes equally often, so that neither effort nor the classes' shares differ.
+all classes equally often, so that neither effort nor the classes' shares differ. Each draws as many
+images from what it has, none again before all were drawn: of more images than that it sees a part,
+and synthetic images take the place of real ones.
 """
 
 from collections.abc import Sequence
@@ -52,10 +54,6 @@ class Regime:
 
     phases: tuple[Pools, ...]
     moved: bool = False
-
-    def rows(self) -> Rows:
-        """Every row that the regime may draw, once."""
-        return np.unique(np.concatenate([rows for pools in self.phases for rows in pools]))
 
 
 def plan(

@@ -5,7 +5,7 @@ patients that no training has seen. The ways to train are described in `regimes`
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,6 +21,8 @@ STEPS = 256
 SEEDS = (0, 1, 2)
 LEAST_PER_CLASS = 5
 """A class with fewer patients (synthetic: images) in one of the sets is left out."""
+AT_ONCE = 512
+"""Images at full size."""
 MOST_REAL, MOST_SYNTHETIC = 5_000, 20_000
 """Images of a class; no training draws more, so larger classes are thinned at random."""
 
@@ -88,18 +90,18 @@ def measure_utility(
             f"Utility was not measured: {shared:,} patients are in both the training and the test "
             "images, so that the test would prove nothing; split the folders by patient."
         )
-    (train, test, synthetic), notes = _with_shared_classes(train, test, synthetic)
-    if len(train.classes) < 2:
+    kept, notes = _shared_classes(train, test, synthetic)
+    if len(kept) < 2:
         return _not_measured(*notes, "Utility is not defined: it needs two classes to tell apart.")
     from xraygan.evaluation.diagnoser import Diagnoser
 
     seed = seeds[0]
-    real_exam = Exam.of(_shrunk(test, MOST_REAL, seed), seed=seed)
-    synthetic_exam = Exam.of(_shrunk(synthetic, MOST_REAL, seed), seed=seed)
+    real_exam = Exam.of(_shrunk(test, kept, MOST_REAL, seed), seed=seed)
+    synthetic_exam = Exam.of(_shrunk(synthetic, kept, MOST_REAL, seed), seed=seed)
     bench = _Bench(
-        Diagnoser(len(train.classes)),
-        _shrunk(train, MOST_REAL, seed),
-        _shrunk(synthetic, MOST_SYNTHETIC, seed),
+        Diagnoser(len(kept)),
+        _shrunk(train, kept, MOST_REAL, seed),
+        _shrunk(synthetic, kept, MOST_SYNTHETIC, seed),
         steps,
     )
     found, trained_on, remarks = _trainings(
@@ -115,7 +117,8 @@ def measure_utility(
         for a, b in DIFFERENCES
         if a in found and b in found
     }
-    notes += [*remarks, _how_to_read(train.classes, steps, len(seeds))]
+    drawn = steps * bench.diagnoser.batch
+    notes += [*remarks, _how_to_read(bench.real.classes, steps, drawn, len(seeds))]
     return {**results, "notes": notes}
 
 
@@ -132,13 +135,16 @@ class _Bench:
     synthetic: ImageSet
     steps: int
 
-    def train(self, regime: Regime, seed: int) -> None:
+    def train(self, regime: Regime, seed: int) -> dict[str, int]:
+        """Train; and how many different images of each kind that took."""
         rows, labels = course(regime, self.steps * self.diagnoser.batch, seed)
         is_real = rows < len(self.real)
         images = np.empty((len(rows), *self.real.images.shape[1:]), np.uint8)
         images[is_real] = self.real.images[rows[is_real]]
         images[~is_real] = self.synthetic.images[rows[~is_real] - len(self.real)]
         self.diagnoser.train(move(images, seed) if regime.moved else images, labels, seed)
+        kinds = {"real": rows[is_real], "synthetic": rows[~is_real]}
+        return {kind: len(np.unique(chosen)) for kind, chosen in kinds.items()}
 
     def take(self, exam: Exam) -> Figures:
         return exam.figures(self.diagnoser.probabilities(exam.test.images))
@@ -160,9 +166,8 @@ def _trainings(
     for seed in seeds:
         regimes, notes = plan(bench.real.labels, bench.synthetic.labels, extent, seed)
         for name, regime in regimes.items():
-            bench.train(regime, seed)
+            trained_on[name] = bench.train(regime, seed)
             found.setdefault(name, []).append(bench.take(real_exam))
-            trained_on[name] = _counts(regime, len(bench.real))
             if name == "trtr":
                 found.setdefault("trts", []).append(bench.take(synthetic_exam))
                 trained_on["trts"] = trained_on[name]
@@ -174,7 +179,9 @@ def _trainings(
 
 def _summary(found: Sequence[Figures], exam: Exam) -> dict[str, Any]:
     estimates = {
-        measure: exam.estimate(np.stack([figures[measure] for figures in found])).as_dict()
+        measure: exam.estimate(
+            np.stack([figures[measure] for figures in found]), reflected=measure == "ece"
+        ).as_dict()
         for measure in MEASURES
     }
     return {**estimates, "images": len(exam.test), "seeds": len(found)}
@@ -184,11 +191,6 @@ def _difference(a: Sequence[Figures], b: Sequence[Figures], exam: Exam) -> dict[
     paired = np.stack([x["auc"] - y["auc"] for x, y in zip(a, b, strict=True)])
     estimate = exam.estimate(paired, least=-1.0).as_dict()
     return {"auc_difference": estimate, "images": len(exam.test), "seeds": len(a)}
-
-
-def _counts(regime: Regime, reals: int) -> dict[str, int]:
-    rows = regime.rows()
-    return {"real": int((rows < reals).sum()), "synthetic": int((rows >= reals).sum())}
 
 
 def _check(train: ImageSet, test: ImageSet, synthetic: ImageSet, seeds: Sequence[int]) -> None:
@@ -203,8 +205,8 @@ def _check(train: ImageSet, test: ImageSet, synthetic: ImageSet, seeds: Sequence
         raise ValueError(f"images of sizes {sorted(sizes)}: expected one")
 
 
-def _with_shared_classes(*parts: ImageSet) -> tuple[tuple[ImageSet, ...], list[str]]:
-    """The sets with the classes that all of them have enough of; and what was left out."""
+def _shared_classes(*parts: ImageSet) -> tuple[np.ndarray, list[str]]:
+    """The classes, by number, that all sets have enough of; and what was left out."""
     names = parts[0].classes
     fewest = np.min([patients_per_class(part) for part in parts], axis=0)
     kept = np.flatnonzero(fewest >= LEAST_PER_CLASS)
@@ -214,36 +216,35 @@ def _with_shared_classes(*parts: ImageSet) -> tuple[tuple[ImageSet, ...], list[s
         for name, count in zip(names, fewest, strict=True)
         if count < LEAST_PER_CLASS
     ]
-    return tuple(_only(part, kept) for part in parts), notes
+    return kept, notes
 
 
-def _only(part: ImageSet, kept: np.ndarray) -> ImageSet:
-    """A set without the other classes, the kept ones numbered anew."""
-    if len(kept) == len(part.classes):
-        return part
-    chosen = part.rows(np.isin(part.labels, kept))
-    labels = np.searchsorted(kept, chosen.labels).astype(np.int32)
-    return replace(chosen, labels=labels, classes=tuple(part.classes[k] for k in kept))
+def _shrunk(part: ImageSet, kept: np.ndarray, most: int, seed: int) -> ImageSet:
+    """At most so many images of each of these classes, numbered anew, at the network's size.
 
-
-def _shrunk(part: ImageSet, most: int, seed: int) -> ImageSet:
-    """At most so many images of each class, at the network's size."""
+    Some at a time: 40,000 images of 512² would fill the memory before they are small.
+    """
     from xraygan.evaluation.diagnoser import shrunk
 
     draw = np.random.default_rng(seed)
-    rows = [
-        draw.permutation(np.flatnonzero(part.labels == k))[:most] for k in range(len(part.classes))
-    ]
-    if sum(map(len, rows)) < len(part):
-        part = part.rows(np.sort(np.concatenate(rows)))
-    return replace(part, images=shrunk(part.images))
+    rows = np.concatenate([draw.permutation(np.flatnonzero(part.labels == k))[:most] for k in kept])
+    rows.sort()
+    few = [rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE)]
+    return ImageSet(
+        np.concatenate([shrunk(part.images[some]) for some in few]),
+        np.searchsorted(kept, part.labels[rows]).astype(np.int32),
+        part.patients[rows],
+        tuple(part.classes[k] for k in kept),
+    )
 
 
-def _how_to_read(classes: tuple[str, ...], steps: int, seeds: int) -> str:
+def _how_to_read(classes: tuple[str, ...], steps: int, drawn: int, seeds: int) -> str:
     finding = finding_of(classes)
     found = "a class" if finding is None else classes[finding]
     return (
-        f"Utility: every training took {steps:,} steps, {seeds} times over; sensitivity is the "
-        f"share of {found} that is found, with all classes taken as equally frequent; the most "
-        "probable class decides, a threshold that no test image has chosen."
+        f"Utility: every training took {steps:,} steps, {seeds} times over, and drew {drawn:,} "
+        "images, every class as often; where there are more to draw from it saw a part of them, "
+        "and adding synthetic images leaves out as many real ones. Sensitivity is the share of "
+        f"{found} that is found, with all classes taken as equally frequent; the most probable "
+        "class decides, a threshold that no test image has chosen."
     )

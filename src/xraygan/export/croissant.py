@@ -39,7 +39,7 @@ def croissant(source: Synthetic, table_sha256: str, licence: str | None) -> dict
         "version": "1.0.0",
         "isLiveDataset": False,
         "distribution": [_table(table_sha256), _images()],
-        "recordSet": [_records()],
+        "recordSet": [_records(), _pictures()],
     }
     return described | ({"license": licence} if licence else {})
 
@@ -75,6 +75,31 @@ def _records() -> dict[str, Any]:
         "description": "One record an image.",
         "field": [_field("file_name", "sc:Text", "The image's file, from the folder train.")]
         + [_field(name, kind, text) for name, (kind, text) in _FIELDS.items()],
+    }
+
+
+def _pictures() -> dict[str, Any]:
+    """The images themselves: no row of the table can be joined by more than the file's path."""
+    return {
+        "@type": "cr:RecordSet",
+        "@id": "pictures",
+        "name": "pictures",
+        "description": "One record an image file: its path, as in the table, and its content.",
+        "field": [
+            _of_files("path", "sc:Text", "The file, from the folder above train.", "fullpath"),
+            _of_files("image", "sc:ImageObject", "The image.", "content"),
+        ],
+    }
+
+
+def _of_files(name: str, kind: str, text: str, what: str) -> dict[str, Any]:
+    return {
+        "@type": "cr:Field",
+        "@id": f"pictures/{name}",
+        "name": name,
+        "description": text,
+        "dataType": kind,
+        "source": {"fileSet": {"@id": "images"}, "extract": {"fileProperty": what}},
     }
 
 

@@ -1,9 +1,8 @@
 """Synthetic images as a data set to hand on: for Hugging Face, WebDataset or a PACS."""
 
-import contextlib
 import csv
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +10,7 @@ from typing import Any, Literal
 from xraygan.export.claim import claim
 from xraygan.export.croissant import CROISSANT, croissant
 from xraygan.export.source import Synthetic
-from xraygan.runs import refusing_disk_faults, sha256_of, write_json
+from xraygan.runs import refusing_disk_faults, replacing, sha256_of, write_json
 from xraygan.sampling import encode
 from xraygan.sampling.dicom import dicom, require_dicom
 from xraygan.sampling.encode import NOTICE, Picture
@@ -21,7 +20,7 @@ from xraygan.version import __version__
 Kind = Literal["imagefolder", "webdataset", "dicom"]
 METADATA = "metadata.csv"
 COLUMNS = ("file_name", "label", "seed", "index", "psi", "model_sha256")
-PER_TAR = 4096
+PER_TAR, BYTES_OF_TAR = 4096, 64 << 20
 FILES: dict[Kind, str] = {
     "imagefolder": (
         "`train/<CLASS>/*.png`, and `train/metadata.csv` with file, class, seed, index and the "
@@ -46,7 +45,7 @@ def export_dataset(
     source: Synthetic,
     out: Path,
     kind: Kind,
-    licence: str | None = None,
+    stated: Mapping[str, str | None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write a data set.
@@ -63,7 +62,8 @@ def export_dataset(
         source: what `xraygan generate --format png` wrote.
         out: new, empty, or an earlier export of the same images in the same form.
         kind: the form.
-        licence: name of the data set's licence, as its owner gives it; None where not told.
+        stated: what the owners say: "licence" of the data set, "licence_of_training_data" and
+            "attribution_of_training_data"; None where not told.
         progress: called with images done and in all.
 
     Returns:
@@ -75,14 +75,15 @@ def export_dataset(
     """
     if kind == "dicom":
         require_dicom()
-    facts = _provenance(source, kind, licence)
+    facts = _provenance(source, kind, stated or {})
     with refusing_disk_faults(out), ThreadPoolExecutor() as pool:
         claim(out, facts, ("form", "manifest_sha256"))
         counted = _counted(source.pictures(), len(source), progress)
         if kind == "imagefolder":
             _write_imagefolder(counted, out, pool)
             table = out / "train" / METADATA
-            write_json(out / CROISSANT, croissant(source, sha256_of(table), licence))
+            described = croissant(source, sha256_of(table), facts.get("licence"))
+            write_json(out / CROISSANT, described)
         elif kind == "webdataset":
             _write_tars(counted, out)
         else:
@@ -98,7 +99,7 @@ def _write_imagefolder(pictures: Pictures, out: Path, pool: ThreadPoolExecutor) 
     folder = out / "train"
     folder.mkdir(exist_ok=True)
     with (
-        _replacing(folder / METADATA) as partial,
+        replacing(folder / METADATA) as partial,
         partial.open("w", newline="", encoding="utf-8") as file,
     ):
         table = csv.writer(file)
@@ -112,8 +113,12 @@ def _write_imagefolder(pictures: Pictures, out: Path, pool: ThreadPoolExecutor) 
 
 
 def _write_tars(pictures: Pictures, out: Path) -> None:
-    for number, some in enumerate(_batched(pictures, PER_TAR)):
-        with _replacing(out / f"train-{number:05d}.tar") as partial:
+    """By number and by bytes, so that memory is that of one tar of moderate size."""
+    iterator = iter(pictures)
+    first = next(iterator)
+    most = max(1, min(PER_TAR, BYTES_OF_TAR // first[0].pixels.nbytes))
+    for number, some in enumerate(_batched(itertools.chain([first], iterator), most)):
+        with replacing(out / f"train-{number:05d}.tar") as partial:
             partial.write_bytes(encode.webdataset(some))
 
 
@@ -130,18 +135,10 @@ def _write_all(
         (folder / name).parent.mkdir(exist_ok=True)
 
     def write(name: str, content: bytes) -> None:
-        with _replacing(folder / name) as partial:
+        with replacing(folder / name) as partial:
             partial.write_bytes(content)
 
     list(pool.map(write, names, contents))
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A name to write under; afterwards the file has its own name, whole."""
-    beside = path.with_name(f".{path.name}")
-    yield beside
-    beside.replace(path)
 
 
 def _batched(pictures: Pictures, most: int = _TOGETHER) -> Iterator[list[tuple[Picture, bytes]]]:
@@ -159,7 +156,7 @@ def _counted(
             progress(done, total)
 
 
-def _provenance(source: Synthetic, kind: Kind, licence: str | None) -> dict[str, Any]:
+def _provenance(source: Synthetic, kind: Kind, stated: Mapping[str, str | None]) -> dict[str, Any]:
     return {
         "synthetic": True,
         "notice": NOTICE,
@@ -168,6 +165,6 @@ def _provenance(source: Synthetic, kind: Kind, licence: str | None) -> dict[str,
         "classes": source.counts,
         "model_sha256": source.model_sha256,
         "manifest_sha256": source.manifest_sha256,
-        "licence": licence,
+        **stated,
         "made_with": f"xraygan {__version__}",
     }

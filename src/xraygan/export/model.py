@@ -15,6 +15,7 @@ from xraygan.models.conditions import class_conditions
 from xraygan.models.files import Model
 from xraygan.models.generator import build_generator
 from xraygan.models.sample import latents, to_grey
+from xraygan.runs import replacing
 from xraygan.version import __version__
 
 ONNX, KERAS = "generator.onnx", "generator.keras"
@@ -43,14 +44,31 @@ def in_float32(model: Model) -> keras.Model:
     return generator
 
 
-def provenance(model: Model, licence: str | None) -> dict[str, Any]:
-    """What `provenance.json` says of an exported model."""
+def require_onnx() -> None:
+    """See that ONNX can be written, before anything is.
+
+    Raises:
+        XrayganError: the extra is not installed.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import tf2onnx  # noqa: F401  (what Keras writes it with)
+    except ModuleNotFoundError as error:
+        raise XrayganError(
+            f"ONNX needs an extra ({error.name}): pip install 'xraygan[onnx]', or say which forms "
+            "are wanted with --format safetensors"
+        ) from None
+
+
+def provenance(model: Model, stated: dict[str, str | None]) -> dict[str, Any]:
+    """What `provenance.json` says of an exported model; `stated` is what its owner says."""
     return {
         "form": "model",
         "notice": model.description.notice,
         "classes": list(model.description.classes),
         "model_sha256": model.sha256,
-        "licence": licence,
+        **stated,
         "made_with": f"xraygan {__version__}",
     }
 
@@ -64,34 +82,28 @@ def write_onnx(model: Model, path: Path) -> Difference:
     Raises:
         XrayganError: the extra is not installed, or the file does not do what the model does.
     """
-    try:
-        import onnx
-        import onnxruntime
-        import tf2onnx  # noqa: F401  (what Keras writes it with)
-    except ModuleNotFoundError as error:
-        raise XrayganError(
-            f"ONNX needs an extra ({error.name}): pip install 'xraygan[onnx]'"
-        ) from None
+    require_onnx()
+    import onnx
+    import onnxruntime
+
     generator = in_float32(model)
     generator(_inputs(model, range(1)))  # Keras exports what has been called
-    partial = path.with_name(f".{path.name}")
-    with warnings.catch_warnings():  # Keras 3.15 asks NumPy for a name that will change
-        warnings.simplefilter("ignore", FutureWarning)
-        generator.export(partial, format="onnx", verbose=False)
-    written = onnx.load(partial)
-    onnx.helper.set_model_props(written, _metadata(model))
-    onnx.save(written, partial)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(os.fspath(partial), options)
+    with replacing(path) as partial:
+        with warnings.catch_warnings():  # Keras 3.15 asks NumPy for a name that will change
+            warnings.simplefilter("ignore", FutureWarning)
+            generator.export(partial, format="onnx", verbose=False)
+        written = onnx.load(partial)
+        onnx.helper.set_model_props(written, _metadata(model))
+        onnx.save(written, partial)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(os.fspath(partial), options)
 
-    def run(inputs: list[np.ndarray]) -> np.ndarray:
-        names = ("z", "noise", "condition")
-        return np.asarray(session.run(None, dict(zip(names, inputs, strict=True)))[0])
+        def run(inputs: list[np.ndarray]) -> np.ndarray:
+            names = ("z", "noise", "condition")
+            return np.asarray(session.run(None, dict(zip(names, inputs, strict=True)))[0])
 
-    found = _compared(model, generator, run)
-    partial.replace(path)
-    return found
+        return _compared(model, generator, run)
 
 
 def write_keras(model: Model, path: Path) -> Difference:
@@ -101,12 +113,12 @@ def write_keras(model: Model, path: Path) -> Difference:
     code is in it.
     """
     generator = in_float32(model)
-    partial = path.with_name(f".{path.name}")
-    generator.save(partial)
-    again: keras.Model = keras.saving.load_model(partial, compile=False, safe_mode=True)  # pyright: ignore[reportAssignmentType]
-    found = _compared(model, generator, lambda inputs: np.asarray(again.predict_on_batch(inputs)))
-    partial.replace(path)
-    return found
+    with replacing(path) as partial:
+        generator.save(partial)
+        again: keras.Model = keras.saving.load_model(partial, compile=False, safe_mode=True)  # pyright: ignore[reportAssignmentType]
+        return _compared(
+            model, generator, lambda inputs: np.asarray(again.predict_on_batch(inputs))
+        )
 
 
 def _compared(model: Model, generator: keras.Model, run: Any) -> Difference:
@@ -116,7 +128,8 @@ def _compared(model: Model, generator: keras.Model, run: Any) -> Difference:
     found = Difference(float(np.abs(ours - theirs).max()), int(grey.max()))
     if found.grey_levels > 1:
         raise XrayganError(
-            f"the exported model differs from ours by {found.grey_levels} grey levels: not written"
+            f"the exported model differs from ours by {found.grey_levels} grey levels: not "
+            "written; --format safetensors is the model itself"
         )
     return found
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from xraygan.errors import XrayganError
-from xraygan.names import class_folders, is_folder_name
+from xraygan.names import check_inside, class_folders, is_folder_name
 from xraygan.runs import sha256_of
 from xraygan.sampling.encode import Picture
 from xraygan.sampling.records import COLUMNS, MANIFEST
@@ -94,8 +94,7 @@ def _rows(manifest: Path) -> Iterator[dict[str, str]]:
             for row in csv.DictReader(file):
                 if tuple(row) != COLUMNS or not (row["seed"] + row["index"]).isdecimal():
                     raise ValueError("a row is not one of ours")
-                if not all(map(is_folder_name, Path(row["file"]).parts)):
-                    raise ValueError("a file outside the folder")
+                check_inside(row["file"])
                 if not is_folder_name(row["class"]):
                     raise ValueError(f"class {reprlib.repr(row['class'])} can be no folder's name")
                 float(row["psi"])
@@ -115,13 +114,14 @@ def _checked(path: Path, row: dict[str, str]) -> tuple[bytes, np.ndarray]:
             image.load()
             said = dict(getattr(image, "text", {}))
             pixels = np.asarray(image)
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError) as error:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise XrayganError(f"{path}: cannot be read ({error}); generate it again") from None
     expected = {
         "Synthetic": "yes",
         "Class": row["class"],
         "Seed": row["seed"],
         "Index": row["index"],
+        "Psi": row["psi"],
         "Model-SHA256": row["model_sha256"],
     }
     if {key: said.get(key) for key in expected} != expected or pixels.ndim != 2:

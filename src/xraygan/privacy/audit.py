@@ -17,6 +17,8 @@ from xraygan.sets import ImageSet
 
 COPYING, LEAK, NOTHING = "copying found", "membership leak found", "nothing found"
 LEAST_TRAIN_PATIENTS, LEAST_HOLDOUT_PATIENTS, LEAST_SYNTHETIC = 12, 3, 1
+FEW_SYNTHETIC = 500
+"""Fewer images tell an attacker little, and an audit as little."""
 
 Tables = tuple[NDArray, NDArray, NDArray]
 
@@ -42,8 +44,8 @@ class Audit:
     def as_dict(self) -> dict[str, Any]:
         """audit.json: numbers, counts, plain words; nothing that leads to a film or a patient.
 
-        "closest_pairs" and "patients" are without the rows of the training films ("train"),
-        which say who is meant to whoever has these films.
+        "closest_pairs" and "patients" are without the rows: that of a training film says who is
+        meant to whoever has these films, that of a synthetic image where to look for likenesses.
         """
         return {
             "verdict": self.verdict,
@@ -67,7 +69,7 @@ class Audit:
 
 
 def _unnamed(record: Mapping[str, float | int]) -> dict[str, float | int]:
-    return {key: value for key, value in record.items() if key != "train"}
+    return {key: value for key, value in record.items() if key not in ("train", "synthetic")}
 
 
 def audit(
@@ -136,8 +138,17 @@ def audit(
             "holdout": _facts(holdout),
             "synthetic": _facts(synthetic) | {"patients": None},
         },
-        notes=(*notes, *copies.notes, *membership.notes),
+        notes=(*notes, *_few(len(synthetic)), *copies.notes, *membership.notes),
     )
+
+
+def _few(synthetic: int) -> list[str]:
+    if synthetic >= FEW_SYNTHETIC:
+        return []
+    return [
+        f"Only {synthetic:,} synthetic images were looked at: what {FEW_SYNTHETIC} and more of the "
+        "same generator would give away may not show in so few."
+    ]
 
 
 def _check_rows(
@@ -201,7 +212,7 @@ def check_patients(train: ImageSet, holdout: ImageSet) -> None:
         if found < least:
             raise XrayganError(
                 f"the {name} has {found} patients and an audit needs at least {least}; add films "
-                "of more patients, or tell patients apart with --patient-pattern"
+                "of more patients, or tell patients apart (--patient-pattern, where films are read)"
             )
 
 

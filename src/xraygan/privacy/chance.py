@@ -52,9 +52,12 @@ class Tail:
         """The value that an honest image passes with this probability, at most `count / n`."""
         from scipy.stats import chi2
 
+        fall = max(float(np.log(self.count / self.n / probability)), 0.0)
         slope = 2 * self.total / float(chi2.ppf(1 - _TAIL_CONFIDENCE, 2 * self.count))
-        share = self.count / self.n
-        return self.start + slope * max(float(np.log(share / probability)), 0.0)
+        # How often an excess is passed that count others sum up to, their slope unknown:
+        # (1 + x / total) ^ -count. Of few excesses that is the farther one.
+        predicted = self.total * float(np.expm1(fall / self.count))
+        return self.start + max(slope * fall, predicted)
 
     def chances(self, level: float) -> NDArray[np.float64]:
         """What the probability of passing a level beyond the start may be, equally likely each.

@@ -18,7 +18,7 @@ CLOSEST_PAIRS = 20
 MOST_IMITATED = 10
 
 
-def copied_share(seen: Examination) -> Estimate:
+def copied_share(seen: Examination, holdout_patients: NDArray[np.intp]) -> Estimate:
     """The share of synthetic images that are nearer to a patient than chance explains.
 
     (share beyond the level - chance) / (1 - chance), at least 0. Where the level lies among real
@@ -31,22 +31,23 @@ def copied_share(seen: Examination) -> Estimate:
     rank = round(level.chance * real)
     most = float(beta.ppf(0.975, rank, real - rank + 1))
     control = seen.holdout.lead > level.level / seen.style
-    passed = int(seen.close.sum()), len(seen.close)
-    return _spaced(_above_chance(*passed, level.chance, most), seen).beside(
-        _above_chance(int(control.sum()), len(control), level.chance, most)
+    passed = proportion(int(seen.close.sum()), len(seen.close))
+    honest = mean_with_interval(control, holdout_patients.astype(object))
+    return _spaced(_above_chance(passed, level.chance, most), seen).beside(
+        _above_chance(honest, level.chance, most)
     )
 
 
 def imitated_share(seen: Examination) -> Estimate:
     """The same with each imitated patient counted once: what the excess rule goes by."""
     level = seen.excesses[-1]
-    return _above_chance(level.found, level.n, level.chance, level.chance)
+    return _above_chance(proportion(level.found, level.n), level.chance, level.chance)
 
 
 def view_figures(seen: Examination, holdout_patients: NDArray[np.intp]) -> dict[str, Estimate]:
     """Every figure of one view, the headline first; other views than pixels go by "@name"."""
     figures = {
-        "copied_share": copied_share(seen),
+        "copied_share": copied_share(seen, holdout_patients),
         "certain_copies": proportion(int(seen.certain.sum()), len(seen.certain)).beside(
             mean_with_interval(seen.holdout.log_ratio > seen.bound, holdout_patients.astype(object))
         ),
@@ -160,18 +161,17 @@ def most_imitated(
     )
 
 
-def _above_chance(passed: int, n: int, chance: float, most: float) -> Estimate:
+def _above_chance(share: Estimate, chance: float, most: float) -> Estimate:
     """What is left of a share when chance is taken off; from its lower end, the most it may be.
 
     The upper end takes nothing off: chance may have let fewer pass than it does among real
     images, and then all that passed may be copies.
     """
-    share = proportion(passed, n)
     value, low = (
         max((end - taken) / (1 - taken), 0.0)
         for end, taken in ((share.value, chance), (share.low, most))
     )
-    return Estimate(value, low, share.high, n)
+    return Estimate(value, low, share.high, share.n)
 
 
 def _nearer(training: Nearest, unseen: Nearest) -> NDArray[np.bool_]:

@@ -1,9 +1,10 @@
 """Membership inference: can it be told from synthetic images whether a film was trained on?
 
 Every figure has two controls beside it. *Member against member*: the attack tells one half of
-the training patients from the other, which nobody can; far from .5 the attack is miscalibrated.
-*Blind*: a classifier tells members from others with no generator at all; where it succeeds, the
-two sets differ by themselves and an attack's success means nothing unless it is larger.
+the training patients from the other, which nobody can: what it reaches is chance, among so many
+patients. It decides nothing; chance is what the permutations take care of. *Blind*: a classifier
+tells members from others with no generator at all; where it succeeds, the two sets differ by
+themselves and an attack's success means nothing unless it is larger.
 """
 
 from collections.abc import Callable, Mapping
@@ -63,6 +64,7 @@ class Attack:
         blind_tpr_at_1_percent: share of members found so.
         p_value: of the better of area and hits, adjusted over all attacks.
         leak: whether it counts as a leak.
+        by_hits: it does so by its hits alone, not by its area.
     """
 
     auc: Estimate
@@ -73,6 +75,7 @@ class Attack:
     blind_tpr_at_1_percent: Estimate
     p_value: float
     leak: bool
+    by_hits: bool = False
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Figures by the names of audit.json."""
@@ -270,7 +273,7 @@ def _judge(
     p_values: tuple[float, float],
     seed: int,
 ) -> Attack:
-    """An attack leaks where chance, margin and both controls are left behind."""
+    """An attack leaks where chance, margin and the blind control are left behind."""
     auc = area_with_interval(suspects, scores, seed=seed)
     halves_of_members, of_members = _control(suspects, seed), scores[suspects.member]
     control = area_with_interval(halves_of_members, of_members, seed=seed)
@@ -280,11 +283,7 @@ def _judge(
         )
         for rate in (FEW_FALSE_ALARMS, FEWEST_FALSE_ALARMS)
     )
-    by_area = (
-        p_values[0] <= LEVEL
-        and auc.low > max(0.5 + MARGIN, control.value)
-        and auc.value > blind.auc.high
-    )
+    by_area = p_values[0] <= LEVEL and auc.low > 0.5 + MARGIN and auc.value > blind.auc.high
     by_hits = (
         p_values[1] <= LEVEL
         and hits.low > FEW_FALSE_ALARMS + MARGIN
@@ -299,6 +298,7 @@ def _judge(
         blind_tpr_at_1_percent=blind.hits,
         p_value=min(p_values),
         leak=by_area or by_hits,
+        by_hits=by_hits and not by_area,
     )
 
 

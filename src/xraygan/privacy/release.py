@@ -5,22 +5,18 @@ not change what the generator has learnt, and images just below the bound stay. 
 be run again on what is left.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from xraygan.errors import XrayganError
-from xraygan.evaluation.feature_cache import content_hash
 from xraygan.privacy.examination import Patients
 from xraygan.privacy.ratios import References, nearest_patients
 from xraygan.privacy.views import PixelView
 from xraygan.sets import ImageSet
 
 LEAST_PATIENTS = 6
-_FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,14 +26,10 @@ class CopyBound:
     Attributes:
         level: lead beyond which an image counts as a copy.
         chance: share of honest images that are left out as well.
-        seed: of the halves of patients it was calibrated with.
-        train_sha256: of the training images.
     """
 
     level: float
     chance: float
-    seed: int
-    train_sha256: str
     _view: PixelView
     _references: References
 
@@ -51,37 +43,6 @@ class CopyBound:
             bool [N].
         """
         return nearest_patients(self._view, images, self._references).lead > self.level
-
-    def as_dict(self) -> dict[str, Any]:
-        """Everything but what is made from real images; `restore` needs those again."""
-        return {
-            "format": _FORMAT,
-            "level": self.level,
-            "chance": self.chance,
-            "seed": self.seed,
-            "train_sha256": self.train_sha256,
-        }
-
-    @classmethod
-    def restore(cls, values: Mapping[str, Any], train: ImageSet) -> "CopyBound":
-        """A bound from `as_dict` and the training images it was calibrated on.
-
-        Raises:
-            XrayganError: other training images, or another format.
-        """
-        if values.get("format") != _FORMAT or values.get("train_sha256") != _hash(train):
-            raise XrayganError(
-                "the copy bound was calibrated on other training images; calibrate it again"
-            )
-        view, references, _ = _prepared(train, int(values["seed"]))
-        return cls(
-            float(values["level"]),
-            float(values["chance"]),
-            int(values["seed"]),
-            values["train_sha256"],
-            view,
-            references,
-        )
 
 
 def fit_bound(
@@ -113,7 +74,9 @@ def fit_bound(
             f"the training set has {found} patients and the copy filter needs at least "
             f"{LEAST_PATIENTS}; leave --filter copies out, or add films of more patients"
         )
-    view, references, patients = _prepared(train, seed)
+    patients = Patients.of(train, seed)
+    view = PixelView.fit(train.images[patients.fitted])
+    references = References.of(view.describe(train.images), patients.number)
     own = patients.number[patients.null]
     null = nearest_patients(view, train.images[patients.null], references, own=own).lead
     if holdout is not None:
@@ -122,14 +85,4 @@ def fit_bound(
         seen = nearest_patients(view, holdout.images[others], references)
         null = np.concatenate([null, seen.lead])
     level = float(np.quantile(null, 1 - chance))
-    return CopyBound(level, chance, seed, _hash(train), view, references)
-
-
-def _prepared(train: ImageSet, seed: int) -> tuple[PixelView, References, Patients]:
-    patients = Patients.of(train, seed)
-    view = PixelView.fit(train.images[patients.fitted])
-    return view, References.of(view.describe(train.images), patients.number), patients
-
-
-def _hash(images: ImageSet) -> str:
-    return content_hash(images.images, *map(str, images.patients))
+    return CopyBound(level, chance, view, references)

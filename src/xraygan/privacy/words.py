@@ -91,11 +91,21 @@ def _attacks_said(membership: Membership) -> str:
         return "Whether training images can be told from others was not tested."
     if membership.leaks:
         worst = membership.leaks[0]
-        auc = membership.attacks[worst].auc
+        attack = membership.attacks[worst]
+        figure, meaning = (
+            attack.auc,
+            "an area of {:.2f} (95 % interval {:.2f} to {:.2f}; 0.5 is guessing)",
+        )
+        if attack.by_hits:
+            figure = attack.tpr_at_1_percent
+            meaning = (
+                "{:.1%} of the training images found at one false alarm in a hundred (95 % "
+                "interval {:.1%} to {:.1%}; 1 % is guessing)"
+            )
+        said = meaning.format(figure.value, figure.low, figure.high)
         return (
             f"{len(membership.leaks)} of {len(membership.attacks)} attacks tell training images "
-            f"from others; the best, {worst}, with an area of {auc.value:.2f} (95 % interval "
-            f"{auc.low:.2f} to {auc.high:.2f}; 0.5 is guessing)."
+            f"from others; the best, {worst}, with {said}."
         )
     best = _strongest(membership.attacks)
     return (

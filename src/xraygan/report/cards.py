@@ -1,6 +1,7 @@
 """Model card and data card: Markdown with the front matter that model hubs read."""
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -22,6 +23,7 @@ FILES = (
     "seed and index."
 )
 """What `xraygan generate` writes."""
+MODEL_FILES = ("generator.safetensors",)
 _SPECIAL = re.compile(r"([\\`*_\[\]|~$]|^[#+=-])")
 _NUMBERED = re.compile(r"^(\d{1,9})([.)])(?!\d)")  # the start of a list, not 0.117
 # Identifiers of the Hugging Face Hub: hub-docs, "Licenses".
@@ -55,7 +57,12 @@ _SIZES = (
 )
 
 
-def cards(data: ReportData, licence: str | None = None, files: str = FILES) -> dict[str, str]:
+def cards(
+    data: ReportData,
+    licence: str | None = None,
+    files: str = FILES,
+    model_files: Sequence[str] = MODEL_FILES,
+) -> dict[str, str]:
     """Both cards by file name; nothing in them comes from `data.house`.
 
     Args:
@@ -63,11 +70,16 @@ def cards(data: ReportData, licence: str | None = None, files: str = FILES) -> d
         licence: of the model or the data set that the card goes with, as its owner gives it:
             not that of the training data, which `data` has.
         files: of the data set, in Markdown.
+        model_files: the forms of the model that are there.
     """
     data = data.for_sharing()
+    matters = {
+        MODEL_CARD: model_front_matter(licence),
+        DATA_CARD: data_front_matter(data, licence),
+    }
     return {
-        MODEL_CARD: _render(MODEL_CARD, model_front_matter(licence), data, licence, files),
-        DATA_CARD: _render(DATA_CARD, data_front_matter(data, licence), data, licence, files),
+        name: _render(name, matter, data, licence, files, model_files)
+        for name, matter in matters.items()
     }
 
 
@@ -113,7 +125,12 @@ def escape_markdown(value: object) -> object:
 
 
 def _render(
-    name: str, front_matter: dict[str, Any], data: ReportData, licence: str | None, files: str
+    name: str,
+    front_matter: dict[str, Any],
+    data: ReportData,
+    licence: str | None,
+    files: str,
+    model_files: Sequence[str],
 ) -> str:
     matter = yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True)
     return (
@@ -124,6 +141,7 @@ def _render(
             data=data,
             licence=licence,
             files=Markup(files),  # noqa: S704  (a constant)
+            model_files=tuple(model_files),
             verdicts=verdicts(data),
             statements=STATEMENTS,
             limits=limits(data),

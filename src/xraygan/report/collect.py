@@ -26,6 +26,7 @@ from xraygan.runs import (
     read_json,
     sha256_of,
 )
+from xraygan.sampling.records import made_by
 
 SUMMARY = "summary.json"
 MOST_POINTS = 400
@@ -93,7 +94,7 @@ def collect(run: Path) -> ReportData:
             clean(pattern) if pattern else None,
             _notes(run),
             {clean(k): v for k, v in tiles.reals(run, train, resolution).items()},
-            tiles.pairs(run / INTERNAL / CLOSEST_PAIRS, resolution),
+            tiles.pairs(run / INTERNAL / CLOSEST_PAIRS),
             tiles.most_imitated(run, resolution),
         ),
     )
@@ -179,9 +180,14 @@ def _warnings(run: Path, model: Mapping[str, Any], made: int) -> tuple[str, ...]
     elif sha256_of(weights) != model.get("weights_sha256"):
         warnings.append("The generator's weights are not those that its description names.")
     for file in (EVALUATION, AUDIT):
-        of = (read_json(run / file) or {}).get("model_sha256")
-        if of is not None and of != model.get("weights_sha256"):
+        found = read_json(run / file)
+        of = found.get("model_sha256") if isinstance(found, dict) else None
+        if found is not None and of is None:
+            warnings.append(f"{file} does not say whose images it is of: not this run's, perhaps.")
+        elif of is not None and of != model.get("weights_sha256"):
             warnings.append(f"{file} is of another model than the one in this run: measure again.")
+    if model and made_by(run / "synthetic") not in (None, model.get("weights_sha256")):
+        warnings.append("The synthetic images are of an earlier model: generate and measure again.")
     if not made:
         warnings.append("There is no synthetic data set in this run yet.")
     return tuple(warnings)

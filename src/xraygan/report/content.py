@@ -12,9 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xraygan.estimates import Estimate
-from xraygan.privacy.audit import NOTHING
+from xraygan.privacy.audit import COPYING, NOTHING
 from xraygan.report.readings import Reading, reading_of
 
+PICTURES_LEFT_OUT = (
+    "The audit found copies of training films: this edition shows no synthetic picture, since some "
+    "may show a patient."
+)
 BLIND = "blind_"
 """How figures of a classifier that sees no synthetic image begin."""
 
@@ -302,8 +306,16 @@ class ReportData:
     house: House | None = field(default=None)
 
     def for_sharing(self) -> "ReportData":
-        """The same without what stays in the house."""
-        return dataclasses.replace(self, house=None)
+        """The same without what stays in the house, and without pictures that copy films."""
+        if self.audit is None or self.audit.verdict != COPYING:
+            return dataclasses.replace(self, house=None)
+        return dataclasses.replace(
+            self,
+            house=None,
+            examples=dict.fromkeys(self.examples, ()),
+            course=dataclasses.replace(self.course, moments=()),
+            warnings=(*self.warnings, PICTURES_LEFT_OUT),
+        )
 
     @property
     def synthetic_images(self) -> int:

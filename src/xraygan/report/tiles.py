@@ -126,8 +126,10 @@ def reals(run: Path, counts: Mapping[str, int], resolution: int) -> dict[str, tu
     }
 
 
-def pairs(file: Path, resolution: int) -> tuple[Pair, ...]:
+def pairs(file: Path) -> tuple[Pair, ...]:
     """The closest pairs that the audit left in the house, in its order: the worst first.
+
+    They are as large as the audit looked at them, which need not be the run's resolution.
 
     Raises:
         XrayganError: the file is damaged.
@@ -138,6 +140,7 @@ def pairs(file: Path, resolution: int) -> tuple[Pair, ...]:
         with np.load(file, allow_pickle=False) as arrays:
             similarity = arrays["similarity"]
             shown = arrays["synthetic"], arrays["train"], arrays["difference"]
+        resolution = shown[0].shape[-1]
         shape = (len(similarity), resolution, resolution)
         if similarity.dtype.kind != "f" or similarity.ndim != 1:
             raise ValueError(f"similarities of {similarity.dtype} {similarity.shape}")

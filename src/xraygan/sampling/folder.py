@@ -8,7 +8,7 @@ again; what has none is. `manifest.csv` is the records of all parts, one row an 
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from xraygan.sampling.generate import batches, label_of
 from xraygan.sampling.records import (
     MANIFEST,
     Head,
+    clear_up,
     digest,
     is_whole,
     lies_within,
@@ -37,7 +38,7 @@ from xraygan.sampling.records import (
     write_manifest,
     write_record,
 )
-from xraygan.sampling.request import Format, Part, Request, Shard, Written, parts
+from xraygan.sampling.request import Format, Part, Request, Shard, Written, parts, share
 
 MOST_IMAGES, MOST_BYTES = 4096, 64 * 2**20
 """Of a part."""
@@ -73,9 +74,18 @@ class Job:
 
     def record(self, part: Part) -> Path:
         """Where a part's record lies."""
-        span = f"{part.first:012d}-{part.num}"
-        family = hashlib.sha256(self.request.family.encode()).hexdigest()[:12]
-        return self.out / f".part-{self.request.seed:010d}-{family}-{span}.jsonl"
+        return self.out / f"{self.series(self.request.family)}-{part.first:012d}-{part.num}.jsonl"
+
+    def series(self, family: str) -> str:
+        """How the names of a family's records begin."""
+        digest = hashlib.sha256(family.encode()).hexdigest()[:12]
+        return f".part-{self.request.seed:010d}-{digest}"
+
+    @property
+    def stem(self) -> str:
+        """How a file of many images begins: as the family, with the class's folder for its name."""
+        name = self.request.class_name
+        return self.request.family_of(name and self.folders[name], self.request.like_train)
 
 
 def write_images(
@@ -115,18 +125,23 @@ def write_images(
         XrayganError: the folder holds something else, or cannot be written.
     """
     label_of(model, request, request.first)
+    if request.class_name is not None:  # a set of labels may be named in any order
+        number = model.class_number(request.class_name)
+        request = replace(request, class_name=model.description.classes[number])
     if format == "dicom":
         require_dicom()
     job = Job(model, request, out, format, leave_out)
     told = progress or _silent
-    work = list(parts(request, shard or Shard(), _most(job)))
-    wanted, done, left_out = sum(part.num for part in work), 0, 0
+    indices = share(request, shard or Shard())
+    wanted, done, left_out = len(indices), 0, 0
     with refusing_disk_faults(out):
         out.mkdir(parents=True, exist_ok=True)
         with _locked(out):
             _claim(job)
+            _check_once(job, indices)
+            clear_up(out)
         with ThreadPoolExecutor() as pool:
-            for part in work:
+            for part in parts(indices, _most(job)):
                 if leave_out or not _is_there(job, part):
                     left_out += _make(
                         job, part, pool, lambda made, before=done: told(before + made, wanted)
@@ -227,7 +242,7 @@ def _written(
             (job.out / name).mkdir(exist_ok=True)
         list(pool.map(_write, [job.out / name for name in files], contents))
         return files, digest(contents)
-    name = f"{job.request.family}_{part.first:08d}-{part.indices[-1]:08d}"
+    name = f"{job.stem}_{part.first:08d}-{part.indices[-1]:08d}"
     if not pictures:
         return [], digest([])
     if job.format == "npz":
@@ -281,6 +296,28 @@ def _claim(job: Job) -> None:
         raise XrayganError(
             f"{job.out}: holds {head.format} files of {head.bits} bits; give another folder"
         )
+
+
+def _check_once(job: Job, indices: range) -> None:
+    """See that no image gets into two files of many images, of one class and of all.
+
+    Raises:
+        XrayganError: it would.
+    """
+    if job.format in _SUFFIXES:
+        return
+    others = [job.request.family_of(*kind) for kind in job.request.families_alike]
+    if job.request.class_name is None:
+        others += [job.request.family_of(name) for name in job.model.description.classes]
+    for family in others:
+        for record in job.out.glob(f"{job.series(family)}-*.jsonl"):
+            theirs = span(record)
+            if theirs.start < indices.stop and indices.start < theirs.stop:
+                raise XrayganError(
+                    f"{job.out}: has images {theirs.start} to {theirs.stop - 1} of this seed in "
+                    f"{job.format} files of other classes, and some would be there twice; give "
+                    "another folder, --seed or --first"
+                )
 
 
 def _mark(out: Path) -> Path:

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 
 from xraygan.config import Settings
 from xraygan.errors import XrayganError
+from xraygan.names import check_inside
 from xraygan.runs import AUDIT, write_whole
 from xraygan.sampling.request import Format, Shard, as_text
 
@@ -85,8 +86,7 @@ def read_rows(record: Path) -> Iterator[Row]:
         file.readline()
         for line in file:
             name, class_name, index = json.loads(line)
-            if Path(name).is_absolute() or ".." in Path(name).parts:
-                raise ValueError("a file outside the folder")
+            check_inside(name)
             yield name, class_name, int(index)
 
 
@@ -165,6 +165,25 @@ def of_family(record: Path) -> list[Path]:
 def lies_within(inner: range, outer: range) -> bool:
     """Whether all of a part's images are another part's too."""
     return outer.start <= inner.start and inner.stop <= outer.stop
+
+
+def clear_up(out: Path) -> None:
+    """Take away what an earlier call meant to and could not: parts that lie within others."""
+    widest: Path | None = None
+    for record in sorted(records(out), key=_by_span):
+        if widest is None or not _is_part_of(record, widest):
+            widest = record
+        else:
+            remove_superseded(widest)
+
+
+def _by_span(record: Path) -> tuple[str, int, int]:
+    return record.name.rsplit("-", 2)[0], span(record).start, -span(record).stop
+
+
+def _is_part_of(record: Path, other: Path) -> bool:
+    same_series = record.name.rsplit("-", 2)[0] == other.name.rsplit("-", 2)[0]
+    return same_series and lies_within(span(record), span(other)) and is_whole(other)
 
 
 def remove_superseded(record: Path) -> None:

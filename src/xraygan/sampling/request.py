@@ -77,10 +77,23 @@ class Request:
     @property
     def family(self) -> str:
         """`stem` with the classes: images of one family and index are the same image."""
-        classes = "like-train" if self.like_train else self.class_name or "all"
-        if self.class_name in ("like-train", "all"):
+        return self.family_of(self.class_name, self.like_train)
+
+    def family_of(self, class_name: str | None, like_train: bool = False) -> str:
+        """The family of the same seed and psi with other classes."""
+        classes = "like-train" if like_train else class_name or "all"
+        if class_name in ("like-train", "all"):
             classes = f"class-{classes}"
         return f"{self.stem}_{classes}"
+
+    @property
+    def families_alike(self) -> tuple[tuple[str | None, bool], ...]:
+        """Class and `like_train` of the series of all classes that may share images with this."""
+        return tuple(
+            each
+            for each in ((None, False), (None, True))
+            if each != (self.class_name, self.like_train)
+        )
 
 
 @dataclass(frozen=True)
@@ -138,8 +151,8 @@ class Part:
         return range(self.first, self.first + self.num)
 
 
-def parts(request: Request, shard: Shard, most: int) -> Iterator[Part]:
-    """What a shard has to make, in parts of at most about `most` images.
+def share(request: Request, shard: Shard) -> range:
+    """The indices of the images that a shard has to make.
 
     Cuts lie between chunks of images that are computed together, so that no image is computed
     by two workers.
@@ -149,8 +162,15 @@ def parts(request: Request, shard: Shard, most: int) -> Iterator[Part]:
     total = end_chunk - start_chunk
     lower = start_chunk + total * (shard.number - 1) // shard.count
     upper = start_chunk + total * shard.number // shard.count
-    step = max(1, most // _STEP)
-    for chunk in range(lower, upper, step):
-        first = max(request.first, chunk * _STEP)
-        last = min(end, min(upper, chunk + step) * _STEP)
+    first = max(request.first, lower * _STEP)
+    return range(first, max(first, min(end, upper * _STEP)))
+
+
+def parts(indices: range, most: int) -> Iterator[Part]:
+    """These images in parts of at most about `most`, cut between chunks too."""
+    step = max(1, most // _STEP) * _STEP
+    first = indices.start
+    while first < indices.stop:
+        last = min(indices.stop, first // _STEP * _STEP + step)
         yield Part(first, last - first)
+        first = last

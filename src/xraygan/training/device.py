@@ -56,10 +56,11 @@ def use_device(name: str) -> str:
         )
     chosen = [] if kind == "cpu" else gpus[int(number or 0) :][:1]
     try:
+        # First: the others fail where a notebook has used TensorFlow before.
+        tf.config.experimental.enable_op_determinism()
         tf.config.set_visible_devices(chosen, "GPU")
         for gpu in chosen:
             tf.config.experimental.set_memory_growth(gpu, True)
-        tf.config.experimental.enable_op_determinism()
     except RuntimeError as error:  # TensorFlow was in use already: a notebook's second run
         if kind == "auto":
             chosen = tf.config.get_visible_devices("GPU")

@@ -1,9 +1,15 @@
 """The adversarial game: relativistic pairing loss and zero-centred penalties.
 
-Source of all of it: Huang et al. 2024, arXiv 2501.05441, section 2.
+Source: Huang et al. 2024, arXiv 2501.05441, section 2. That fine detail is penalised less is ours.
 """
 
+import numpy as np
 import tensorflow as tf
+
+from xraygan.models.calibration import cosines
+
+COARSE_CYCLES, TILT = 4.0, 0.8
+"""Beyond so many cycles a film, slopes count by (COARSE_CYCLES / cycles) ** TILT."""
 
 
 def discriminator_loss(real_scores: tf.Tensor, fake_scores: tf.Tensor) -> tf.Tensor:
@@ -41,10 +47,37 @@ def zero_centred_penalty(gradient: tf.Tensor) -> tf.Tensor:
     """Squared gradient norm of each image: R1 on reals, R2 on fakes.
 
     Args:
-        gradient: d(sum of scores)/d(image), [B, H, W, C], per unit of [-1, 1] intensity,
-            with respect to the image before augmentation.
+        gradient: d(sum of scores)/d(image), [B, H, W, C], per unit of [-1, 1] intensity, with
+            respect to the image before augmentation; or what `tilted` makes of it.
 
     Returns:
         [B] float32, before the factor gamma / 2.
     """
     return tf.reduce_sum(tf.square(gradient), axis=[1, 2, 3])
+
+
+def tilted(gradient: tf.Tensor) -> tf.Tensor:
+    """A gradient's cosine coefficients, the finer the smaller, for `zero_centred_penalty`.
+
+    Films vary much in what is coarse and little in what is fine. A penalty on slopes in pixels
+    therefore lets the discriminator see coarse errors and hardly any in fine detail: to be sure of
+    those it would have to be steep. In coordinates in which films vary more alike it may be.
+
+    Args:
+        gradient: [B, R, R, 1] float32.
+
+    Returns:
+        [B, R, R, 1] float32: the lowest coefficients first, as they are up to `COARSE_CYCLES` a
+        film (along both axes together).
+    """
+    side = gradient.shape[1]
+    transform = cosines(side)
+    spectrum = tf.einsum("ui,bij,vj->buv", transform, gradient[..., 0], transform)
+    return (spectrum * frequency_weights(side))[..., None]
+
+
+def frequency_weights(side: int) -> np.ndarray:
+    """What `tilted` takes each cosine coefficient times, float32 [side, side]."""
+    rows, columns = np.mgrid[:side, :side] / 2  # the n-th cosine has n / 2 cycles
+    cycles = np.maximum(np.hypot(rows, columns), COARSE_CYCLES)
+    return ((COARSE_CYCLES / cycles) ** TILT).astype(np.float32)

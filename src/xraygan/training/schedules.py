@@ -7,9 +7,10 @@ import tensorflow as tf
 
 from xraygan.config import TrainingSettings
 
-WARM_UP_IMAGES, WARM_UP_STEPS = 2000.0, 250.0
-"""Adam's first steps are as large as its rate in every weight; a ramp keeps the base whole. Large
-batches see many images in few steps: the longer of the two counts."""
+WARM_UP_IMAGES, WARM_UP_BATCH = 2000.0, 8.0
+"""Adam's first steps are as large as its rate in every weight; a ramp keeps the base whole: so many
+images, or a twentieth of a short run. A larger batch takes as many steps for it, up to a quarter of
+the run."""
 
 VIEWS, AUGMENTATION = (30.0, 120.0), (0.3, 0.8)
 """How often a film is seen in all, and how likely each augmentation is then at the end."""
@@ -64,8 +65,8 @@ def scheduled(
 ) -> Scheduled:
     """All scheduled values after `images_seen` of `total_images` (float32 scalars)."""
     progress = images_seen / total_images
-    ramp = max(WARM_UP_IMAGES, WARM_UP_STEPS * settings.batch)
-    warm_up = tf.minimum(1.0, images_seen / tf.minimum(ramp, total_images / 20))
+    ramp = tf.minimum(WARM_UP_IMAGES, total_images / 20) * max(1.0, settings.batch / WARM_UP_BATCH)
+    warm_up = tf.minimum(1.0, images_seen / tf.minimum(ramp, total_images / 4))
     half_life = tf.minimum(tf.constant(settings.ema_half_life, tf.float32), images_seen / 10)
     return Scheduled(
         learning_rate=warm_up

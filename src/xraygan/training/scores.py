@@ -36,7 +36,8 @@ def discriminator_scores(run: Path, *sets: ImageSet) -> list[np.ndarray]:
     checkpoint = load_newest(run / "checkpoints", lambda _: None)
     if checkpoint is None:
         raise XrayganError(
-            f"{run}: no whole checkpoint, so its discriminator cannot be asked; leave out --model"
+            f"{run}: no whole checkpoint, so its discriminator cannot be asked; leave out --model "
+            "or, with --data, move the folder of checkpoints away"
         )
     discriminator = build_discriminator(network)
     discriminator.set_weights(
@@ -61,18 +62,20 @@ def _scores(
             f"{run} was trained at {network.resolution} pixels, the images are "
             f"{images.images.shape[1]}: give --resolution {network.resolution}"
         )
-    unknown = [name for name in images.classes if name not in classes]
+    present = np.unique(images.labels)
+    unknown = [name for name in map(images.classes.__getitem__, present) if name not in classes]
     if unknown:
         raise XrayganError(
             f"{run} knows the classes {', '.join(classes)}, not {unknown[0]}: its discriminator "
             "cannot be asked about these images; leave out --model"
         )
-    numbers = np.array([classes.index(name) for name in images.classes])[images.labels]
+    numbers = np.zeros(len(images.classes), np.int32)
+    numbers[present] = [classes.index(images.classes[label]) for label in present]
     conditions = class_conditions(network)
     parts = []
     for start in range(0, len(images), _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
         pixels = images.images[rows, ..., None].astype(np.float32) / 127.5 - 1
-        condition = conditions[numbers[rows]]
+        condition = conditions[numbers[images.labels[rows]]]
         parts.append(np.asarray(discriminator([pixels, condition], training=False))[:, 0])
     return np.concatenate(parts) if parts else np.empty(0, np.float32)

@@ -18,7 +18,7 @@ from xraygan.models.conditions import class_conditions
 from xraygan.models.files import is_whole
 from xraygan.presets import model_settings
 from xraygan.progress import Reporter
-from xraygan.runs import RunFolder, numbered_runs
+from xraygan.runs import RunFolder, numbered_runs, same_data
 from xraygan.training.base import fit_base
 from xraygan.training.checkpoint import (
     Checkpoint,
@@ -36,6 +36,8 @@ from xraygan.training.trainer import Trainer, TrainingData
 from xraygan.version import __version__
 
 DEFAULT_MINUTES = 30.0
+MOST_VIEWS = 120
+"""Of each film, where nobody says how long to train: more was never measured."""
 FIXED = {"resolution", "multi_label", "preset", "precision", "start"}
 """Settings that networks are built by, and that nothing can change later."""
 MEASURED_SECONDS = 6.0
@@ -140,7 +142,7 @@ def train_run(
     total = described["total_images"]
     if newest is None:
         described["start"] = None
-        if begins_learnt(settings.training.start, network.resolution, total):
+        if begins_learnt(settings.training.start, network.resolution, total, len(images)):
             described["start"] = set_start(state, network)
         reporter.note(start_sentence(described["start"]))
     run.write_config(described)
@@ -176,7 +178,7 @@ def train_run(
         reporter.note(
             f"training on {len(images):,} images ({network.compute_dtype}, "
             f"{network.latent} components), {total:,} images to see: each about "
-            f"{total / len(images):.3g} times, augmented with a probability of "
+            f"{_times(total / len(images))} times, augmented with a probability of "
             f"{trainer.last_augmentation(total):.2f} at the end"
         )
     else:
@@ -235,6 +237,7 @@ def describe(dataset: Dataset, settings: RunSettings, choices: Choices) -> dict[
         "device": choices.device,
         "data": {
             "fingerprint": dataset.fingerprint,
+            "content": dataset.content,
             "classes": list(dataset.classes),
             "counts": {f"{split}/{label}": n for (split, label), n in sorted(counts.items())},
             "patients": {name: dataset.patients(name) for name in SPLITS},
@@ -269,7 +272,7 @@ def check_same_run(
                 (fixed if name in old and name in FIXED else differences).append(said)
     if stored["data"]["classes"] != now["data"]["classes"]:
         fixed.append(f"its classes were {', '.join(stored['data']['classes'])}")
-    if stored["data"]["fingerprint"] != now["data"]["fingerprint"]:
+    if not same_data(stored["data"], now["data"]["fingerprint"], now["data"]["content"]):
         differences.append(_data_difference(stored["data"], now["data"]))
     differences += [
         f"{name} was {stored['versions'].get(name)}, is {version}"
@@ -324,7 +327,18 @@ def total_images(
             f"{rate:.1f} images/s: {minutes:g} minutes are about {wanted:,.0f} images "
             "(written down; from now on this number counts)"
         )
+        if training.minutes is None and wanted > MOST_VIEWS * num_images:
+            wanted = MOST_VIEWS * num_images
+            reporter.note(
+                f"of {num_images:,} films no more than {wanted:,} images are seen: each "
+                f"{MOST_VIEWS} times, or the discriminator knows them by heart; --minutes or "
+                "--kimg asks for more"
+            )
     return whole_steps(max(round(wanted), 1), trainer.batch)
+
+
+def _times(views: float) -> str:
+    return f"{views:,.0f}" if views >= 100 else f"{views:.3g}"
 
 
 def publish(

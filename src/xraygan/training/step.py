@@ -132,7 +132,7 @@ def _penalised(judge: Judge, images: tf.Tensor, weights: list[Any], gamma: tf.Te
             inner.watch(images)
             scores = judge(images)
         slopes = inner.gradient(scores, images)
-        penalties = losses.zero_centred_penalty(slopes)
+        penalties = losses.zero_centred_penalty(losses.tilted(slopes))
         r1, r2 = (tf.reduce_mean(part) for part in tf.split(penalties, 2))
         loss = tf.reduce_mean(losses.discriminator_loss(*tf.split(scores, 2)))
         objective = loss + gamma / 2 * (r1 + r2)

@@ -6,6 +6,7 @@ import numpy as np
 
 from xraygan.data.cache import Dataset
 from xraygan.errors import XrayganError
+from xraygan.report.wording import clean
 from xraygan.web.catalogue import Missing, Run
 from xraygan.web.painter import Asked, Painter
 from xraygan.web.studies import Case, Study, new_study
@@ -18,8 +19,9 @@ def choose(
 ) -> tuple[Study, np.ndarray]:
     """A new study of a model: half of it films that the model was not trained on.
 
-    Each real film, no two of one patient, is joined by a synthetic image of its class, so that
-    the class says nothing. All images have the same size and way through the program.
+    Each real film, no two of one patient and none of a patient in the training set, is joined by a
+    synthetic image of its class, so that the class says nothing. All images have the same size and
+    way through the program.
 
     Args:
         painter: draws the synthetic images.
@@ -39,10 +41,12 @@ def choose(
         raise XrayganError(f"choose an even number of {LEAST_CASES} to {MOST_CASES} images")
     if dataset is None:
         raise Missing("the films of this run are not on this machine: prepare its data here first")
-    held_out = dataset.image_set("val", "test")
+    held_out, train = dataset.image_set("val", "test"), dataset.image_set("train")
     rng = np.random.default_rng(secrets.randbits(128))
-    trained = np.isin(held_out.labels, dataset.image_set("train").labels)
-    rows = np.flatnonzero(trained)[_one_a_patient(held_out.patients[trained], rng)]
+    known = set(train.patients.tolist())  # with --keep-splits they may be on both sides
+    fit = np.array([patient not in known for patient in held_out.patients.tolist()], bool)
+    fit &= np.isin(held_out.labels, train.labels)
+    rows = np.flatnonzero(fit)[_one_a_patient(held_out.patients[fit], rng)]
     if len(rows) < cases // 2:
         raise XrayganError(
             f"{cases} images need {cases // 2} patients that the model was not trained on; "
@@ -63,7 +67,7 @@ def choose(
             Case(truth="synthetic", class_name=class_name, index=place),
         ]
         images += [held_out.images[row], made.pixels]
-    return new_study(name, run.name, sha256, seed, chosen), np.stack(images)
+    return new_study(name, clean(run.name), sha256, seed, chosen), np.stack(images)
 
 
 def _one_a_patient(patients: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -5,6 +5,7 @@ Sources: OWASP Cheat Sheet Series, "Cross-Site Request Forgery Prevention" (orig
 """
 
 import asyncio
+import functools
 import hashlib
 import hmac
 import ipaddress
@@ -89,7 +90,7 @@ class Access:
             return True
         if is_loopback(self.host):
             return False
-        return host == socket.gethostname().lower() or _is_address(host)
+        return host in _own_names() or _is_address(host)
 
     def log_in(self, token: str) -> str | None:
         """A new session for the right token; None for a wrong one."""
@@ -142,7 +143,11 @@ class Guard:
         headers = Headers(scope=scope)
         method, path = scope["method"], scope["path"]
         if not self._access.knows_host(headers.get("host")):
-            return _refused("this address is not the studio's: open the one it printed", 421)
+            return _refused(
+                "this address is not the studio's: open the one it printed, or start it with "
+                "--host and this name",
+                421,
+            )
         if method not in ("GET", "HEAD", "POST"):
             return _refused("only GET, HEAD and POST are answered", 405)
         if len(scope["query_string"]) > MOST_QUERY_BYTES:
@@ -196,6 +201,13 @@ def _same(given: str, wanted: str) -> bool:
     """Comparison in a time that tells nothing."""
     digests = [hashlib.sha256(text.encode("utf-8", "replace")).digest() for text in (given, wanted)]
     return hmac.compare_digest(*digests)
+
+
+@functools.cache
+def _own_names() -> frozenset[str]:
+    """What this machine is called, short and in full."""
+    short = socket.gethostname().lower()
+    return frozenset({short, f"{short}.local", socket.getfqdn().lower()})
 
 
 def _is_address(host: str) -> bool:

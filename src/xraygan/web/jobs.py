@@ -45,6 +45,8 @@ class Job:
         settings: what was asked for, by option.
         log: where its output goes.
         process: itself.
+        verb: what it does, and into which folder.
+        known: its run folder, where an earlier process has said so.
         stopping: whether it was asked to stop.
     """
 
@@ -53,6 +55,8 @@ class Job:
     settings: Mapping[str, Any]
     log: Path
     process: subprocess.Popen
+    verb: tuple[str, ...]
+    known: Path | None = None
     stopping: bool = False
 
     @property
@@ -79,6 +83,8 @@ class Job:
     @property
     def run(self) -> Path | None:
         """Its run folder, once it has said so."""
+        if self.known:
+            return self.known
         match = _FOLDER.search(self._text())
         return Path(match[1].strip()) if match else None
 
@@ -142,13 +148,15 @@ class Jobs:
         return job
 
     def go_on(self, job: Job) -> None:
-        """Take a run that was stopped up again, in its own folder, from its checkpoint.
+        """Take up again what was stopped: in the run's own folder, from its checkpoint.
 
         Raises:
             XrayganError: one is running already.
         """
-        into = ("train", "--run-dir", str(job.run)) if job.run else self._new_run
-        self._again(job, *into)
+        verb = job.verb
+        if job.run and verb[0] == "train":
+            verb = "train", "--run-dir", str(job.run)
+        self._again(job, *verb)
 
     def measure(self, job: Job) -> None:
         """Make a finished run's data set, measure it and write its report.
@@ -181,13 +189,20 @@ class Jobs:
     def _again(self, job: Job, *verb: str) -> None:
         with self._lock:
             self._check_idle()
-            self._jobs[job.key] = self._begin(job.key, job.data, job.settings, *verb)
+            self._jobs[job.key] = self._begin(job.key, job.data, job.settings, *verb, known=job.run)
 
     def _check_idle(self) -> None:
         if any(job.running for job in self._jobs.values()):
             raise XrayganError("a run that was started here is training; stop it first")
 
-    def _begin(self, key: str, source: str, settings: Mapping[str, Any], *verb: str) -> Job:
+    def _begin(
+        self,
+        key: str,
+        source: str,
+        settings: Mapping[str, Any],
+        *verb: str,
+        known: Path | None = None,
+    ) -> Job:
         log = Path(self._logs.name) / f"{key}.log"
         data = self._data[source]
         command = [sys.executable, "-m", "xraygan", *verb, "--device", self._device]
@@ -203,7 +218,7 @@ class Jobs:
                 start_new_session=True,
                 env=os.environ | {"PYTHONIOENCODING": "utf-8"},  # as the log is read
             )
-        return Job(key, source, settings, log, process)
+        return Job(key, source, settings, log, process, verb, known)
 
 
 def _wait_for_end(process: subprocess.Popen) -> None:

@@ -3,15 +3,18 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from xraygan.estimates import Estimate, bootstrap, uncertain
+from xraygan.estimates import Estimate, bootstrap, proportion, uncertain
 from xraygan.evaluation.readers import agreement, reading_figures
 from xraygan.web.studies import Reader, Study
 
-COLUMNS = ("reader", "case", "truth", "class", "said", "right", "seconds", "place")
+COLUMNS = (
+    *("reader", "case", "truth", "class", "said", "right", "seconds", "place"),
+    *("seed", "index", "model_sha256"),
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,11 @@ def _of_all(share: np.ndarray) -> Estimate:
     """The mean of the share of readers who were right, image by image."""
     images = np.arange(len(share)).astype(object)
     found = bootstrap(lambda rows: float(share[rows].mean()), images, resamples=1000)
-    return uncertain(found, len(share))
+    if found.low < found.high or found.value in (0, 1):
+        return uncertain(found, len(share))
+    # Readers who differ alike on every image: so many other images may go unseen.
+    slack = 1 - proportion(len(share), len(share)).low
+    return replace(found, low=max(found.low - slack, 0.0), high=min(found.high + slack, 1.0))
 
 
 def _of_reader(study: Study, reader: Reader) -> ReaderResult:
@@ -84,7 +91,10 @@ def _of_reader(study: Study, reader: Reader) -> ReaderResult:
 
 
 def as_csv(study: Study, readers: Sequence[Reader]) -> str:
-    """One row an answer: cases are numbered from 1 in the study's order, places in the reader's."""
+    """One row an answer: cases are numbered from 1 in the study's order, places in the reader's.
+
+    Seed, index and model say which synthetic image it was, to be made again; of a film they are "".
+    """
     buffer = io.StringIO()
     table = csv.writer(buffer)
     table.writerow(COLUMNS)
@@ -94,9 +104,11 @@ def as_csv(study: Study, readers: Sequence[Reader]) -> str:
             right = int(case.truth == answer.said)
             seconds = f"{answer.milliseconds / 1000:.3f}"
             truth = (case.truth, _cell(case.class_name))
-            table.writerow(
-                (reader.name, answer.case + 1, *truth, answer.said, right, seconds, place)
-            )
+            made = ("", "", "")
+            if case.index is not None:
+                made = (study.seed, case.index, study.model_sha256)
+            told = (reader.name, answer.case + 1, *truth, answer.said, right, seconds, place)
+            table.writerow((*told, *made))
     return buffer.getvalue()
 
 

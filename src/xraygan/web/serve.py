@@ -50,7 +50,8 @@ def serve(
     listener = _listen(host, port)
     studio = Studio(folder, Access(host, token), sources, device)
     bound = listener.getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
+    named = socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104
+    shown = f"[{named}]" if ":" in named else named
     announce(f"http://{shown}:{bound}/")
     config = uvicorn.Config(
         build_app(studio),
@@ -60,8 +61,11 @@ def serve(
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_S,
     )
-    with listener:
-        uvicorn.Server(config).run(sockets=[listener])
+    try:
+        with listener:
+            uvicorn.Server(config).run(sockets=[listener])
+    finally:  # a second Ctrl-C passes over the application's own end
+        studio.close()
 
 
 def named_folders(data: Sequence[str]) -> dict[str, Path]:

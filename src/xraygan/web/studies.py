@@ -207,6 +207,7 @@ class Studies:
             if len(list(self._folder.glob(f"*/{STUDY}"))) >= MOST_STUDIES:
                 raise XrayganError(f"there are {MOST_STUDIES} studies here: delete an old one")
             private_folder(self._folder)
+            write_whole(self._folder / ".gitignore", b"*\n")  # real films, in a repository perhaps
             folder = private_folder(self._path(study.key))
             private_folder(folder / READERS)
             buffer = BytesIO()

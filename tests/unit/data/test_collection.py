@@ -19,7 +19,8 @@ def source(tmp_path: Path) -> Path:
 
 def test_roles_take_their_splits(source: Path, tmp_path: Path) -> None:
     folders = {"real": source, "train": source, "synthetic": source}
-    sets, notes = read_sets(folders, SMALL, tmp_path / "cache")
+    read = read_sets(folders, SMALL, tmp_path / "cache")
+    sets, notes = read.sets, read.notes
     assert {role: len(images) for role, images in sets.items()} == {
         "real": 5,
         "train": 8,
@@ -32,7 +33,7 @@ def test_roles_take_their_splits(source: Path, tmp_path: Path) -> None:
 
 def test_classes_are_numbered_alike(source: Path, tmp_path: Path) -> None:
     folders = {"real": source / "test", "synthetic": source / "val"}
-    sets, _ = read_sets(folders, SMALL, tmp_path / "cache")
+    sets = read_sets(folders, SMALL, tmp_path / "cache").sets
     assert sets["real"].classes == sets["synthetic"].classes == ("A", "B")
     assert set(sets["real"].labels) == {0}
     assert set(sets["synthetic"].labels) == {1}
@@ -42,14 +43,14 @@ def test_one_picture_makes_one_patient_across_folders(source: Path, tmp_path: Pa
     copy = source / "test/A/renamed.png"
     shutil.copy(next((source / "train/A").iterdir()), copy)
     folders = {"real": source / "test", "train": source / "train", "synthetic": source / "train"}
-    sets, _ = read_sets(folders, SMALL, tmp_path / "cache")
+    sets = read_sets(folders, SMALL, tmp_path / "cache").sets
     assert len(set(sets["real"].patients) & set(sets["train"].patients)) == 1
     assert not set(sets["synthetic"].patients) & set(sets["train"].patients)
 
 
 def test_images_are_read_alike(source: Path, tmp_path: Path) -> None:
     folders = {"real": source / "train", "synthetic": source / "train"}
-    sets, _ = read_sets(folders, SMALL, tmp_path / "cache")
+    sets = read_sets(folders, SMALL, tmp_path / "cache").sets
     assert np.array_equal(sets["real"].images, sets["synthetic"].images)
 
 

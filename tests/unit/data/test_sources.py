@@ -20,7 +20,7 @@ SMALL = DataSettings(resolution=32)
 
 
 def told(words: list[str], salt: bytes) -> DicomFacts:
-    seed, patient, view, body, age = words
+    _, patient, view, body, age = words
     return DicomFacts(
         patient=f"{patient}-{len(salt)}",
         view=view or None,
@@ -30,8 +30,7 @@ def told(words: list[str], salt: bytes) -> DicomFacts:
         sex="F",
         photometric="MONOCHROME2",
         burned_in=None,
-        pixel_spacing=None,
-        sop_instance=seed,
+        raw=False,
     )
 
 

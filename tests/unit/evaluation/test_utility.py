@@ -207,7 +207,7 @@ def test_phantoms_of_other_patients_are_as_good_as_the_real_ones() -> None:
 @pytest.mark.skipif("XRAYGAN_TEST_DATA" not in os.environ, reason="needs XRAYGAN_TEST_DATA")
 def test_the_network_is_good_enough_on_real_films() -> None:
     data = Path(os.environ["XRAYGAN_TEST_DATA"]) / "chest_xray"
-    sets, _ = read_sets({"train": data, "real": data / "test"}, PixelSettings())
+    sets = read_sets({"train": data, "real": data / "test"}, PixelSettings()).sets
     found = measure_utility(sets["train"], sets["real"], as_synthetic(sets["train"]))
     # The set's own test folder differs from its training folder: three times the steps give .94.
     assert figure(found, "trtr").value > 0.91

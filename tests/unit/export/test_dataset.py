@@ -13,6 +13,7 @@ import numpy as np
 import pydicom
 import pytest
 from made_images import CLASSES, MODEL, contents, pictures, write_made
+from PIL import Image
 
 from xraygan.data.dicom import read_dicom
 from xraygan.errors import XrayganError
@@ -41,10 +42,11 @@ def test_a_folder_is_described(made, tmp_path: Path) -> None:
 def test_the_same_export_again_is_the_same(made, tmp_path: Path, kind) -> None:
     source, _ = made
     told: list[tuple[int, int]] = []
-    export_dataset(source, tmp_path / "out", kind, "CC BY 4.0", lambda *at: told.append(at))
+    stated = {"licence": "CC BY 4.0"}
+    export_dataset(source, tmp_path / "out", kind, stated, lambda *at: told.append(at))
     assert told[-1] == (12, 12)
     before = contents(tmp_path / "out")
-    export_dataset(source, tmp_path / "out", kind, "CC BY 4.0")
+    export_dataset(source, tmp_path / "out", kind, stated)
     assert contents(tmp_path / "out") == before
     provenance = json.loads((tmp_path / "out" / "provenance.json").read_text(encoding="utf-8"))
     assert provenance["synthetic"] is True
@@ -90,13 +92,20 @@ def test_croissant_is_valid_and_gives_the_rows(made, tmp_path: Path) -> None:
     import mlcroissant as croissant
 
     source, _ = made
-    out = export_dataset(source, tmp_path / "out", "imagefolder", "CC BY 4.0")
+    out = export_dataset(source, tmp_path / "out", "imagefolder", {"licence": "CC BY 4.0"})
     dataset = croissant.Dataset(str(out / "croissant.json"))
     assert not dataset.metadata.ctx.issues.errors
     rows = list(dataset.records("records"))
     assert len(rows) == 12
     assert {row["records/label"].decode() for row in rows} == set(CLASSES)
     assert dataset.metadata.license == ["CC BY 4.0"]
+    files = {
+        row["pictures/path"].decode(): row["pictures/image"] for row in dataset.records("pictures")
+    }
+    assert len(files) == 12
+    for name, image in files.items():
+        expected = Image.open(out / name).convert("RGB")
+        assert np.array_equal(np.asarray(image), np.asarray(expected))
 
 
 def test_webdataset(made, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from made_images import MODEL, write_made
 from report_run import add_evidence, audit, make_run
 from xraygan.api import export_data
 from xraygan.progress import Reporter
-from xraygan.runs import read_json, write_json
+from xraygan.runs import read_json, sha256_of, write_json
 from xraygan.sampling.records import audit_name
 from xraygan.sampling.request import Shard
 
@@ -38,7 +38,8 @@ def card_of(filtered: Path, run: Path, **given: str) -> str:
 
 
 def test_the_audit_beside_the_images_is_the_one_on_the_card(filtered: Path, run: Path) -> None:
-    write_json(filtered / "audit.json", audit("copying found"))
+    manifest = {"manifest_sha256": sha256_of(filtered / "manifest.csv")}
+    write_json(filtered / "audit.json", audit("copying found") | manifest)
     card = card_of(filtered, run)
     assert "Verdict of the audit: copying found." in card
     assert "nothing found" not in card

@@ -1,6 +1,4 @@
-"""The filter leaves out copies and few others, and is restored from JSON."""
-
-import json
+"""The filter leaves out copies and few others."""
 
 import numpy as np
 import pytest
@@ -47,24 +45,6 @@ def test_without_held_out_films(films: Films, bound: CopyBound) -> None:
     assert fit_bound(films.train, films.train).level == alone.level, (
         "trained patients are no control"
     )
-
-
-def test_restored_from_json_with_the_same_films_alone(films: Films, bound: CopyBound) -> None:
-    text = json.dumps(bound.as_dict())
-    again = CopyBound.restore(json.loads(text), films.train)
-    images = films.fresh.images[:40]
-    np.testing.assert_array_equal(again.is_copy(images), bound.is_copy(images))
-    assert again.level == bound.level
-    with pytest.raises(XrayganError, match="other training images"):
-        CopyBound.restore(json.loads(text), films.holdout)
-    with pytest.raises(XrayganError, match="calibrate it again"):
-        CopyBound.restore({**bound.as_dict(), "format": 0}, films.train)
-
-
-def test_json_holds_no_pixel_and_no_name(bound: CopyBound) -> None:
-    text = json.dumps(bound.as_dict())
-    assert len(text) < 400
-    assert "Ann" not in text
 
 
 def test_refusals(films: Films) -> None:

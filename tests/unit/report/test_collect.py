@@ -16,7 +16,7 @@ from xraygan.errors import XrayganError
 from xraygan.pictures import save_grid
 from xraygan.report import tiles
 from xraygan.report.collect import MOST_POINTS, collect
-from xraygan.report.content import Picture
+from xraygan.report.content import PICTURES_LEFT_OUT, Picture
 from xraygan.report.render import as_json, render_html, write_report
 from xraygan.report.wording import WITHHELD
 from xraygan.runs import read_json, write_json
@@ -513,6 +513,34 @@ def test_the_worst_pictures_fit_a_page_of_ten_megabytes():
     noise = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
     spent = len(tiles.picture(noise, "", 256).uri) / noise.size
     assert sum(budgets) * spent < 9_000_000
+
+
+def test_images_and_figures_that_may_be_of_others_are_said_to_be(tmp_path, monkeypatch):
+    run = add_evidence(make_run(tmp_path / "run"))
+    write_json(run / "audit.json", audit())
+    assert any("audit.json does not say whose" in one for one in collect(run).warnings)
+    monkeypatch.setattr("xraygan.report.collect.made_by", lambda _: "cd" * 32)
+    assert any("images are of an earlier model" in one for one in collect(run).warnings)
+
+
+def test_no_picture_is_shared_where_copies_were_found(tmp_path):
+    run = add_evidence(make_run(tmp_path / "run"))
+    data = collect(run)
+    assert any(data.for_sharing().examples.values())
+    write_json(run / "audit.json", read_json(run / "audit.json") | {"verdict": "copying found"})
+    shared = collect(run).for_sharing()
+    assert not any(shared.examples.values())
+    assert not shared.course.moments
+    assert PICTURES_LEFT_OUT in shared.warnings
+    page = render_html(shared)
+    assert PICTURES_LEFT_OUT in page
+    assert "example 1" not in page
+    assert any(collect(run).examples.values()), "the house sees them"
+
+
+def test_pairs_are_shown_at_the_audits_own_size(tmp_path):
+    run = add_evidence(make_run(tmp_path / "run"), resolution=32)
+    assert len(collect(run).house.pairs) > 5
 
 
 def test_figures_of_another_model_are_said_to_be(tmp_path):

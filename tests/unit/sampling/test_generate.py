@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import hashlib
 import tarfile
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -115,6 +116,25 @@ def test_arrays(model: Model, tiny: ModelSettings) -> None:
     assert np.array_equal(batches[280:], generate_arrays(model, Request(20, first=280))[0])
 
 
+@pytest.mark.parametrize("format", ["png", "npz", "webdataset"])
+def test_memory_does_not_follow_the_number_of_images(
+    model: Model, tmp_path: Path, monkeypatch, format: Format
+) -> None:
+    monkeypatch.setattr(folder, "MOST_IMAGES", 64)
+
+    def most(num: int) -> int:
+        tracemalloc.start()
+        write_images(model, Request(num), tmp_path / str(num), format=format)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    most(64)  # what the first call imports and keeps
+    few, many = most(128), most(2048)
+    side = model.description.network.resolution
+    assert many - few < (2048 - 128) * side**2 / 4, "a quarter of the pixels alone"
+
+
 def test_a_folder_of_images(model: Model, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     out = tmp_path / "neu ü" / "synthetic"
@@ -197,6 +217,57 @@ def test_an_empty_shard_does_not_close_the_folder_to_the_others(model: Model, tm
     assert not (tmp_path / ".manifest.csv").exists()
 
 
+@pytest.mark.parametrize("format", ["npz", "webdataset"])
+def test_no_image_is_in_two_files_of_many_images(
+    model: Model, tmp_path: Path, format: Format
+) -> None:
+    write_images(model, Request(40), tmp_path / "all", format=format)
+    for further in (
+        Request(4, class_name=CLASSES[0]),
+        Request(4, first=36, like_train=True),
+    ):
+        with pytest.raises(XrayganError, match="would be there twice; give another folder"):
+            write_images(model, further, tmp_path / "all", format=format)
+    write_images(model, Request(4, seed=1, class_name=CLASSES[0]), tmp_path / "all", format=format)
+    write_images(
+        model, Request(4, first=40, class_name=CLASSES[0]), tmp_path / "all", format=format
+    )
+    for name in CLASSES:  # of other classes they are other images
+        write_images(model, Request(4, class_name=name), tmp_path / "each", format=format)
+    assert len(rows_of(tmp_path / "each" / "manifest.csv")) == 8
+    with pytest.raises(XrayganError, match="would be there twice"):
+        write_images(model, Request(4), tmp_path / "each", format=format)
+
+
+def test_a_set_of_labels_is_one_series_however_it_is_named(model: Model, tmp_path: Path) -> None:
+    network = model.description.network.model_copy(update={"label_sets": ((0,), (0, 1))})
+    sets = renamed(model, classes=("A", "B+A"), network=network)
+    for name in ("A+B", "B+A"):
+        write_images(sets, Request(3, class_name=name), tmp_path, format="npz")
+    assert len(list(tmp_path.glob("*.npz"))) == 1
+    assert len(rows_of(tmp_path / "manifest.csv")) == 3
+
+
+def test_files_of_a_class_with_a_long_name(model: Model, tmp_path: Path) -> None:
+    long = renamed(model, classes=("NORMAL", "肺" * 75))
+    write_images(long, Request(2, class_name="肺" * 75), tmp_path, format="npz")
+    [file] = tmp_path.glob("*.npz")
+    assert len(file.name.encode()) < 200
+
+
+def test_what_a_killed_call_left_over_is_taken_away(
+    model: Model, tmp_path: Path, monkeypatch
+) -> None:
+    write_images(model, Request(20), tmp_path, format="npz")
+    with monkeypatch.context() as killed:
+        killed.setattr(folder, "remove_superseded", lambda _: None)
+        write_images(model, Request(40), tmp_path, format="npz")
+    assert len(list(tmp_path.glob("*.npz"))) == 2
+    write_images(model, Request(40), tmp_path, format="npz")
+    assert len(list(tmp_path.glob("*.npz"))) == 1
+    assert len(rows_of(tmp_path / "manifest.csv")) == 40
+
+
 def test_folders_that_are_refused(model: Model, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.docx").write_text("mine")
@@ -233,9 +304,20 @@ RECORD = (
         (RECORD + '["NORMAL/x.png", "NORMAL"]\n').encode(),
         (RECORD + '["../x.png", "NORMAL", 0]\n').encode(),
         (RECORD + '["/etc/passwd", "NORMAL", 0]\n').encode(),
+        (RECORD + '["C:x.png", "NORMAL", 0]\n').encode(),
         (RECORD + '["NORMAL/x.png", "NORMAL", "zero"]\n').encode(),
     ],
-    ids=["empty", "no text", "another", "format", "cut row", "up", "absolute", "no number"],
+    ids=[
+        "empty",
+        "no text",
+        "another",
+        "format",
+        "cut row",
+        "up",
+        "absolute",
+        "drive",
+        "no number",
+    ],
 )
 def test_a_record_that_is_not_ours(model: Model, tmp_path: Path, text: bytes) -> None:
     record = tmp_path / ".part-0000000000-0123456789ab-000000000000-1.jsonl"

@@ -44,3 +44,38 @@ def test_penalty_by_hand() -> None:
     gradient = np.arange(24, dtype=np.float32).reshape(2, 3, 4, 1)
     expected = [sum(n * n for n in range(12)), sum(n * n for n in range(12, 24))]
     assert losses.zero_centred_penalty(gradient).numpy().tolist() == expected
+
+
+def wave(rows: int, columns: int, side: int = 64) -> np.ndarray:
+    """One cosine of this many half cycles along each axis, of unit length, [1, side, side, 1]."""
+    places = (np.arange(side) + 0.5) * np.pi / side
+    made = np.outer(np.cos(rows * places), np.cos(columns * places))
+    return (made / np.linalg.norm(made)).astype(np.float32)[None, ..., None]
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "weight"),
+    [
+        (0, 0, 1.0),
+        (8, 0, 1.0),
+        (4, 6, 1.0),
+        (16, 0, 0.5**0.8),
+        (0, 32, 0.25**0.8),
+        (48, 64 - 1, (8 / math.hypot(48, 63)) ** 0.8),
+    ],
+)
+def test_slopes_in_fine_detail_count_less(rows: int, columns: int, weight: float) -> None:
+    found = losses.tilted(tf.constant(wave(rows, columns)))
+    assert found.shape == (1, 64, 64, 1)
+    place = np.unravel_index(np.abs(found.numpy()).argmax(), (1, 64, 64, 1))
+    assert place == (0, rows, columns, 0)
+    assert float(losses.zero_centred_penalty(found)[0]) == pytest.approx(weight**2, rel=1e-4)
+
+
+def test_coarse_slopes_count_as_in_pixels() -> None:
+    coarse = sum(wave(rows, columns) for rows in range(5) for columns in range(5))
+    plain, now = (
+        float(losses.zero_centred_penalty(tf.constant(part))[0])
+        for part in (coarse, losses.tilted(tf.constant(coarse)))
+    )
+    assert now == pytest.approx(plain, rel=1e-4)

@@ -62,7 +62,7 @@ def test_warm_up_is_a_ramp_of_2000_images_or_a_twentieth_of_a_short_run() -> Non
         ramp = min(1, images / WARM_UP_IMAGES)
         assert after(images, batch=8).learning_rate == pytest.approx(ramp * plain)
     plain = float(cosine(tf.constant(0.025), 1e-3, 2e-4))
-    assert after(25, 1000).learning_rate == pytest.approx(plain / 2)
+    assert after(25, 1000, batch=8).learning_rate == pytest.approx(plain / 2)
 
 
 def test_batch_size_changes_only_warm_up_and_the_decay_of_a_step() -> None:
@@ -80,6 +80,9 @@ def test_ema_decay_halves_over_its_half_life() -> None:
 def test_large_batches_warm_up_for_as_many_steps() -> None:
     plain = float(cosine(tf.constant(5000 / TOTAL), 1e-3, 2e-4))
     assert after(5000, batch=32).learning_rate == pytest.approx(plain * 5000 / (250 * 32))
+    plain = float(cosine(tf.constant(0.1), 1e-3, 2e-4))
+    assert after(1000, 10_000, batch=32).learning_rate == pytest.approx(plain * 1000 / (500 * 4))
+    assert after(1000, 10_000, batch=64).learning_rate == pytest.approx(plain * 1000 / 2500)
 
 
 def test_above_64_pixels_penalties_stay() -> None:

@@ -117,11 +117,12 @@ def test_networks_of_another_shape_begin_at_random(own: Path) -> None:
 
 
 def test_long_runs_begin_at_random_unless_told() -> None:
-    assert begins_learnt("auto", 64, 35_000)
-    assert not begins_learnt("auto", 64, 105_000)
-    assert begins_learnt("phantom", 64, 105_000)
-    assert begins_learnt("auto", 128, 10**9)
-    assert not begins_learnt("random", 128, 8)
+    assert begins_learnt("auto", 64, 35_000, 4000)
+    assert not begins_learnt("auto", 64, 105_000, 4000)
+    assert begins_learnt("auto", 64, 105_000, 200), "of few films nobody has seen it better"
+    assert begins_learnt("phantom", 64, 105_000, 4000)
+    assert begins_learnt("auto", 128, 10**9, 10**9)
+    assert not begins_learnt("random", 128, 8, 4000)
 
 
 def test_the_log_says_where_the_networks_begin() -> None:

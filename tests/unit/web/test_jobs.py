@@ -35,7 +35,7 @@ def ended_job(folder, run, line="raise SystemExit(143)", data="phantom", key="ab
     process.wait(60)
     log = folder / f"{run.name if run else 'none'}.log"
     log.write_text(f"run folder: {run}\n" if run else "")
-    return Job(key, data, {"kimg": 1.0}, log, process)
+    return Job(key, data, {"kimg": 1.0}, log, process, ("train", "--new", "--outdir", str(folder)))
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,25 @@ def test_a_finished_run_is_measured_in_its_folder(jobs, tmp_path):
     again.process.wait(60)
     assert again.process.args[3:6] == ["run", "--results", str(run)]
     assert again.process.args[-2:] == ["--kimg", "1.0"]
+    again.log.write_text("")  # stopped before it said anything
+    jobs.go_on(again)
+    once_more = jobs._jobs["ab"]
+    once_more.process.wait(60)
+    assert once_more.process.args == again.process.args, "neither another run nor another job"
     with pytest.raises(XrayganError, match="no folder yet"):
-        jobs.measure(again)
+        jobs.measure(ended_job(tmp_path, None))
+
+
+def test_a_run_that_goes_on_twice_stays_in_its_folder(jobs, tmp_path):
+    run = tmp_path / "runs" / "00000-ward-64"
+    jobs._jobs["ab"] = ended_job(tmp_path, run, data="ward")
+    for _ in range(2):
+        jobs.go_on(jobs._jobs["ab"])
+        job = jobs._jobs["ab"]
+        job.process.wait(60)
+        job.log.write_text("")  # stopped before it said which folder it is
+        assert job.process.args[3:6] == ["train", "--run-dir", str(run)]
+        assert job.run == run
 
 
 def test_what_is_offered_follows_the_run_not_the_job(tmp_path):
@@ -158,14 +175,16 @@ def test_a_stopped_run_goes_on_from_the_page(visitor, studio, monkeypatch, tmp_p
     monkeypatch.setitem(studio.jobs._jobs, "ab", ended_job(tmp_path, None))
     begun = []
 
-    def begin(*arguments):
+    def begin(*arguments, known):
+        assert known is None
         begun.append(arguments)
         return studio.jobs._jobs["ab"]
 
     monkeypatch.setattr(studio.jobs, "_begin", begin)
     assert 'action="/train/ab/go-on"' in visitor.get("/train").text
     assert visitor.post("/train/ab/go-on").status_code == 303
-    assert begun == [("ab", "phantom", {"kimg": 1.0}, *studio.jobs._new_run)]
+    [(key, source, settings, *verb)] = begun
+    assert (key, source, settings, verb[:2]) == ("ab", "phantom", {"kimg": 1.0}, ["train", "--new"])
 
 
 def test_a_run_alone_is_not_trained_in(tmp_path):

@@ -44,6 +44,7 @@ class Table:
         folder: parts of the folder that the rows' paths start from.
         final: it is that of a prepared data set.
         label_sets: see `Listing`.
+        folder_splits: a film whose row names no split is of that whose folder it lies in.
     """
 
     format: str
@@ -52,6 +53,7 @@ class Table:
     folder: tuple[str, ...] = ()
     final: bool = False
     label_sets: bool = False
+    folder_splits: bool = False
 
 
 def find_tables(tree: Tree, pattern: str) -> list[Entry]:

@@ -23,6 +23,7 @@ from xraygan.data.tables import (
     parse_view,
     read_columns,
     read_table,
+    read_text,
     values,
 )
 from xraygan.errors import XrayganError
@@ -36,28 +37,23 @@ _COLUMNS = {
     "age": ("age", "patient_age", "patient age"),
     "sex": ("sex", "gender", "patient_sex", "patient sex", "patient gender"),
 }
+_NEEDED = ("path", "label")
 PREPARED = "xraygan-dataset"
 """What a prepared data set's dataset.json calls itself."""
 
 
 def csv_table(tree: Tree, settings: PixelSettings) -> Table | None:
-    """The one table at the root that names files and labels.
+    """The one table beside the folders of images that names files and labels.
 
     Raises:
         XrayganError: several do, or `--column` names what there is not.
     """
     renamed = _renamed(settings.column)
     asked = settings.format == "csv"
-    tables = [e for e in tree.sidecars if len(e.parts) == 1 and is_table(e.parts[-1])]
-    usable = []
-    for entry in tables:
-        columns = read_columns(entry)
-        found = {
-            key: renamed.get(key) if key in renamed else first_present(_COLUMNS[key], columns)
-            for key in ("path", "label")
-        }
-        if all(found[key] in columns for key in found) or (asked and len(tables) == 1):
-            usable.append(entry)
+    tables = _beside_images(tree)
+    usable = [
+        entry for entry in tables if not _missing(entry, renamed) or (asked and len(tables) == 1)
+    ]
     if not usable:
         return None
     if len(usable) > 1:
@@ -65,7 +61,35 @@ def csv_table(tree: Tree, settings: PixelSettings) -> Table | None:
         raise XrayganError(
             f"several tables name files and labels ({names}); leave one, or give it as the source"
         )
-    return _understood("csv", [usable[0]], renamed, settings)
+    table = _understood("csv", usable, renamed, settings)
+    return replace(table, folder=usable[0].parts[:-1])
+
+
+def _beside_images(tree: Tree) -> list[Entry]:
+    """The tables of the folder that everything lies in."""
+    depth = len(tree.common) + 1
+    return [e for e in tree.sidecars if len(e.parts) == depth and is_table(e.parts[-1])]
+
+
+def _missing(entry: Entry, renamed: Mapping[str, str]) -> list[str]:
+    """Which of path and label a table has no column for."""
+    columns = read_columns(entry)
+    found = {key: renamed.get(key) or first_present(_COLUMNS[key], columns) for key in _NEEDED}
+    return [key for key, column in found.items() if column not in columns]
+
+
+def passed_over(tree: Tree) -> list[str]:
+    """Why folders count and not the tables beside them, where there are any."""
+    notes = []
+    for entry in _beside_images(tree):
+        try:
+            read_text(entry)
+            missing = " or ".join(_missing(entry, {}))
+            why = f"no column of it is known as {missing}: say which is with --column"
+        except XrayganError as error:
+            why = str(error).rpartition(": ")[2]
+        notes.append(f"A table beside the images is not used ({why}).")
+    return notes
 
 
 def imagefolder(tree: Tree, settings: PixelSettings) -> Table | None:
@@ -86,7 +110,8 @@ def imagefolder(tree: Tree, settings: PixelSettings) -> Table | None:
     prepared = _prepared(tree)
     if prepared is not None:
         # Those of its splits repeat it.
-        tables = [entry for entry in tables if len(entry.parts) == 1] or tables
+        nearest_root = min(len(entry.parts) for entry in tables)
+        tables = [entry for entry in tables if len(entry.parts) == nearest_root]
     sets = prepared is not None and prepared.get("label_sets") is True
     table = _understood("imagefolder", tables, _renamed(settings.column), settings, sets)
     return replace(table, final=prepared is not None, label_sets=sets)
@@ -95,7 +120,7 @@ def imagefolder(tree: Tree, settings: PixelSettings) -> Table | None:
 def _prepared(tree: Tree) -> dict[str, Any] | None:
     """The dataset.json of what `prepare` wrote; None of anything else."""
     for entry in tree.sidecars:
-        if entry.parts == ("dataset.json",):
+        if entry.parts == (*tree.common, "dataset.json"):
             with contextlib.suppress(Refusal, ValueError, AttributeError):
                 found = json.loads(entry.place.read())
                 return found if found.get("format") == PREPARED else None
@@ -130,7 +155,7 @@ def _understood(
     frames: list[pd.DataFrame] = []
     rows: list[Row] = []
     # An imagefolder's class may be its folder; a flat folder has none to take.
-    needed = ("path", "label") if kind == "csv" else ("path",)
+    needed = _NEEDED if kind == "csv" else _NEEDED[:1]
     for entry in tables:
         frame = read_table(entry)
         frame.columns = [str(name).strip() for name in frame.columns]
@@ -141,10 +166,10 @@ def _understood(
         if every and "label" not in renamed and "labels" in frame.columns:
             columns["label"] = "labels"
         joined = LABEL_JOIN if label_sets and columns["label"] != "labels" else "|"
-        rows += _rows(entry, frame, columns, sum(map(len, frames)), joined)
+        rows += _rows(kind, entry, frame, columns, sum(map(len, frames)), joined)
         frames.append(frame)
     whole = pd.concat(frames, ignore_index=True).fillna("") if len(frames) > 1 else frames[0]
-    return Table(kind, rows, whole)
+    return Table(kind, rows, whole, folder_splits=True)
 
 
 def _columns(
@@ -171,9 +196,15 @@ def _columns(
 
 
 def _rows(
-    entry: Entry, frame: pd.DataFrame, columns: Mapping[str, str | None], start: int, joined: str
+    kind: str,
+    entry: Entry,
+    frame: pd.DataFrame,
+    columns: Mapping[str, str | None],
+    start: int,
+    joined: str,
 ) -> list[Row]:
-    folder = entry.parts[:-1]
+    # An imagefolder has tables in several folders; a flat folder's names may lie anywhere.
+    folder = () if kind == "csv" else entry.parts[:-1]
     given = {ours: values(frame, column or "") for ours, column in columns.items()}
     given["label"] = [label.replace(joined, "|") for label in given["label"]]
     every, text = values(frame, "labels"), values(frame, "burned_in")
@@ -196,7 +227,6 @@ def _row(
     file: str, given: Mapping[str, str], every: str, text: bool | None, labelled: bool, line: int
 ) -> Row:
     folders = file.split("/")[:-1]
-    in_split = next((split_named(part) for part in folders if split_named(part)), None)
     label = given["label"]
     if not labelled:
         inner = [part for part in folders if not split_named(part)]
@@ -211,7 +241,7 @@ def _row(
             parse_sex(given["sex"]),
             text,
         ),
-        split_named(given["split"]) or in_split,
+        split_named(given["split"]),
         line,
     )
 

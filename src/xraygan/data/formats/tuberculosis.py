@@ -6,7 +6,7 @@ import pandas as pd
 
 from xraygan.config import PixelSettings
 from xraygan.data.entries import Entry, Tree
-from xraygan.data.folders import not_an_image
+from xraygan.data.folders import is_mask, not_an_image
 from xraygan.data.formats.base import Row, Table
 from xraygan.data.headers import Refusal
 from xraygan.data.listing import Facts
@@ -28,11 +28,12 @@ def table(tree: Tree, settings: PixelSettings) -> Table | None:
 
     Source: Jaeger et al. 2014, doi 10.3978/j.issn.2223-4292.2014.11.20.
     """
-    named = [e for e in tree.files if _NAME.fullmatch(e.parts[-1]) and not _is_mask(e)]
+    named = [e for e in tree.files if _NAME.fullmatch(e.parts[-1]) and not is_mask(e.parts)]
     if not named:
         return None
     films = [e for e in named if "cxr_png" in map(str.lower, e.parts[:-1])] or named
-    others = sum(not not_an_image(e.name) and not _is_mask(e) for e in tree.files) - len(named)
+    others = sum(not not_an_image(e.name) and not is_mask(e.parts) for e in tree.files)
+    others -= len(named)
     # A few of these films among others, in class folders perhaps, are another collection.
     if settings.format == "auto" and others > len(named):
         return None
@@ -48,10 +49,6 @@ def table(tree: Tree, settings: PixelSettings) -> Table | None:
     return Table(
         "tuberculosis", rows, pd.DataFrame({"file": [entry.name for entry in films]}, dtype=object)
     )
-
-
-def _is_mask(entry: Entry) -> bool:
-    return any("mask" in part.lower() for part in entry.parts[:-1])
 
 
 def _reading(entry: Entry) -> tuple[float | None, str | None]:

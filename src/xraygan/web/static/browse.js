@@ -45,7 +45,7 @@ function stopPlaying() {
   at("play").textContent = "Play";
 }
 
-async function choose(place) {
+async function choose(place, byKey) {
   stopPlaying();
   if (picking) {
     stopPicking();
@@ -64,8 +64,9 @@ async function choose(place) {
   at("large").src = address;
   at("large").alt = films[place].firstElementChild.alt;
   at("download").href = `${address}&download=1`;
+  if (byKey) at("chosen-title").focus();
   const answer = await fetch(`${model}/facts?${query(chosen)}`, { headers: { Accept: "application/json" } });
-  if (!answer.ok) return;
+  if (ended(answer) || !answer.ok) return;
   const { facts } = await answer.json();
   if (chosen !== mine) return;
   const rows = ["Class", "Seed", "Index", "Psi", "Model-SHA256"].flatMap((name) => {
@@ -112,6 +113,7 @@ async function play() {
 async function showClosest() {
   const mine = chosen;
   const answer = await fetch(`${model}/closest?${query(chosen)}`, { headers: { Accept: "application/json" } });
+  if (ended(answer)) return;
   const found = await answer.json();
   if (chosen !== mine) return;
   if (!answer.ok) {
@@ -131,7 +133,8 @@ async function showClosest() {
   at("closest-panel").hidden = false;
 }
 
-films.forEach((film, place) => film.addEventListener("click", () => choose(place)));
+// A click that no pointer made has no count: the keyboard is taken to what was chosen.
+films.forEach((film, place) => film.addEventListener("click", (event) => choose(place, event.detail === 0)));
 at("tiles").addEventListener("keydown", (event) => {
   const place = films.indexOf(document.activeElement);
   const columns = getComputedStyle(at("tiles")).gridTemplateColumns.split(" ").length;
@@ -153,7 +156,10 @@ at("walk").addEventListener("click", () => {
   films[0].focus();
 });
 for (const button of towards) {
-  button.addEventListener("click", () => walkTo({ ...chosen, label: Number(button.dataset.label) }));
+  button.addEventListener("click", () => {
+    stopPicking();
+    walkTo({ ...chosen, label: Number(button.dataset.label) });
+  });
 }
 at("step").addEventListener("input", showStep);
 at("play").addEventListener("click", play);

@@ -18,10 +18,21 @@ function load(image, address) {
   });
 }
 
+// Where the session has ended the sign-in page answers in the place of what was asked.
+function ended(answer) {
+  if (answer.redirected) location.assign("/login");
+  return answer.redirected;
+}
+
 // One round at a time; whatever was turned meanwhile is drawn in the next one.
 function drawWith(draw, count) {
   let drawing = false;
   let again = false;
+  let told = ""; // what was said here, not by others meanwhile
+  const tell = (text) => {
+    if (text || at("said").textContent === told) at("said").textContent = text;
+    told = text;
+  };
   async function go() {
     if (drawing) {
       again = true;
@@ -31,11 +42,11 @@ function drawWith(draw, count) {
     do {
       again = false;
       const slow = setTimeout(() => {
-        at("said").textContent = "Drawing. The first images of a model take some seconds.";
+        tell("Drawing. The first images of a model take some seconds.");
       }, SLOW_MS);
       const came = await draw({ ...wanted });
       clearTimeout(slow);
-      at("said").textContent = came ? "" : "Not drawn: is the studio still running?";
+      tell(came ? "" : "Not drawn: is the studio still running?");
     } while (again);
     drawing = false;
   }

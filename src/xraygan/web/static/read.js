@@ -9,17 +9,18 @@ const total = Number(reader.dataset.total);
 let next = reader.dataset.next;
 let answered = Number(reader.dataset.answered);
 let since = null; // when the image was last in sight
-let looked = 0; // milliseconds in sight before that
+let looked = 0; // milliseconds in sight before that, at another load of the page too
 let sending = false;
 
 const inSight = () => since !== null && !document.hidden;
 const elapsed = () => Math.round(looked + (inSight() ? performance.now() - since : 0));
+const kept = () => `looked:${reader.dataset.address}:${next}`;
 
 function show() {
   document.getElementById("place").textContent = Math.min(answered + 1, total);
   document.getElementById("progress").value = answered;
   since = null;
-  looked = 0;
+  looked = Number(sessionStorage.getItem(kept())) || 0;
   if (!next) {
     film.hidden = true;
     document.getElementById("answers").hidden = true;
@@ -65,6 +66,7 @@ async function answer(what) {
       said.textContent = `The answer was not saved: ${result.error}`;
       return;
     }
+    sessionStorage.removeItem(kept());
     next = result.next;
     answered = result.answered;
     said.classList.add("unseen");
@@ -82,9 +84,18 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) looked += performance.now() - since;
   else since = performance.now();
 });
+addEventListener("pagehide", () => {
+  if (next && elapsed()) sessionStorage.setItem(kept(), elapsed());
+});
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  const what = { r: "real", s: "synthetic" }[event.key.toLowerCase()];
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.repeat) {
+    event.preventDefault(); // a key that is held answers one image, a button's too
+    return;
+  }
+  // Where the layout has other letters, the keys at the place of R and S.
+  const pressed = /^[a-z]$/i.test(event.key) ? event.key.toLowerCase() : event.code.slice(3).toLowerCase();
+  const what = { r: "real", s: "synthetic" }[pressed];
   if (what) answer(what);
 });
 for (const button of buttons) button.addEventListener("click", () => answer(button.dataset.said));
