@@ -77,8 +77,44 @@ def test_evaluate_has_a_floor_a_space_and_classes(answers, sets):
     assert found["kid"]["floor"] is not None
     assert found["kid"]["feature_space"] == "filter-bank-1"
     assert set(found["per_class"]) == {"A", "B"}
-    assert found["utility"] is None
+    assert found["utility"]["tstr"] is None
+    assert "give them with --train" in found["utility"]["notes"][0]
+    assert found["sets"]["real"]["of_unknown_patients"] == 0
     assert found == json.loads((sets / "out/evaluation.json").read_text(encoding="utf-8"))
+
+
+def test_films_that_tell_no_patient_are_told_of(sets):
+    evaluate = [
+        "evaluate",
+        "--real",
+        sets / "holdout",
+        "--synth",
+        sets / "honest",
+        *BASIC,
+        "--json",
+    ]
+    audit = ["audit", "--train", sets / "train", "--holdout", sets / "holdout", *BASIC, "--json"]
+    pattern = ["--patient-pattern", r"(nobody\d+)_"]
+    evaluated, audited = in_one_process(
+        [*evaluate, *pattern], [*audit, *pattern, "--synth", sets / "honest"]
+    )
+    for ended, role in ((evaluated, "real"), (audited, "holdout")):
+        found = json.loads(ended.stdout)
+        count = found["sets"][role]["n"]
+        assert found["sets"][role]["of_unknown_patients"] == count
+        assert any(f"{count} of {count} {role} images do not tell" in one for one in found["notes"])
+
+
+def test_nothing_real_is_written_among_synthetic_images(sets):
+    audit = ["audit", "--train", sets / "train", "--holdout", sets / "holdout"]
+    inside, itself = in_one_process(
+        [*audit, "--synth", sets / "honest", "--out", sets / "honest" / "out"],
+        [*audit, "--synth", sets / "honest", "--out", sets / "honest"],
+    )
+    for ended in (inside, itself):
+        assert "which show real films; give another folder" in ended.refusal()
+    assert not (sets / "honest" / "out").exists()
+    assert not (sets / "honest" / "internal").exists()
 
 
 def test_tables_for_people(answers):
@@ -169,3 +205,4 @@ def test_utility_and_the_discriminator_are_asked_from_the_command_line(finished,
     assert (tmp_path / "out/utility.png").read_bytes().startswith(b"\x89PNG")
     assert "logan" in json.loads(asked.stdout)["membership"]
     assert "films that it held back pass for trained on" in asked.stderr
+    assert any("held back pass for" in note for note in json.loads(asked.stdout)["notes"])

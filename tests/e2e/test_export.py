@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -76,6 +77,41 @@ def test_what_lies_between_images(run: Path, tmp_path: Path) -> None:
     assert (tmp_path / "seeds.png").is_file()
     assert (tmp_path / "classes.gif").is_file()
     assert "expected numbers such as 1,2,3" in odd.refusal()
+
+
+def test_images_of_an_earlier_model_in_a_run(run: Path, tmp_path: Path) -> None:
+    """They lie in its folder, aside; no card, but what the owners say is there all the same."""
+    spoilt = tmp_path / "run"
+    shutil.copytree(run, spoilt)
+    description = spoilt / "model" / "generator.json"
+    facts = json.loads(description.read_text(encoding="utf-8"))
+    description.write_text(json.dumps(facts | {"weights_sha256": "ab" * 32}), encoding="utf-8")
+    export = ["export", "data", spoilt / "synthetic", "--out"]
+    stated = ["--data-licence", "CC BY 4.0", "--attribution", "the hospital"]
+    aside, named = in_one_process(
+        [*export, tmp_path / "aside", *stated],
+        [*export, tmp_path / "named", "--run", spoilt],
+    )
+    assert aside.code == 0, aside
+    assert "is not the one that made these images" in aside.stderr
+    assert not (tmp_path / "aside" / "README.md").exists()
+    told = json.loads((tmp_path / "aside" / "provenance.json").read_text(encoding="utf-8"))
+    assert told["licence_of_training_data"] == "CC BY 4.0"
+    assert told["attribution_of_training_data"] == "the hospital"
+    assert "name the run that did with --run" in named.refusal()
+    assert not (tmp_path / "named").exists()
+
+
+def test_the_card_and_the_checks_are_of_what_is_there(run: Path, tmp_path: Path) -> None:
+    export = ["export", "model", run, "--out", tmp_path / "model", "--format"]
+    onnx, both = in_one_process([*export, "onnx"], [*export, "keras"])
+    assert (onnx.code, both.code) == (0, 0), (onnx, both)
+    card = (tmp_path / "model" / "README.md").read_text(encoding="utf-8")
+    assert "generator.onnx" in card
+    assert "generator.keras" in card
+    assert "generator.safetensors" not in card
+    checks = json.loads((tmp_path / "model" / "checks.json").read_text(encoding="utf-8"))
+    assert {"onnx", "keras"} <= set(checks)
 
 
 def test_a_model_goes_to_no_folder_of_anything_else(run: Path, tmp_path: Path) -> None:

@@ -40,6 +40,15 @@ def test_says_how_many_were_left_out_and_audits_the_rest(filtered):
     assert json.loads(ended.stdout) == told
 
 
+def test_an_audit_made_later_says_the_same_of_itself(finished, filtered):
+    out, _ = filtered
+    audit = ["audit", "--model", finished.folder, "--data", finished.data, "--synth", out, "--json"]
+    [ended] = in_one_process(audit)
+    found = json.loads(ended.stdout)
+    assert found["manifest_sha256"] == sha256_of(out / "manifest.csv")
+    assert any("is nearly assured, and is no evidence" in note for note in found["notes"])
+
+
 def test_no_real_image_lies_beside_them(filtered):
     out, _ = filtered
     assert not (out / "internal").exists()

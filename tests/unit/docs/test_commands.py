@@ -112,7 +112,52 @@ def test_every_command_answers_machines(tmp_path: Path, capsys: pytest.CaptureFi
     assert json.loads(capsys.readouterr().out)["images"] == 4
 
 
+def within_sentences(page: Path) -> Iterator[list[str]]:
+    """The words of commands that stand in a page's sentences."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for line in re.findall(r"`([^`]+)`", text):
+        words = line.split()
+        if words[0] in ("xraygan", "python"):
+            yield words
+
+
+def scripts(page: Path) -> Iterator[list[str]]:
+    """The words of commands that start a script of this repository, wherever they stand."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for line in re.findall(r"python ((?:benchmarks|docs)/\w+\.py[^`\n|>]*)", text):
+        yield line.split()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_in_sentences_have_their_options(page: Path) -> None:
+    known = leaves(typer.main.get_command(program()), "xraygan")
+    for words in within_sentences(page):
+        if words[:2] == ["python", "synthetic_xray_gan.py"]:
+            words = ["xraygan", "run", *words[2:]]
+        if words[0] != "xraygan" or len(words) < 2 or words[1].startswith("-"):
+            continue
+        verb = words[2] if words[1] == "export" and len(words) > 2 else words[1]
+        if verb == "export":
+            continue
+        assert verb in known, words
+        asked = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert asked <= options(known[verb]) | {"--help"}, words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_scripts_are_there_and_have_their_options(page: Path) -> None:
+    for name, *rest in scripts(page):
+        source = (ROOT / name).read_text(encoding="utf-8")
+        for word in rest:
+            assert not word.startswith("--") or f'"{word.partition("=")[0]}"' in source, (
+                name,
+                word,
+            )
+
+
 def test_there_are_command_lines() -> None:
+    assert len([line for page in PAGES for line in within_sentences(page)]) > 20
+    assert len([line for page in PAGES for line in scripts(page)]) > 20
     assert len([line for page in PAGES for line in commands(page)]) > 40
 
 
