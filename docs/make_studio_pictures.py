@@ -21,12 +21,13 @@ from browser import Page, browser
 
 IMAGES = Path(__file__).parent / "images"
 CASES = 20
+DESKTOP, PHONE = (1280, 860), (390, 844)
 RUN = "document.querySelector('.run h2 a')"
 DRAWN = "[...document.querySelectorAll('.films img')].every(i => i.complete && i.naturalWidth)"
 
 
 def main() -> None:
-    """Open the studio on a folder whose newest run is a phantom's, and write four pictures."""
+    """Open the studio on a folder whose newest run is a phantom's, and write its pictures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("runs", help="folder of runs; the newest one on the phantom")
     command = [sys.executable, "-m", "xraygan", "studio", parser.parse_args().runs, "--port", "0"]
@@ -34,11 +35,13 @@ def main() -> None:
     try:
         home = studio.stdout.readline().split()[1].rstrip("/") if studio.stdout else ""
         with tempfile.TemporaryDirectory() as profile, browser(Path(profile)) as page:
-            page.size(1280, 860)
+            page.size(*PHONE)
             page.open(home)
             name = page.evaluate(f"{RUN}.textContent")
             if "phantom" not in name:
                 raise SystemExit(f"{name} is not a run on the phantom: no picture of it is made")
+            save(page, "phone")
+            page.size(*DESKTOP)
             page.open(home + page.evaluate(f"{RUN}.getAttribute('href')"))
             save(page, "run")
             samples(page, home)
@@ -73,6 +76,9 @@ def study(page: Page, home: str) -> None:
             page.wait_for("!document.getElementById('film').hidden")
             if (reader, place) == ("Reader A", 0):
                 save(page, "reading")
+                page.size(*PHONE)
+                save(page, "phone-reading")
+                page.size(*DESKTOP)
             time.sleep(random.uniform(0.2, 0.6))  # noqa: S311
             page.press(random.choice("rs"))  # noqa: S311
         page.wait_for("!document.getElementById('done').hidden")

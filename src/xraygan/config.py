@@ -162,7 +162,8 @@ class TrainingSettings(Settings):
         gt=0,
         le=1e6,
         description="Train for about M minutes: turned into a number of images after the "
-        "first steps. Without --epochs, --kimg or --minutes: 30 minutes.",
+        "first steps. Without --epochs, --kimg or --minutes: 30 minutes, or 120 views of each "
+        "film.",
     )
     batch: int = Field(8, ge=2, le=4096, description="Images a step.")
     seed: int = Field(0, ge=0, lt=2**31, description="Seed of weights, order and noise.")
@@ -171,7 +172,7 @@ class TrainingSettings(Settings):
         "auto",
         description="Weights that training begins with: learnt on simulated films, where there "
         "are any for the resolution and preset, or random; auto takes the learnt ones but for "
-        "long runs.",
+        "long runs on many films.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",

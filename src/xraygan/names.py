@@ -27,7 +27,7 @@ def check_inside(file: str) -> None:
     Raises:
         ValueError: it is absolute, has a drive or leads upwards.
     """
-    if not file or not all(map(is_folder_name, file.split("/"))):
+    if not isinstance(file, str) or not file or not all(map(is_folder_name, file.split("/"))):
         raise ValueError("a file outside the folder")
 
 

@@ -191,6 +191,8 @@ def _home(source: "Synthetic", named: Path | None, reporter: Reporter) -> Path |
     run = named or source.folder.resolve().parent
     if named is None and not (run / CONFIG).is_file():
         return None
+    if not (run / CONFIG).is_file():
+        raise XrayganError(f"run {run}: is no run folder; give the folder that xraygan wrote")
     model = read_json(run / "model" / "generator.json")
     if isinstance(model, dict) and model.get("weights_sha256") == source.model_sha256:
         return run
@@ -233,7 +235,11 @@ def _audit_of(source: "Synthetic", known: "ReportData", reporter: Reporter) -> "
         return own
     if not of_others and not any(synth.glob(AUDITS_OF_SHARDS)):
         return known.audit
-    which = "that in the folder is of other images" if of_others else "each is of one shard"
+    which = "each is of one shard"
+    if of_others:
+        told = _manifest_of_audit(synth)
+        what = "is of other images" if told else "does not say which images it is of"
+        which = f"that in the folder {what}"
     reporter.note(
         f"no audit on the data card: {which}; xraygan audit --model RUN --data DATA --synth "
         f"{synth} --json > {synth / AUDIT} makes one of all"

@@ -156,7 +156,7 @@ def audit(
     found = replace(found, notes=(*found.notes, *notes), sets=_with_unknown(found.sets, read))
     _say([*read.notes, *notes], reporter)
     facts = _maker(synth)
-    if facts and (manifest := Path(synth) / MANIFEST).is_file():
+    if (manifest := Path(synth) / MANIFEST).is_file():
         facts["manifest_sha256"] = sha256_of(manifest)
     if out is not None:
         evidence.write_audit(Path(out), found, sets["train"], sets["synthetic"], facts)

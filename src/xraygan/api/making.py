@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from xraygan.api.preparing import prepare, settings_at_once, settings_from
+from xraygan.api.preparing import NO_DATA, prepare, settings_at_once, settings_from
 from xraygan.config import RunSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
@@ -75,6 +75,8 @@ def train(
     """
     settings = settings_at_once(settings, values) or settings_from(values)
     reporter = reporter or Reporter()
+    if data is None:
+        reporter.note(NO_DATA)
     # Where results lie beside the films they are none of them, at the next start either.
     dataset = prepare(data, settings.data, reporter, skip=[Path(run_dir or outdir)])
     chosen = use_device(device)

@@ -103,7 +103,9 @@ def training_data(run: Path, data: str | Path, reporter: Reporter) -> Any:
         )
     settings = RunSettings.parse(config["settings"], str(run / CONFIG))
     phantom = str(data) == PHANTOM and not Path(data).exists()
-    dataset = prepare(None if phantom else data, settings.data, reporter)
+    # Results may lie among the films; they were passed over when the run began.
+    skip = [run, run.parent]
+    dataset = prepare(None if phantom else data, settings.data, reporter, skip=skip)
     if not same_data(config["data"], dataset.fingerprint, dataset.content):
         raise XrayganError(
             f"{data} is not what {run} was trained on: files were added, changed or taken away; "
@@ -161,11 +163,7 @@ def _read(
 ) -> Any:
     from xraygan.data.cache import prepare as prepare_source
 
-    if data is None:
-        reporter.note(NO_DATA)
-        source = phantom_folder(settings.resolution, reporter)
-    else:
-        source = Path(data)
+    source = Path(data) if data is not None else phantom_folder(settings.resolution, reporter)
     with reporter.bar("reading images", 1, "files") as bar:
         return prepare_source(source, settings, progress=bar.count, skip=skip)
 

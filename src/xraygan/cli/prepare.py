@@ -67,9 +67,10 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
         typer.echo(f"{split}: {told or 'none'}")
     for reason, number in found["refused"].items():
         typer.echo(f"not used: {number:,} ({reason})")
-    for note in found.get("notes", []):
-        typer.echo(f"- {note}")
-    if "dataset" in found:
+    if "dataset" not in found:  # of a data set that is written, they were said while reading
+        for note in found["notes"]:
+            typer.echo(f"- {note}")
+    else:
         state = " (unchanged)" if found["unchanged"] else ""
         typer.echo(f"data set: {found['dataset']}{state}")
         typer.echo(f"summary:  {found['summary']}")

@@ -88,10 +88,9 @@ def read_sets(
         for role, dataset in read.items()
     }
     unknown = {
-        role: sum(name == patient for name, patient in zip(*names, strict=True))
+        role: _of_unknown_patients(dataset, rows[role])
         for role, dataset in read.items()
         if role != SYNTHETIC
-        for names in [[_values(dataset, key, rows[role]) for key in ("name", "patient")]]
     }
     return Collection(sets, unknown, tuple(_notes(read, rows)))
 
@@ -107,6 +106,12 @@ def _rows(role: str, dataset: Dataset) -> np.ndarray:
 def _values(dataset: Dataset, name: str, rows: np.ndarray) -> list[str]:
     values = column(dataset.manifest, name)
     return [values[row] for row in rows]
+
+
+def _of_unknown_patients(dataset: Dataset, rows: np.ndarray) -> int:
+    """How many of these images tell no patient: their own pixels stand for one then."""
+    pixels, patients = (_values(dataset, name, rows) for name in ("pixel_sha256", "patient"))
+    return sum(own == patient for own, patient in zip(pixels, patients, strict=True))
 
 
 def _patients(read: Mapping[str, Dataset]) -> dict[str, list[str]]:

@@ -90,7 +90,7 @@ def interpret(tree: Tree, sure: bool = False) -> Listing:
     for entry in inside:
         reason = not_an_image(entry.name)
         if not reason and is_mask(entry.parts[depth:]):
-            reason = left_out("a mask, by its folder's name")
+            reason = left_out("in a folder of masks")
         if reason:
             refused.append((entry.name, reason))
         else:

@@ -27,7 +27,7 @@ from xraygan.data.listing import ImageFile, Listing, is_left_out, left_out, left
 from xraygan.data.medmnist import list_medmnist, list_parts
 from xraygan.data.query import as_name
 from xraygan.data.selection import Selection, Stated, several_note
-from xraygan.data.tables import values
+from xraygan.data.tables import is_table, values
 from xraygan.data.walk import walk_folder
 from xraygan.errors import XrayganError
 
@@ -45,7 +45,7 @@ _FORMATS: Mapping[str, Callable[[Tree, PixelSettings], Table | None]] = {
     "tuberculosis": tuberculosis.table,
 }
 # What a table is understood as, where it is given by itself.
-_BY_TABLE = ("nih", "chexpert", "mimic", "padchest", "rsna", "vindr", "imagefolder")
+_BY_TABLE = ("nih", "chexpert", "padchest", "vindr", "imagefolder")
 # So many last parts of a path tell a file from others: patient, study, image.
 _TAIL = 3
 _SEVERAL = "several files have the name that the table gives"
@@ -78,7 +78,7 @@ def list_source(source: Path, settings: PixelSettings, skip: Collection[Path] = 
             return _selected(list_dicom(tree), settings)
         listing = interpret(tree, sure=settings.format == "folders")
         if settings.format != "folders":
-            listing = replace(listing, notes=(*listing.notes, *passed_over(tree)))
+            listing = replace(listing, notes=(*listing.notes, *passed_over(tree, settings)))
         return _selected(listing, settings)
     return _matched(tree, table, settings)
 
@@ -91,7 +91,7 @@ def _open(
         tree = walk_folder(source, skip)
         if archives := _parts(source, tree, ARCHIVE_SUFFIXES):
             # A collection's table may lie beside the archives that hold its films.
-            tree.files = [entry for entry in tree.files if source / entry.name not in archives]
+            tree.files = [e for e in tree.files if is_table(e.name) or e.name.endswith(".txt")]
             tree = joined([tree, *map(archive_tree, archives)])
         return tree, settings
     name = source.name.lower()
@@ -99,9 +99,7 @@ def _open(
         return archive_tree(source), settings
     if name.endswith(_TABLE_FILES):
         tree = walk_folder(source.parent, skip)
-        tree.files = [
-            entry for entry in tree.files if not entry.name.lower().endswith(_TABLE_FILES)
-        ]
+        tree.files = [entry for entry in tree.files if not is_table(entry.name)]
         # By its own name, since one that is called manifest.csv is passed over elsewhere.
         tree.files.append(Entry((source.name,), DiskFile(str(source), source.stat())))
         if settings.format == "auto":

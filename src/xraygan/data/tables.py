@@ -33,7 +33,7 @@ _VIEWS = {
     "L": "LATERAL",
 }
 # Words of a longer view that settle it, whatever stands beside them.
-_SIDEWAYS = re.compile(r"\b(?:LL|RL|[LR]?LAT)\b|LATERAL|DECUB")
+_SIDEWAYS = re.compile(r"\b(?:LL|RL|[LR]LD|[LR]?LAT)\b|LATERAL|DECUB")
 _OBLIQUE = re.compile(r"\bOBL|OBLIQUE")
 _SEXES = {"f": "F", "female": "F", "m": "M", "male": "M", "o": "O", "other": "O"}
 

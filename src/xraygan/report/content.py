@@ -307,7 +307,8 @@ class ReportData:
 
     def for_sharing(self) -> "ReportData":
         """The same without what stays in the house, and without pictures that copy films."""
-        if self.audit is None or self.audit.verdict != COPYING:
+        copied = self.audit is not None and self.audit.verdict == COPYING
+        if not copied or PICTURES_LEFT_OUT in self.warnings:
             return dataclasses.replace(self, house=None)
         return dataclasses.replace(
             self,

@@ -90,7 +90,7 @@ class Access:
             return True
         if is_loopback(self.host):
             return False
-        return host in _own_names() or _is_address(host)
+        return host in own_names() or _is_address(host)
 
     def log_in(self, token: str) -> str | None:
         """A new session for the right token; None for a wrong one."""
@@ -204,10 +204,11 @@ def _same(given: str, wanted: str) -> bool:
 
 
 @functools.cache
-def _own_names() -> frozenset[str]:
-    """What this machine is called, short and in full."""
-    short = socket.gethostname().lower()
-    return frozenset({short, f"{short}.local", socket.getfqdn().lower()})
+def own_names() -> frozenset[str]:
+    """What this machine is called, short and in full; the first time it may ask the network."""
+    name = socket.gethostname().lower()
+    short = name.partition(".")[0]
+    return frozenset({name, short, f"{short}.local", socket.getfqdn().lower()})
 
 
 def _is_address(host: str) -> bool:

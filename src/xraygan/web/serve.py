@@ -8,7 +8,7 @@ import uvicorn
 
 from xraygan.errors import XrayganError
 from xraygan.web.app import build_app
-from xraygan.web.guard import LEAST_TOKEN, Access, is_loopback
+from xraygan.web.guard import LEAST_TOKEN, Access, is_loopback, own_names
 from xraygan.web.studio import Studio
 
 GRACE_S = 3
@@ -50,6 +50,8 @@ def serve(
     listener = _listen(host, port)
     studio = Studio(folder, Access(host, token), sources, device)
     bound = listener.getsockname()[1]
+    if not is_loopback(host):
+        own_names()  # now, and not while somebody waits
     named = socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104
     shown = f"[{named}]" if ":" in named else named
     announce(f"http://{shown}:{bound}/")

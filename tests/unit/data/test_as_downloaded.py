@@ -66,7 +66,7 @@ def test_masks_are_no_films(tmp_path: Path) -> None:
     listing = listed(tmp_path)
     assert len(listing.files) == 2
     assert {file.label for file in listing.files} == {"COVID", "Normal"}
-    assert any("4 files are not used: 4 a mask" in note for note in listing.notes)
+    assert any("4 files are not used: 4 in a folder of masks" in note for note in listing.notes)
     assert not any("same names" in note for note in listing.notes)
 
 

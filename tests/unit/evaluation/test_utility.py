@@ -13,6 +13,7 @@ from xraygan.config import PixelSettings
 from xraygan.data.collection import read_sets
 from xraygan.data.phantom import phantom_images
 from xraygan.estimates import Estimate
+from xraygan.evaluation.diagnoser import BATCH
 from xraygan.evaluation.exam import MEASURES
 from xraygan.evaluation.utility import measure_utility
 from xraygan.sets import ImageSet
@@ -119,10 +120,16 @@ def test_full_holds_all_regimes_and_their_differences(train, test_set) -> None:
         steps=2,
         progress=lambda done, total: calls.append((done, total)),
     )
-    for name in ("classical_augmentation", "real_duplicated", "synthetic_then_real"):
-        assert found[name]["trained_on"]["real"] == 240
-    assert found["real_plus_synthetic_0.25"]["trained_on"] == {"real": 240, "synthetic": 60}
-    assert found["low_10_real_plus_synthetic"]["trained_on"] == {"real": 10, "synthetic": 240}
+    drawn = 2 * BATCH  # of pools that are larger: no image comes twice
+    for name in ("classical_augmentation", "trtr", "synthetic_then_real"):
+        assert sum(found[name]["trained_on"].values()) == drawn
+    assert found["synthetic_then_real"]["trained_on"] == {"real": BATCH, "synthetic": BATCH}
+    mixed = found["real_plus_synthetic_0.25"]["trained_on"]
+    assert mixed["real"] > mixed["synthetic"] > 0
+    few = found["low_10_real_plus_synthetic"]["trained_on"]
+    assert few["real"] <= 10
+    assert few["synthetic"] > 10
+    assert any("drew 64 images" in note for note in found["notes"])
     for name in (
         "tstr_minus_trtr",
         "real_plus_synthetic_1_minus_real_duplicated",
@@ -174,7 +181,7 @@ def test_a_class_that_is_missing_somewhere_is_left_out() -> None:
     found = measure_utility(train, test, without, steps=1)
     assert "class B is left out" in found["notes"][0]
     assert found["trtr"]["images"] == 40
-    assert found["tstr"]["trained_on"]["synthetic"] == 60
+    assert found["tstr"]["trained_on"] == {"real": 0, "synthetic": BATCH}
 
 
 def test_wrong_input_is_refused(train, test_set) -> None:

@@ -305,6 +305,7 @@ RECORD = (
         (RECORD + '["../x.png", "NORMAL", 0]\n').encode(),
         (RECORD + '["/etc/passwd", "NORMAL", 0]\n').encode(),
         (RECORD + '["C:x.png", "NORMAL", 0]\n').encode(),
+        (RECORD + '[5, "NORMAL", 0]\n').encode(),
         (RECORD + '["NORMAL/x.png", "NORMAL", "zero"]\n').encode(),
     ],
     ids=[
@@ -316,6 +317,7 @@ RECORD = (
         "up",
         "absolute",
         "drive",
+        "no name",
         "no number",
     ],
 )

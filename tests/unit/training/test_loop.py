@@ -71,7 +71,7 @@ class Notes:
 
 def described(**training: object) -> dict:
     settings = RunSettings.parse({"training": training}, "test").model_dump(mode="json")
-    data = {"fingerprint": "f", "counts": {"train/A": 10}, "classes": ["A"]}
+    data = {"fingerprint": "f", "content": "c", "counts": {"train/A": 10}, "classes": ["A"]}
     return {"settings": settings, "data": data, "versions": {"keras": "3.15"}}
 
 
@@ -85,7 +85,7 @@ def test_a_run_goes_on_only_as_it_was_begun(tmp_path) -> None:
         (described(batch=8) | {"versions": {"keras": "4"}}, "keras was 3.15, is 4"),
         (
             described(batch=8)
-            | {"data": {"fingerprint": "g", "counts": {"train/A": 12}, "classes": ["A"]}},
+            | {"data": {**data, "fingerprint": "g", "content": "d", "counts": {"train/A": 12}}},
             r"the data changed \(10 images then, 12 now\)",
         ),
     ):

@@ -78,13 +78,13 @@ def _missing(entry: Entry, renamed: Mapping[str, str]) -> list[str]:
     return [key for key, column in found.items() if column not in columns]
 
 
-def passed_over(tree: Tree) -> list[str]:
+def passed_over(tree: Tree, settings: PixelSettings) -> list[str]:
     """Why folders count and not the tables beside them, where there are any."""
-    notes = []
+    notes, renamed = [], _renamed(settings.column)
     for entry in _beside_images(tree):
         try:
             read_text(entry)
-            missing = " or ".join(_missing(entry, {}))
+            missing = " or ".join(_missing(entry, renamed))
             why = f"no column of it is known as {missing}: say which is with --column"
         except XrayganError as error:
             why = str(error).rpartition(": ")[2]
@@ -119,8 +119,9 @@ def imagefolder(tree: Tree, settings: PixelSettings) -> Table | None:
 
 def _prepared(tree: Tree) -> dict[str, Any] | None:
     """The dataset.json of what `prepare` wrote; None of anything else."""
+    place = (*tree.common, "dataset.json")
     for entry in tree.sidecars:
-        if entry.parts == (*tree.common, "dataset.json"):
+        if entry.parts == place:
             with contextlib.suppress(Refusal, ValueError, AttributeError):
                 found = json.loads(entry.place.read())
                 return found if found.get("format") == PREPARED else None

@@ -89,14 +89,12 @@ addEventListener("pagehide", () => {
 });
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.repeat) {
-    event.preventDefault(); // a key that is held answers one image, a button's too
-    return;
-  }
   // Where the layout has other letters, the keys at the place of R and S.
   const pressed = /^[a-z]$/i.test(event.key) ? event.key.toLowerCase() : event.code.slice(3).toLowerCase();
   const what = { r: "real", s: "synthetic" }[pressed];
-  if (what) answer(what);
+  // A key that is held answers one image, a button's too.
+  if (event.repeat && (what || event.key === "Enter" || event.key === " ")) event.preventDefault();
+  else if (what) answer(what);
 });
 for (const button of buttons) button.addEventListener("click", () => answer(button.dataset.said));
 show();
