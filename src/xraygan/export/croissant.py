@@ -84,7 +84,7 @@ def _pictures() -> dict[str, Any]:
         "@type": "cr:RecordSet",
         "@id": "pictures",
         "name": "pictures",
-        "description": "One record an image file: its path (train/ and the table's file_name) and its content.",
+        "description": "One record an image file: train/ and its file_name, and its content.",
         "field": [
             _of_files("path", "sc:Text", "The file, from the folder above train.", "fullpath"),
             _of_files("image", "sc:ImageObject", "The image.", "content"),

@@ -85,7 +85,14 @@ def test_a_run_goes_on_only_as_it_was_begun(tmp_path) -> None:
         (described(batch=8) | {"versions": {"keras": "4"}}, "keras was 3.15, is 4"),
         (
             described(batch=8)
-            | {"data": {**data, "fingerprint": "g", "content": "d", "counts": {"train/A": 12}}},
+            | {
+                "data": {
+                    **then["data"],
+                    "fingerprint": "g",
+                    "content": "d",
+                    "counts": {"train/A": 12},
+                }
+            },
             r"the data changed \(10 images then, 12 now\)",
         ),
     ):
