@@ -3,6 +3,9 @@
 Source: Huang et al. 2024, arXiv 2501.05441, section 2. That fine detail is penalised less is ours.
 """
 
+# Keras and TensorFlow type neither symbolic tensors nor static shapes:
+# pyright: reportArgumentType=false
+
 import numpy as np
 import tensorflow as tf
 
