@@ -22,6 +22,17 @@ def test_small_samples_give_wider_levels() -> None:
     assert Tail.fit(values[:20]).level(1e-6) > Tail.fit(values).level(1e-6)
 
 
+@pytest.mark.parametrize("n", [20, 50, 200])
+@pytest.mark.parametrize("probability", [1e-3, 1e-6])
+def test_a_level_of_few_values_is_passed_no_more_often_than_it_says(
+    n: int, probability: float
+) -> None:
+    """On average over samples: that is what an audit promises, and more than a slope's limit is."""
+    random = np.random.default_rng(n)
+    passed = [np.exp(-Tail.fit(random.exponential(size=n)).level(probability)) for _ in range(4000)]
+    assert np.mean(passed) < 1.5 * probability
+
+
 def test_levels_within_the_sample_are_its_quantiles() -> None:
     values = np.arange(1000.0)
     tail = Tail.fit(values)
