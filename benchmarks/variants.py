@@ -538,40 +538,21 @@ def _gamma_left(share: float) -> None:
 def _whitened_penalty(power: float, cycles: float = 4.0) -> None:
     """Penalties in coordinates in which films vary more alike, by the films' own spectrum."""
     import numpy as np
-    import tensorflow as tf
-    from scipy.fft import dct
 
     from xraygan.training import losses
 
-    made: dict[int, Any] = {}
+    def weights(side: int) -> Any:
+        basis = losses.cosines(side)
+        chosen = np.linspace(0, len(films.images) - 1, min(len(films.images), 1000)).astype(int)
+        told = basis @ (np.asarray(films.images[chosen], np.float32) / 127.5 - 1) @ basis.T
+        deviation = told.std(axis=0)
+        radius = np.hypot(*np.mgrid[:side, :side]) / 2
+        rings = np.arange(1, side) / 2
+        spectrum = [np.sqrt(np.mean(deviation[abs(radius - r) <= 0.5] ** 2)) for r in rings]
+        share = np.interp(radius, rings, spectrum) / np.interp(cycles, rings, spectrum)
+        return np.minimum(1.0, share**power).astype(np.float32)
 
-    def scales(side: int) -> tuple[Any, Any]:
-        if side not in made:
-            basis = dct(np.eye(side), norm="ortho", axis=0).astype(np.float32)
-            chosen = np.linspace(0, len(films.images) - 1, min(len(films.images), 1000)).astype(int)
-            pictures = np.asarray(films.images[chosen], np.float32) / 127.5 - 1
-            told = basis @ pictures @ basis.T
-            deviation = told.std(axis=0)
-            y, x = np.mgrid[:side, :side]
-            radius = np.hypot(y, x) / 2
-            rings = np.arange(1, side)
-            spectrum = np.array(
-                [
-                    np.sqrt(np.mean(deviation[np.abs(radius - ring / 2) <= 0.5] ** 2))
-                    for ring in rings
-                ]
-            )
-            level = np.interp(radius, rings / 2, spectrum)
-            known = np.interp(cycles, rings / 2, spectrum)
-            made[side] = basis, np.minimum(1.0, (level / known) ** power).astype(np.float32)
-        return made[side]
-
-    def penalty(gradient: Any) -> Any:
-        basis, weights = scales(gradient.shape[1])
-        slopes = tf.einsum("ui,bij,vj->buv", basis, gradient[..., 0], basis)
-        return tf.reduce_sum(tf.square(slopes * weights), axis=[1, 2])
-
-    losses.zero_centred_penalty, losses.tilted = penalty, lambda gradient: gradient
+    losses.frequency_weights = weights
 
 
 @_variant
@@ -579,7 +560,7 @@ def plain_penalty() -> None:
     """Penalties on slopes in pixels, as R3GAN has them; with them γ was 0.3."""
     from xraygan.training import losses
 
-    losses.tilted = lambda gradient: gradient
+    losses.frequency_weights = lambda _: 1.0
 
 
 @_variant

@@ -88,6 +88,26 @@ def uncertain(estimate: Estimate, cases: int) -> Estimate:
     return replace(estimate, low=exact.low, high=exact.high)
 
 
+def unseen(cases: int) -> float:
+    """The largest share of cases that may well be otherwise though none of so many is."""
+    return 1 - proportion(cases, cases).low
+
+
+def widened(estimate: Estimate, slack: float, least: float = 0.0) -> Estimate:
+    """An estimate that no resample changed, its interval as wide as `slack` on either side.
+
+    Args:
+        estimate: a figure of at most 1 with an interval from resampling.
+        slack: how much the figure moves with what may go unseen.
+        least: the least value that the figure can have.
+
+    Returns:
+        The estimate, within [least, 1]; else as it is where its interval has some width.
+    """
+    by = slack if estimate.low == estimate.high else 0.0
+    return replace(estimate, low=max(estimate.low - by, least), high=min(estimate.high + by, 1.0))
+
+
 def bootstrap(
     statistic: Callable[[NDArray[np.intp]], float],
     groups: NDArray[np.object_],

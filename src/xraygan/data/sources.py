@@ -188,7 +188,7 @@ def _matched(tree: Tree, table: Table, settings: PixelSettings) -> Listing:
             continue
         rows[entry.name] = row
         if row.split is None and table.folder_splits:
-            row = replace(row, split=_split_of(entry))
+            row = replace(row, split=_split_around(entry))
         file, reason = _wanted(entry, row, columns, selection)
         if file is None:
             refused[entry.name] = reason
@@ -217,8 +217,8 @@ def _wanted(
     return ImageFile(entry.name, entry.place, row.split, nfc(label), labels, row.facts, kept), ""
 
 
-def _split_of(entry: Entry) -> str | None:
-    """Of a file that lies in a split's folder."""
+def _split_around(entry: Entry) -> str | None:
+    """The split whose folder a file lies in."""
     return next(filter(None, map(split_named, entry.parts[:-1])), None)
 
 

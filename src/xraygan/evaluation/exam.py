@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from xraygan.estimates import CONFIDENCE, Estimate, proportion
+from xraygan.estimates import CONFIDENCE, Estimate, unseen, widened
 from xraygan.evaluation import scores
 from xraygan.sets import ImageSet
 
@@ -49,8 +49,7 @@ class Exam:
         weights = patient_weights(test.labels, test.patients, resamples, seed)
         balanced = scores.equal_classes(test.labels, weights)
         fewest = int(patients_per_class(test).min())
-        unseen = 1 - proportion(fewest, fewest).low
-        return cls(test, weights, balanced, finding_of(test.classes), unseen, seed)
+        return cls(test, weights, balanced, finding_of(test.classes), unseen(fewest), seed)
 
     def figures(self, probabilities: NDArray[np.float64]) -> Figures:
         """What one classifier achieves.
@@ -85,8 +84,7 @@ class Exam:
         if reflected:
             ends = 2 * found.value - found.high, 2 * found.value - found.low
             found = replace(found, low=min(ends[0], found.value), high=max(ends[1], found.value))
-        slack = self.unseen if found.low == found.high else 0.0
-        return replace(found, low=max(found.low - slack, least), high=min(found.high + slack, 1.0))
+        return widened(found, self.unseen, least)
 
 
 def finding_of(classes: Sequence[str]) -> int | None:

@@ -1,11 +1,9 @@
 """What readers of a visual Turing test tell us: how well they do, and whether they agree."""
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from xraygan.estimates import Estimate, bootstrap, proportion
+from xraygan.estimates import Estimate, bootstrap, proportion, unseen, widened
 
 
 def reading_figures(
@@ -89,10 +87,5 @@ def agreement(answers: NDArray[np.bool_]) -> Estimate | None:
 
     images = np.arange(len(counts)).astype(object)
     found = bootstrap(of_rows, images, resamples=1000)
-    if found.low < found.high:
-        return found
-    # All images are alike: as many others as may go unseen among so many count as chance does.
-    unseen = 1 - proportion(len(counts), len(counts)).low
     expected = float(((counts.sum(axis=0) / counts.sum()) ** 2).sum())
-    slack = unseen / (1 - expected)
-    return replace(found, low=max(found.low - slack, -1.0), high=min(found.high + slack, 1.0))
+    return widened(found, unseen(len(counts)) / (1 - expected), least=-1.0)

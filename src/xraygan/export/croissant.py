@@ -68,49 +68,55 @@ def _images() -> dict[str, Any]:
 
 
 def _records() -> dict[str, Any]:
-    return {
-        "@type": "cr:RecordSet",
-        "@id": "records",
-        "name": "records",
-        "description": "One record an image.",
-        "field": [_field("file_name", "sc:Text", "The image's file, from the folder train.")]
-        + [_field(name, kind, text) for name, (kind, text) in _FIELDS.items()],
-    }
+    fields = {"file_name": ("sc:Text", "The image's file, from the folder train."), **_FIELDS}
+    of_table = {"fileObject": {"@id": _TABLE}}
+    return _record_set(
+        "records",
+        "One record an image.",
+        [
+            (name, kind, text, {**of_table, "extract": {"column": name}})
+            for name, (kind, text) in fields.items()
+        ],
+    )
 
 
 def _pictures() -> dict[str, Any]:
     """The images themselves: no row of the table can be joined by more than the file's path."""
+    fields = (
+        ("path", "sc:Text", "The file, from the folder above train.", "fullpath"),
+        ("image", "sc:ImageObject", "The image.", "content"),
+    )
+    of_files = {"fileSet": {"@id": "images"}}
+    return _record_set(
+        "pictures",
+        "One record an image file: train/ and its file_name, and its content.",
+        [
+            (name, kind, text, {**of_files, "extract": {"fileProperty": what}})
+            for name, kind, text, what in fields
+        ],
+    )
+
+
+def _record_set(
+    name: str, text: str, fields: list[tuple[str, str, str, dict[str, Any]]]
+) -> dict[str, Any]:
+    """Of fields by name, type, description and source."""
     return {
         "@type": "cr:RecordSet",
-        "@id": "pictures",
-        "name": "pictures",
-        "description": "One record an image file: train/ and its file_name, and its content.",
+        "@id": name,
+        "name": name,
+        "description": text,
         "field": [
-            _of_files("path", "sc:Text", "The file, from the folder above train.", "fullpath"),
-            _of_files("image", "sc:ImageObject", "The image.", "content"),
+            {
+                "@type": "cr:Field",
+                "@id": f"{name}/{field}",
+                "name": field,
+                "description": said,
+                "dataType": kind,
+                "source": source,
+            }
+            for field, kind, said, source in fields
         ],
-    }
-
-
-def _of_files(name: str, kind: str, text: str, what: str) -> dict[str, Any]:
-    return {
-        "@type": "cr:Field",
-        "@id": f"pictures/{name}",
-        "name": name,
-        "description": text,
-        "dataType": kind,
-        "source": {"fileSet": {"@id": "images"}, "extract": {"fileProperty": what}},
-    }
-
-
-def _field(name: str, kind: str, text: str) -> dict[str, Any]:
-    return {
-        "@type": "cr:Field",
-        "@id": f"records/{name}",
-        "name": name,
-        "description": text,
-        "dataType": kind,
-        "source": {"fileObject": {"@id": _TABLE}, "extract": {"column": name}},
     }
 
 

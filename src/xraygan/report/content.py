@@ -153,6 +153,7 @@ class Audit:
         imitated: one record of counts a patient, most imitated first.
         sets: what was measured on.
         notes: what to keep in mind.
+        leaking: which attacks count as a leak.
     """
 
     verdict: str
@@ -166,6 +167,7 @@ class Audit:
     imitated: tuple[Mapping[str, int], ...]
     sets: tuple[SetFacts, ...]
     notes: tuple[str, ...]
+    leaking: tuple[str, ...] = ()
 
     @property
     def spaces_by_measure(self) -> dict[str, dict[str, Figure]]:

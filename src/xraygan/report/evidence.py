@@ -103,6 +103,11 @@ def read_audit(run: Path, censor: Censor) -> Audit | None:
             for key, item in membership.items()
             if _holds_figures(item)
         },
+        leaking=tuple(
+            reader.key(key)
+            for key, test in reader.mapping(values, "membership_tests").items()
+            if isinstance(test, dict) and test.get("leak") is True
+        ),
         similarities=_similarities(values.get("closest_pairs")),
         imitated=tuple(_counts(item, ("images", "films")) for item in patients or ()),
         sets=reader.sets(values),

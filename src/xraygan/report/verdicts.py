@@ -187,20 +187,23 @@ def privacy(audit: Audit | None) -> Verdict:
 def headline_figure(audit: Audit) -> tuple[str, Figure] | None:
     """The one number on privacy with its label.
 
-    Of copies where those were found, else of the attack that told most; None without any.
+    Of copies where those were found, else of the attack that told most, among those that count as
+    a leak where any does; None without any.
     """
     if audit.verdict == COPYING and audit.copies:
         return audit.copies[0].reading.title, audit.copies[0]
-    attacks = [f for figures in audit.membership.values() for f in figures if f.key == "auc"]
+    asked = audit.leaking or tuple(audit.membership)
+    attacks = [f for name in asked for f in audit.membership.get(name, ()) if f.key == "auc"]
     strongest = max(
         (f for f in attacks if f.estimate.value >= 0), key=lambda f: f.estimate.value, default=None
     )
     if strongest is None:
         return None
-    label = (
-        f"AUC of the strongest of {number(len(attacks), 0)} membership attacks; 0.5 is guessing, "
-        "1 is certainty"
-    )
+    which = f"strongest of {number(len(attacks), 0)} membership attacks"
+    if audit.leaking:
+        counts = f"{number(len(attacks), 0)} of {number(len(audit.membership), 0)}"
+        which = f"strongest membership attack that succeeded ({counts} did)"
+    label = f"AUC of the {which}; 0.5 is guessing, 1 is certainty"
     return label, strongest
 
 

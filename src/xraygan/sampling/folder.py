@@ -18,7 +18,7 @@ from filelock import FileLock
 from xraygan.errors import XrayganError
 from xraygan.models.files import Model
 from xraygan.names import class_folders
-from xraygan.runs import refusing_disk_faults
+from xraygan.runs import refusing_disk_faults, replacing
 from xraygan.sampling import encode
 from xraygan.sampling.dicom import dicom, require_dicom
 from xraygan.sampling.encode import Picture
@@ -266,9 +266,8 @@ def _file_of(job: Job, picture: Picture) -> str:
 
 def _write(path: Path, content: bytes) -> None:
     """Never half a file under its own name."""
-    beside = path.with_name(f".{path.name}")
-    beside.write_bytes(content)
-    beside.replace(path)
+    with replacing(path) as partial:
+        partial.write_bytes(content)
 
 
 def _claim(job: Job) -> None:
@@ -306,10 +305,10 @@ def _check_once(job: Job, indices: range) -> None:
     """
     if job.format in _SUFFIXES:
         return
-    others = [job.request.family_of(*kind) for kind in job.request.families_alike]
+    others = {job.request.family_of(None), job.request.family_of(None, like_train=True)}
     if job.request.class_name is None:
-        others += [job.request.family_of(name) for name in job.model.description.classes]
-    for family in others:
+        others |= {job.request.family_of(name) for name in job.model.description.classes}
+    for family in others - {job.request.family}:
         for record in job.out.glob(f"{job.series(family)}-*.jsonl"):
             theirs = span(record)
             if theirs.start < indices.stop and indices.start < theirs.stop:

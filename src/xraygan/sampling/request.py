@@ -86,15 +86,6 @@ class Request:
             classes = f"class-{classes}"
         return f"{self.stem}_{classes}"
 
-    @property
-    def families_alike(self) -> tuple[tuple[str | None, bool], ...]:
-        """Class and `like_train` of the series of all classes that may share images with this."""
-        return tuple(
-            each
-            for each in ((None, False), (None, True))
-            if each != (self.class_name, self.like_train)
-        )
-
 
 @dataclass(frozen=True)
 class Shard:

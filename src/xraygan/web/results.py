@@ -3,11 +3,11 @@
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from xraygan.estimates import Estimate, bootstrap, proportion, uncertain
+from xraygan.estimates import Estimate, bootstrap, uncertain, unseen, widened
 from xraygan.evaluation.readers import agreement, reading_figures
 from xraygan.web.studies import Reader, Study
 
@@ -76,11 +76,8 @@ def _of_all(share: np.ndarray) -> Estimate:
     """The mean of the share of readers who were right, image by image."""
     images = np.arange(len(share)).astype(object)
     found = bootstrap(lambda rows: float(share[rows].mean()), images, resamples=1000)
-    if found.low < found.high or found.value in (0, 1):
-        return uncertain(found, len(share))
-    # Readers who differ alike on every image: so many other images may go unseen.
-    slack = 1 - proportion(len(share), len(share)).low
-    return replace(found, low=max(found.low - slack, 0.0), high=min(found.high + slack, 1.0))
+    # Readers may differ alike on every image as well.
+    return widened(uncertain(found, len(share)), unseen(len(share)))
 
 
 def _of_reader(study: Study, reader: Reader) -> ReaderResult:

@@ -131,3 +131,17 @@ def test_privacy_says_not_to_share(audited, verdict, value):
     assert (found.tone, found.value) == ("bad", value)
     assert found.headline.lower() == verdict
     assert "Do not share" in found.sentence
+
+
+def test_privacy_shows_an_attack_that_succeeded_and_not_a_stronger_one_that_chance_explains(
+    audited,
+):
+    values = audit("membership leak found")
+    weakest = min(values["membership"], key=lambda k: values["membership"][k]["auc"]["value"])
+    values["membership_tests"] = {
+        name: {"p_value": 0.01, "leak": name == weakest} for name in values["membership"]
+    }
+    found = privacy(audited(values))
+    expected = values["membership"][weakest]["auc"]["value"]
+    assert float(found.value) == pytest.approx(expected, abs=5e-4)
+    assert "that succeeded (1 of 3 did)" in found.value_label
