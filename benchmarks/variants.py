@@ -667,3 +667,86 @@ def coupled_codes() -> None:
 
     step.draw_latents = draw
     step.tf = Gathered()
+
+
+@_variant
+def equal_rates() -> None:
+    """Each kernel's step is in proportion to the weights it begins with, 1 / sqrt(fan-in).
+
+    Adam moves every weight alike, so that a 3×3 kernel over 144 channels turns twelve times as
+    fast as a depthwise one. The rates of one network's kernels keep their geometric mean.
+    """
+    import keras
+    import numpy as np
+
+    from xraygan.training import state
+
+    class Proportional(keras.optimizers.Adam):
+        def build(self, variables: Any) -> None:
+            super().build(variables)
+            fans = [
+                np.prod(v.shape[:2] if "depthwise" in v.path else v.shape[:-1]) or 1
+                for v in variables
+            ]
+            kernels = [len(v.shape) > 1 for v in variables]
+            middle = np.exp(np.log(fans)[kernels].mean())
+            self.shares = np.where(kernels, np.sqrt(middle / fans), 1.0)
+
+        def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+            share = float(self.shares[self._get_variable_index(variable)])
+            super().update_step(gradient, variable, share * learning_rate)
+
+    state._adam = lambda training: Proportional(
+        learning_rate=training.learning_rate, beta_1=0.0, beta_2=training.beta_2, epsilon=1e-8
+    )
+
+
+@_variant
+def local_scores() -> None:
+    """The discriminator also scores each place of what it sees at 16×16 and 8×8."""
+    import keras
+    from keras import layers
+
+    from xraygan.models import blocks
+    from xraygan.training import state
+
+    plain = state.build_discriminator
+
+    def build(settings: Any, seed: int = 0) -> Any:
+        network = plain(settings, seed)
+        image, condition = network.inputs
+        initialisers, score = blocks.Initialisers(seed + 2, 4), network.output
+        for number, side in enumerate((16, 8)):
+            seen = [
+                each.output for each in network.layers if each.output.shape[1:3] == (side, side)
+            ]
+            features = blocks.activate(blocks.conv(seen[-1], 64, 1, initialisers.normal()))
+            features = blocks.cast(blocks.conv(features, 64, 1, initialisers.normal()), "float32")
+            embedding = layers.Dense(
+                64,
+                kernel_initializer=keras.initializers.RandomNormal(0.0, 1.0, seed=seed + number),
+                use_bias=False,
+                dtype="float32",
+            )(condition)
+            features = layers.GlobalAveragePooling2D(dtype="float32")(features)
+            part = layers.Dot(1, dtype="float32")([features, embedding])
+            score = layers.Add(dtype="float32")([score, layers.Rescaling(1 / 8)(part)])
+        return keras.Model([image, condition], score, name="discriminator")
+
+    state.build_discriminator = build
+
+
+@_variant
+def coarser_cycles() -> None:
+    """Slopes count less beyond 2 cycles a film, not 4."""
+    from xraygan.training import losses
+
+    losses.COARSE_CYCLES = 2.0
+
+
+@_variant
+def steeper_tilt() -> None:
+    """Beyond 4 cycles slopes count by (4 / cycles) ** 1.2, not 0.8."""
+    from xraygan.training import losses
+
+    losses.TILT = 1.2
