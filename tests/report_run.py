@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from xraygan.config import RunSettings
 from xraygan.pictures import class_blocks, save_grid
-from xraygan.runs import write_json
+from xraygan.runs import sha256_of, write_json
 
 CLASSES = ("NORMAL", "PNEUMONIA")
 WEIGHTS = b"weights of the generator"
@@ -242,9 +242,12 @@ def audit(verdict: str = "nothing found") -> dict[str, Any]:
 
 def add_evidence(run: Path, classes: tuple[str, ...] = CLASSES, resolution: int = 64) -> Path:
     """What `evaluate` and `audit` leave in a run folder."""
-    maker = {"model_sha256": hashlib.sha256(WEIGHTS).hexdigest()}
-    write_json(run / "evaluation.json", evaluation(classes) | maker)
-    write_json(run / "audit.json", audit() | maker)
+    facts = {
+        "model_sha256": hashlib.sha256(WEIGHTS).hexdigest(),
+        "manifest_sha256": sha256_of(run / "synthetic" / "manifest.csv"),
+    }
+    write_json(run / "evaluation.json", evaluation(classes) | facts)
+    write_json(run / "audit.json", audit() | facts)
     (run / "internal").mkdir()
     trained = films(20, resolution, 5)
     np.savez(

@@ -11,6 +11,10 @@ class XrayganError(Exception):
     exit_code = 2
 
 
+class TooFewError(XrayganError):
+    """There are too few images or patients to measure something: a run goes on without it."""
+
+
 class TrainingFailedError(XrayganError):
     """Training itself went wrong (a non-finite loss, say): nobody mistyped anything."""
 

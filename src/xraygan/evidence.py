@@ -1,8 +1,9 @@
 """The evidence on a synthetic data set, from sets of images to JSON; composition only."""
 
+import csv
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from xraygan.runs import (
     AUDIT,
     CLOSEST_PAIRS,
     EVALUATION,
+    IMITATED_FILMS,
     INTERNAL,
     MOST_IMITATED,
     private_folder,
@@ -180,21 +182,32 @@ def write_audit(
     found: Audit,
     train: ImageSet,
     synthetic: ImageSet,
+    files: Sequence[str],
     facts: Mapping[str, Any] | None = None,
 ) -> None:
     """Write audit.json with further facts, and who is meant into `internal/`.
 
-    It shows real patients: the closest pairs with their differences, and a film of each of the
-    most imitated patients, most imitated first; no name of either.
+    That is for the house: the closest pairs with their differences; a film of each of the most
+    imitated patients, most imitated first; and a table of these patients and their films.
+
+    Args:
+        folder: made where it does not exist.
+        found: the audit.
+        train: what was trained on, as it was audited.
+        synthetic: likewise.
+        files: the name of each image of `train`.
+        facts: whose images these are.
     """
     with refusing_disk_faults(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / AUDIT, {**found.as_dict(), **(facts or {})})
     internal = private_folder(folder / INTERNAL)
     imitated = [one["train"] for one in found.copies.most_imitated]
-    (internal / MOST_IMITATED).unlink(missing_ok=True)  # an earlier audit's
+    for name in (MOST_IMITATED, IMITATED_FILMS):  # an earlier audit's
+        (internal / name).unlink(missing_ok=True)
     if imitated:
         save_grid(internal / MOST_IMITATED, [train.images[np.array(imitated)]])
+        write_whole(internal / IMITATED_FILMS, _films_of(train.patients[imitated], train, files))
     pairs = found.copies.closest_pairs
     made = synthetic.images[np.array([pair["synthetic"] for pair in pairs])]
     films = train.images[np.array([pair["train"] for pair in pairs])]
@@ -216,6 +229,17 @@ def write_audit(
         part = slice(start, start + GALLERY_COLUMNS)
         rows += [made[part], films[part], difference[part]]
     save_grid(internal / "closest-pairs.png", rows)
+
+
+def _films_of(patients: Iterable[str], train: ImageSet, files: Sequence[str]) -> bytes:
+    """A table of patients, as they are ranked, with a row for each of their films."""
+    text = StringIO()
+    table = csv.writer(text)
+    table.writerow(("rank", "patient", "file"))
+    for rank, patient in enumerate(patients, 1):
+        films = np.flatnonzero(train.patients == patient).tolist()
+        table.writerows((rank, patient, files[film]) for film in films)
+    return text.getvalue().encode("utf-8", "surrogateescape")
 
 
 def _difference(made: np.ndarray, film: np.ndarray) -> np.ndarray:

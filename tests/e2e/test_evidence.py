@@ -19,6 +19,7 @@ def sets(tmp_path_factory):
         for path in folder.rglob("*.png"):
             path.rename(path.with_name(f"{name}-{path.name}"))
     shutil.copytree(root / "train", root / "copies")
+    write_films(root / "few", {"A": 4, "B": 4}, 4)
     return root
 
 
@@ -33,6 +34,7 @@ def answers(sets):
         [*evaluate, *pattern, "--json", "--out", sets / "out"],
         [*evaluate, *pattern],
         [*audit[:-1], *pattern, "--synth", sets / "copies"],
+        ["audit", "--train", sets / "train", "--holdout", sets / "few", "--synth", sets / "honest"],
     )
 
 
@@ -60,6 +62,7 @@ def test_audit_finds_copies(answers, sets):
     assert (sets / "out/internal/closest-pairs.png").is_file()
     assert "person" not in answers[1].stdout
     assert (sets / "out/internal/most-imitated.png").is_file()
+    assert "train-person" in (sets / "out/internal/most-imitated.csv").read_text(encoding="utf-8")
 
 
 def test_every_figure_is_whole(answers):
@@ -118,7 +121,12 @@ def test_nothing_real_is_written_among_synthetic_images(sets):
 
 
 def test_tables_for_people(answers):
-    for answer, words in ((answers[3], ("kid", "coverage")), (answers[4], ("verdict: copying",))):
+    copies_alone = "verdict: nothing found (membership was not tested)\n"
+    for answer, words in (
+        (answers[3], ("kid", "coverage")),
+        (answers[4], ("verdict: copying found\n",)),
+        (answers[5], (copies_alone,)),
+    ):
         assert answer.code == 0, answer
         assert all(word in answer.stdout for word in words)
         assert "Traceback" not in answer.stderr
@@ -136,13 +144,25 @@ def test_report_of_a_finished_run(finished, tmp_path):
     assert json.loads((run / "report.json").read_text(encoding="utf-8"))
 
 
-def test_a_runs_own_splits_are_measured_against(finished):
+def test_a_runs_own_splits_are_measured_against(finished, tmp_path):
     """Films that the run held back of its training folder are none that it was trained on."""
-    asked = ["--model", finished.folder, "--data", finished.data, *BASIC, "--json", "--synth"]
-    made = finished.folder / "synthetic"
-    audit, evaluate = in_one_process(
-        ["audit", *asked, made], ["evaluate", "--utility", "none", *asked, made]
+    run = tmp_path / "run"
+    shutil.copytree(finished.folder, run)
+    for name in ("audit.json", "evaluation.json"):
+        (run / name).unlink()
+    asked = ["--model", run, "--data", finished.data, *BASIC, "--json", "--out", run, "--synth"]
+    made = run / "synthetic"
+    audit, evaluate, _ = in_one_process(
+        ["audit", *asked, made],
+        ["evaluate", "--utility", "none", *asked, made],
+        ["report", run],
     )
+    report = json.loads((run / "report.json").read_text(encoding="utf-8"))
+    assert report["warnings"] == [], "what is measured is of the run's own images"
+    measured = {
+        tile["topic"]: tile["headline"] != "Not measured yet" for tile in report["verdicts"]
+    }
+    assert measured == {"Fidelity": True, "Utility": False, "Privacy": True}
     counts = json.loads((finished.folder / "config.json").read_text())["data"]["counts"]
     trained = sum(n for key, n in counts.items() if key.startswith("train/"))
     held_out = sum(counts.values()) - trained

@@ -41,8 +41,8 @@ def export_model(
         out: new, empty, or an earlier export of the same model.
         forms: some of "safetensors", "onnx" and "keras".
         licence: of the model, as its owner gives it, for the card.
-        data_licence: of the training data, for the card.
-        attribution: of the training data, for the card.
+        data_licence: of the training data; what the run has kept unless told.
+        attribution: of the training data, likewise.
         reporter: where notes go; stderr by default.
 
     Returns:
@@ -70,7 +70,10 @@ def export_model(
         if "onnx" in forms:
             writer.require_onnx()
         loaded = load_model(source)
-        stated = _stated(licence, data_licence, attribution)
+        known = None
+        if (source / CONFIG).is_file():
+            known = _report_of(source, data_licence, attribution)
+        stated = _stated(licence, data_licence, attribution, known)
         files = [claim(folder, writer.provenance(loaded, stated), ("form", "model_sha256"))]
         checks = _checks_of_other_forms(folder)
         if "safetensors" in forms:
@@ -86,8 +89,7 @@ def export_model(
     if checks:
         write_json(folder / CHECKS, {"seeds": writer.CHECKED, **checks})
         files.append(folder / CHECKS)
-    if (source / CONFIG).is_file():
-        known = _report_of(source, data_licence, attribution)
+    if known:
         there = tuple(name for name in FILES_OF_FORMS if (folder / name).is_file())
         files.append(_write_card(folder, "model-card.md", known, licence, model_files=there))
     else:
@@ -116,8 +118,8 @@ def export_data(
             one. What the card says of privacy is the audit beside the images themselves
             (`synth/audit.json`), and the run's where they have none.
         licence: of the data set, as its owner gives it.
-        data_licence: of the training data, for the card.
-        attribution: of the training data, for the card.
+        data_licence: of the training data; what the run has kept unless told.
+        attribution: of the training data, likewise.
         reporter: where progress goes; stderr by default.
 
     Returns:
@@ -139,7 +141,7 @@ def export_data(
     card = None
     if home := _home(source, Path(run) if run else None, reporter):
         card = _report_on(source, _report_of(home, data_licence, attribution), reporter)
-    stated = _stated(licence, data_licence, attribution)
+    stated = _stated(licence, data_licence, attribution, card)
     kind = cast("Kind", form)
     with reporter.bar("exporting", len(source), "images") as bar:
         export_dataset(source, folder, kind, stated, bar.count)
@@ -158,13 +160,18 @@ def export_data(
 def _report_of(run: Path, data_licence: str | None, attribution: str | None) -> "ReportData":
     from xraygan.report.collect import collect
 
-    return dataclasses.replace(collect(run), licence=data_licence, attribution=attribution)
+    return collect(run).under(data_licence, attribution)
 
 
 def _stated(
-    licence: str | None, data_licence: str | None, attribution: str | None
+    licence: str | None,
+    data_licence: str | None,
+    attribution: str | None,
+    known: "ReportData | None",
 ) -> dict[str, str | None]:
     """What the owners say, for provenance.json: it is there where a card is not."""
+    if known is not None:  # with what the run has kept
+        data_licence, attribution = known.licence, known.attribution
     return {
         "licence": licence,
         "licence_of_training_data": data_licence,
@@ -207,6 +214,7 @@ def _home(source: "Synthetic", named: Path | None, reporter: Reporter) -> Path |
 
 def _report_on(source: "Synthetic", known: "ReportData", reporter: Reporter) -> "ReportData":
     """What is known of a run, with counts, hash and audit of the images that are exported."""
+    from xraygan.report.content import MANIFEST_HASH
     from xraygan.report.wording import clean
 
     counts = {clean(name): count for name, count in source.counts.items()}
@@ -216,7 +224,7 @@ def _report_on(source: "Synthetic", known: "ReportData", reporter: Reporter) -> 
     return dataclasses.replace(
         known,
         classes=classes,
-        hashes={**known.hashes, "manifest of the synthetic images": source.manifest_sha256},
+        hashes={**known.hashes, MANIFEST_HASH: source.manifest_sha256},
         audit=_audit_of(source, known, reporter),
     )
 
@@ -230,14 +238,13 @@ def _audit_of(source: "Synthetic", known: "ReportData", reporter: Reporter) -> "
     names = (house.source, house.patient_pattern or "") if house and not known.phantom else ()
     synth = source.folder
     own = read_audit(synth, Censor(names))
-    of_others = own is not None and _manifest_of_audit(synth) != source.manifest_sha256
-    if own is not None and not of_others:
+    if own is not None and own.manifest_sha256 == source.manifest_sha256:
         return own
-    if not of_others and not any(synth.glob(AUDITS_OF_SHARDS)):
+    if own is None and not any(synth.glob(AUDITS_OF_SHARDS)):
         return known.audit
     which = "each is of one shard"
-    if of_others:
-        told = _manifest_of_audit(synth)
+    if own is not None:
+        told = own.manifest_sha256
         what = "is of other images" if told else "does not say which images it is of"
         which = f"that in the folder {what}"
     reporter.note(
@@ -245,11 +252,6 @@ def _audit_of(source: "Synthetic", known: "ReportData", reporter: Reporter) -> "
         f"{synth} --json > {synth / AUDIT} makes one of all"
     )
     return None
-
-
-def _manifest_of_audit(folder: Path) -> str | None:
-    """The hash of the manifest as it was when the folder's audit was made."""
-    return (read_json(folder / AUDIT) or {}).get("manifest_sha256")
 
 
 def _write_card(

@@ -8,9 +8,10 @@ from xraygan import evidence
 from xraygan.api.preparing import training_data
 from xraygan.privacy.audit import check_patients
 from xraygan.privacy.release import fit_bound
+from xraygan.privacy.words import in_one_line
 from xraygan.progress import Reporter
-from xraygan.runs import sha256_of, write_json
-from xraygan.sampling.records import MANIFEST, audit_name
+from xraygan.runs import write_json
+from xraygan.sampling.records import audit_name, origin
 from xraygan.sampling.request import Shard
 from xraygan.sets import ImageSet
 
@@ -83,11 +84,9 @@ class CopyFilter:
         # Without the pairs: this folder is made to be shared.
         audit["explanation"] += f" {said}"
         if shard.count == 1:  # images may be added later, or lie there from other calls
-            with (out / MANIFEST).open("rb") as file:
-                rows = sum(1 for _ in file) - 1
-            audit["manifest_sha256"] = sha256_of(out / MANIFEST) if rows == kept else ""
+            audit |= origin(out, kept)
         write_json(path, audit)
-        self._reporter.note(f"audit of the rest: {found.verdict} ({path}). {said}")
+        self._reporter.note(f"audit of the rest: {in_one_line(audit)} ({path}). {said}")
 
 
 def _audited(images: int, kept: int, shard: Shard) -> str:

@@ -9,8 +9,8 @@ from xraygan.api.preparing import training_data
 from xraygan.config import PixelSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import CONFIG, read_json, sha256_of
-from xraygan.sampling.records import MANIFEST, is_filtered, made_by
+from xraygan.runs import CONFIG, read_json
+from xraygan.sampling.records import is_filtered, origin
 
 if TYPE_CHECKING:
     from xraygan.data.collection import Collection
@@ -76,9 +76,9 @@ def evaluate(
     found = evidence.evaluate(
         sets["real"], sets["synthetic"], sets.get("train"), measures, reporter
     )
-    notes = [*found["notes"], *_unknown(read)]
-    known = {"sets": _with_unknown(found["sets"], read), "notes": notes, **_maker(synth)}
-    found = {**found, **known}
+    notes = [*found["notes"], *read.unknown_said()]
+    known = {"sets": read.with_unknown(found["sets"]), "notes": notes}
+    found = {**found, **known, **origin(Path(synth))}
     _say(read.notes, reporter)
     if out is not None:
         evidence.write_evaluation(Path(out), found)
@@ -117,7 +117,7 @@ def audit(
         patient_pattern: as for `evaluate`.
         seed: as for `evaluate`.
         out: folder to write audit.json to, and `internal/` with the closest pairs, which show
-            real patients.
+            real patients, and the files of those who are most imitated.
         reporter: as for `evaluate`.
 
     Returns:
@@ -137,7 +137,7 @@ def audit(
     if out is not None:
         _check_apart(Path(out), Path(synth))
     read = reading.read(real_sets, {"train", "holdout"}, synth, data, model)
-    sets, notes = read.sets, _unknown(read)
+    sets, notes = read.sets, read.unknown_said()
     if data is not None and model and not list_checkpoints(Path(model) / "checkpoints"):
         notes.append("The run has no checkpoints: its discriminator was not asked.")
         model = None
@@ -153,13 +153,12 @@ def audit(
         reporter,
         Path(model) if model is not None else None,
     )
-    found = replace(found, notes=(*found.notes, *notes), sets=_with_unknown(found.sets, read))
+    found = replace(found, notes=(*found.notes, *notes), sets=read.with_unknown(found.sets))
     _say([*read.notes, *notes], reporter)
-    facts = _maker(synth)
-    if (manifest := Path(synth) / MANIFEST).is_file():
-        facts["manifest_sha256"] = sha256_of(manifest)
+    facts = origin(Path(synth))
     if out is not None:
-        evidence.write_audit(Path(out), found, sets["train"], sets["synthetic"], facts)
+        files = read.files["train"]
+        evidence.write_audit(Path(out), found, sets["train"], sets["synthetic"], files, facts)
     return {**found.as_dict(), **facts}
 
 
@@ -175,8 +174,8 @@ def report(
     Args:
         run: the run folder.
         internal: the edition for the house, with real images, in `internal/`.
-        licence: of the training data.
-        attribution: of the training data.
+        licence: of the training data; the run keeps it for later reports and cards.
+        attribution: of the training data, kept likewise.
 
     Returns:
         The files written, the page first.
@@ -250,7 +249,7 @@ class _SetReader:
         self, held_out: str, data: str | Path, model: str | Path | None, synth: str | Path
     ) -> "Collection":
         """The same of a run's own splits: "train", what it held out, and "synthetic"."""
-        from xraygan.data.collection import Collection
+        from xraygan.data.collection import SYNTHETIC, Collection
 
         if model is None:
             raise XrayganError("--data goes with --model, the run that was trained on it")
@@ -261,19 +260,8 @@ class _SetReader:
             )
         dataset = training_data(Path(model), data, self.reporter)
         own = _SetReader(dataset.images.shape[1], SQUASH, None, self.reporter)
-        read = own._of_folders({"synthetic": synth})
-        sets = {
-            "train": dataset.image_set("train"),
-            held_out: dataset.image_set("val", "test"),
-            **read.sets,
-        }
-        classes = tuple(sorted({name for part in sets.values() for name in part.classes}))
-        of_unknown = {
-            "train": dataset.of_unknown_patients("train"),
-            held_out: sum(map(dataset.of_unknown_patients, ("val", "test"))),
-        }
-        among = {role: part.among(classes) for role, part in sets.items()}
-        return Collection(among, of_unknown, read.notes)
+        read = own._of_folders({SYNTHETIC: synth})
+        return Collection.of_run(dataset, held_out, read.sets[SYNTHETIC], read.notes)
 
 
 def _unlike_the_run(run: Path, fit: str, films: int) -> list[str]:
@@ -300,27 +288,6 @@ def _unlike_the_run(run: Path, fit: str, films: int) -> list[str]:
     ]
 
 
-def _unknown(read: "Collection") -> list[str]:
-    """A sentence for each role whose files do not tell the patients."""
-    return [
-        f"{count:,} of {len(read.sets[role]):,} {role} images do not tell their patient, and count "
-        "as one each: films of one patient may be on both sides, and intervals are too narrow then."
-        for role, count in read.of_unknown_patients.items()
-        if count
-    ]
-
-
-def _with_unknown(
-    sets: Mapping[str, Mapping[str, Any]], read: "Collection"
-) -> dict[str, dict[str, Any]]:
-    """The facts of each set, and how many of its images tell no patient."""
-    unknown = read.of_unknown_patients
-    return {
-        role: {**facts} | ({"of_unknown_patients": unknown[role]} if role in unknown else {})
-        for role, facts in sets.items()
-    }
-
-
 def _check_apart(out: Path, synth: Path) -> None:
     """See that real films do not come to lie among images that are meant to be shared.
 
@@ -332,12 +299,6 @@ def _check_apart(out: Path, synth: Path) -> None:
             f"--out {out}: lies in the folder of the synthetic images, and an audit writes the "
             "closest pairs, which show real films; give another folder"
         )
-
-
-def _maker(synth: str | Path) -> dict[str, str]:
-    """Which model made the images, where a folder of ours says so."""
-    sha256 = made_by(Path(synth))
-    return {"model_sha256": sha256} if sha256 else {}
 
 
 def _say(notes: Iterable[str], reporter: Reporter) -> None:

@@ -1,5 +1,6 @@
 """What makes something: `train`, `generate` and `run`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -8,7 +9,7 @@ import numpy as np
 
 from xraygan.api.preparing import NO_DATA, prepare, settings_at_once, settings_from
 from xraygan.config import RunSettings
-from xraygan.errors import XrayganError
+from xraygan.errors import TooFewError, XrayganError
 from xraygan.progress import Reporter
 from xraygan.runs import AUDIT, EVALUATION, PHANTOM, RunFolder, next_run, refusing_disk_faults
 from xraygan.sampling.request import Format, Request, Shard, Written
@@ -223,6 +224,7 @@ def run(
     from xraygan.report.render import write_report
     from xraygan.report.summary import summarise
     from xraygan.sampling.generate import generate_arrays
+    from xraygan.sampling.records import origin
 
     folder = trained.path
     synthetic = folder / "synthetic"
@@ -237,7 +239,7 @@ def run(
         made, labels = generate_arrays(model, further)
         written = generate_arrays(model, Request(min(num, AUDITED), seed))
         evaluation, found, notes = _evidence(
-            trained, (made, labels), written, model.sha256, settings, reporter
+            trained, (made, labels), written, origin(synthetic, num), settings, reporter
         )
         facts = {
             "model_sha256": model.sha256,
@@ -261,7 +263,7 @@ def _evidence(
     trained: Trained,
     measured: tuple[np.ndarray, np.ndarray],
     written: tuple[np.ndarray, np.ndarray],
-    model_sha256: str,
+    facts: Mapping[str, str],
     settings: RunSettings,
     reporter: Reporter,
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None, list[str]]:
@@ -270,47 +272,58 @@ def _evidence(
     Real images that the generator was not trained on are the validation and test images: too
     few of them leave a run without figures, not without its images. Fidelity and utility are those
     of the `measured` images, in the training set's proportions; the audit looks at these and at the
-    `written`. Each is (images uint8 [N, R, R], labels int32 [N]). Both files name the model.
+    `written`. Each is (images uint8 [N, R, R], labels int32 [N]). Both files hold the `facts` of
+    whose images these are.
     """
     from xraygan import evidence
+    from xraygan.data.collection import Collection
     from xraygan.training.checkpoint import list_checkpoints
 
     measures = evidence.of_run(settings.output.evidence, settings.training.seed)
     if measures is None:
         return None, None, []
     dataset, folder = trained.dataset, trained.path
-    train, held_out = dataset.image_set("train"), dataset.image_set("val", "test")
     synthetic, shipped = (
         ImageSet.of_nobody(images, labels, dataset.classes, name)
         for name, (images, labels) in (("measured", measured), ("written", written))
     )
-    audited = shipped.joined(synthetic)
     evaluation = found = None
     notes = []
     try:
-        evaluation = evidence.evaluate(held_out, synthetic, train, measures, reporter)
-        evaluation["notes"] = [
-            *evaluation["notes"],
+        read = Collection.of_run(dataset, "real", synthetic)
+        sets = read.sets
+        evaluation = evidence.evaluate(
+            sets["real"], sets["synthetic"], sets["train"], measures, reporter
+        )
+        note = (
             f"Measured on {len(synthetic):,} further images of the same generator, in the training "
-            "set's proportions; the written set has every class equally often.",
-        ]
-        evaluation["model_sha256"] = model_sha256
+            "set's proportions; the written set has every class equally often."
+        )
+        said = [*evaluation["notes"], *read.unknown_said(), note]
+        known = {"sets": read.with_unknown(evaluation["sets"]), "notes": said}
+        evaluation = {**evaluation, **known, **facts}
         evidence.write_evaluation(folder, evaluation)
-    except XrayganError as error:
+    except TooFewError as error:
         notes.append(f"Not evaluated: {error}")
     try:
+        read = Collection.of_run(dataset, "holdout", shipped.joined(synthetic))
+        train, audited = read.sets["train"], read.sets["synthetic"]
         asked = folder if list_checkpoints(folder / "checkpoints") else None
         result = evidence.look_for_leaks(
-            train, held_out, audited, measures.of_audit(), reporter, asked
+            train, read.sets["holdout"], audited, measures.of_audit(), reporter, asked
         )
         which = f"the {len(written[0]):,}"
         if settings.output.num > len(written[0]):
             which = f"the first {len(written[0]):,} of {settings.output.num:,}"
         note = f"Audited: {which} images written, and {len(synthetic):,} further ones."
-        result = replace(result, notes=(*result.notes, note))
-        evidence.write_audit(folder, result, train, audited, {"model_sha256": model_sha256})
+        result = replace(
+            result,
+            notes=(*result.notes, *read.unknown_said(), note),
+            sets=read.with_unknown(result.sets),
+        )
+        evidence.write_audit(folder, result, train, audited, read.files["train"], facts)
         found = result.as_dict()
-    except XrayganError as error:
+    except TooFewError as error:
         notes.append(f"Not audited: {error}")
     for note in notes:
         reporter.note(note)

@@ -57,6 +57,7 @@ def audit_command(
 ) -> None:
     """Look for copies of training images and for signs of who was trained on."""
     from xraygan import api
+    from xraygan.privacy.words import in_one_line
 
     found = api.audit(
         train,
@@ -74,7 +75,7 @@ def audit_command(
     if as_json:
         print_json(found)
         return
-    typer.echo(f"verdict: {found['verdict']}\n{found['explanation']}\n")
+    typer.echo(f"verdict: {in_one_line(found)}\n{found['explanation']}\n")
     rows = list(found["copies"].items())
     for attack, figures in found["membership"].items():
         rows += [

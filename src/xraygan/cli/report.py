@@ -20,12 +20,18 @@ def report_command(
     ] = False,
     licence: Annotated[
         str | None,
-        typer.Option("--licence", help="Of the training data: 'CC BY 4.0'.", show_default=False),
+        typer.Option(
+            "--licence",
+            help="Of the training data: 'CC BY 4.0'; kept for later reports and cards.",
+            show_default=False,
+        ),
     ] = None,
     attribution: Annotated[
         str | None,
         typer.Option(
-            "--attribution", help="Whom to name for the training data.", show_default=False
+            "--attribution",
+            help="Whom to name for the training data; kept likewise.",
+            show_default=False,
         ),
     ] = None,
     as_json: Json = False,

@@ -1,8 +1,9 @@
 """Several folders read alike, as sets whose classes and patients can be compared."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,12 +28,55 @@ class Collection:
     Attributes:
         sets: by role, with one list of classes.
         of_unknown_patients: how many images of each role tell no patient, and count as one each.
+        files: the name of each image by role; they can tell patients.
         notes: plain sentences for the user, which may hold names of folders.
     """
 
     sets: Mapping[str, ImageSet]
     of_unknown_patients: Mapping[str, int]
+    files: Mapping[str, Sequence[str]]
     notes: tuple[str, ...]
+
+    @classmethod
+    def of_run(
+        cls, dataset: Dataset, held_out: str, synthetic: ImageSet, notes: Sequence[str] = ()
+    ) -> "Collection":
+        """What a run was trained on as "train", what it held out, and "synthetic" images.
+
+        Args:
+            dataset: as the run split it.
+            held_out: the role of its validation and test images.
+            synthetic: may be of other classes.
+            notes: for the user.
+        """
+        splits = {TRAIN: ("train",), held_out: ("val", "test")}
+        sets = {role: dataset.image_set(*names) for role, names in splits.items()}
+        sets[SYNTHETIC] = synthetic
+        classes = tuple(sorted({name for part in sets.values() for name in part.classes}))
+        return cls(
+            {role: part.among(classes) for role, part in sets.items()},
+            {role: sum(map(dataset.of_unknown_patients, names)) for role, names in splits.items()},
+            {role: _files(dataset, names) for role, names in splits.items()},
+            tuple(notes),
+        )
+
+    def unknown_said(self) -> list[str]:
+        """A sentence for each role whose files do not tell the patients."""
+        return [
+            f"{count:,} of {len(self.sets[role]):,} {role} images do not tell their patient, and "
+            "count as one each: films of one patient may be on both sides, and intervals are too "
+            "narrow then."
+            for role, count in self.of_unknown_patients.items()
+            if count
+        ]
+
+    def with_unknown(self, facts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """The facts of sets by role, and how many images of each tell no patient."""
+        unknown = self.of_unknown_patients
+        return {
+            role: {**known} | ({"of_unknown_patients": unknown[role]} if role in unknown else {})
+            for role, known in facts.items()
+        }
 
 
 def own_resolution(folder: Path) -> int:
@@ -92,7 +136,8 @@ def read_sets(
         for role, dataset in read.items()
         if role != SYNTHETIC
     }
-    return Collection(sets, unknown, tuple(_notes(read, rows)))
+    files = {role: _values(dataset, "name", rows[role]) for role, dataset in read.items()}
+    return Collection(sets, unknown, files, tuple(_notes(read, rows)))
 
 
 def _rows(role: str, dataset: Dataset) -> np.ndarray:
@@ -106,6 +151,12 @@ def _rows(role: str, dataset: Dataset) -> np.ndarray:
 def _values(dataset: Dataset, name: str, rows: np.ndarray) -> list[str]:
     values = column(dataset.manifest, name)
     return [values[row] for row in rows]
+
+
+def _files(dataset: Dataset, splits: Sequence[str]) -> list[str]:
+    """The names of a data set's images of some splits, in its order."""
+    names, split = (column(dataset.manifest, key) for key in ("name", "split"))
+    return [name for name, of in zip(names, split, strict=True) if of in splits]
 
 
 def _of_unknown_patients(dataset: Dataset, rows: np.ndarray) -> int:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from xraygan.errors import XrayganError
+from xraygan.errors import TooFewError, XrayganError
 from xraygan.evaluation.chest_course import train
 from xraygan.evaluation.chest_trunk import build_trunk, describer
 from xraygan.evaluation.feature_cache import FeatureSpace, content_hash
@@ -59,7 +59,7 @@ def chest_net(
         XrayganError: too few reference images, or the cache cannot be written.
     """
     if len(reference) < LEAST_IMAGES:
-        raise XrayganError(
+        raise TooFewError(
             f"feature space {NAME}: {len(reference)} reference images; it is trained on at least "
             f"{LEAST_IMAGES}: give more, or use filter-bank-1"
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xraygan.errors import XrayganError
+from xraygan.errors import TooFewError
 from xraygan.sets import ImageSet
 
 LEAST = 10
@@ -108,7 +108,7 @@ def comparable_sides(
         The sides, and sentences for the reader on what was chosen and left out.
 
     Raises:
-        XrayganError: under ten real or synthetic images of common classes.
+        TooFewError: under ten real or synthetic images of common classes.
         ValueError: sets of different classes or image sizes.
     """
     _check(real, synthetic, train)
@@ -116,7 +116,7 @@ def comparable_sides(
     drawn, notes = _capped(real, draw)
     alone = _against(drawn, synthetic, None, draw)
     if len(drawn) < LEAST or _comparable(alone) < LEAST:
-        raise XrayganError(
+        raise TooFewError(
             f"fidelity: {len(real):,} real and {len(synthetic):,} synthetic images have under "
             f"{LEAST} of a class in common; give more images, in folders with the same class names"
         )

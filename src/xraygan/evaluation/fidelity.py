@@ -55,7 +55,7 @@ def measure_fidelity(
 
     | measure | interval |
     |---|---|
-    | kid | spread over subsets of half of each side, images taken as independent |
+    | kid | spread over halves of each side, by patient (of fewer than four, by image) |
     | fid, fid_ratio, fid_all, swd, spectrum | delete-a-group jackknife by patient |
     | precision, density | bootstrap over made images, the real balls as they are |
     | recall, coverage | bootstrap by patient over real images, the made ones as they are |
@@ -65,7 +65,7 @@ def measure_fidelity(
     Args:
         real: real images; at most 10,000 are used, all of them in `fid_all`.
         synthetic: made images, each its own patient; as many as of real ones are used, and in
-            `fid_all` as many as there are in the real class shares, of the control too.
+            `fid_all` as many as the real class shares and the control's number allow.
         train: real images the generator was trained on: where floors come from. None: from
             one half of the real patients against the other.
         spaces: where distances are measured, the main one first.

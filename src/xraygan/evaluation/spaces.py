@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xraygan.errors import XrayganError
+from xraygan.errors import TooFewError, XrayganError
 from xraygan.evaluation.decorrelation import decorrelate
 from xraygan.evaluation.feature_cache import FeatureSpace, content_hash, features
 from xraygan.evaluation.features import FEATURE_SPACE, filter_bank_features, standardise
@@ -65,7 +65,7 @@ def make_space(
     """
     raw = _raw_space(name, reference, cache, seed, phantoms)
     if len(reference) < 2:
-        raise XrayganError(
+        raise TooFewError(
             f"feature space {name}: {len(reference)} reference images; the scale needs at least 2"
         )
     table = features(raw, reference.images[:: -(-len(reference) // MOST_REFERENCE)], cache=cache)

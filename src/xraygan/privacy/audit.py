@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from xraygan.errors import XrayganError
+from xraygan.errors import TooFewError, XrayganError
 from xraygan.evaluation.feature_cache import content_hash
 from xraygan.privacy import words
 from xraygan.privacy.copies import Copies, find_copies
@@ -58,7 +58,7 @@ class Audit:
                 name: attack.as_dict() for name, attack in self.membership.attacks.items()
             },
             "membership_tests": {
-                name: {"p_value": attack.p_value, "leak": attack.leak}
+                name: {"p_value": attack.p_value, "leak": attack.leak, "by_hits": attack.by_hits}
                 for name, attack in self.membership.attacks.items()
             },
             "closest_pairs": [_unnamed(pair) for pair in self.copies.closest_pairs],
@@ -199,7 +199,7 @@ def check_patients(train: ImageSet, holdout: ImageSet) -> None:
     """See that an audit has enough patients on either side.
 
     Raises:
-        XrayganError: too few.
+        TooFewError: there are not.
     """
     for name, found, least in (
         ("training set", len(set(train.patients.tolist())), LEAST_TRAIN_PATIENTS),
@@ -210,7 +210,7 @@ def check_patients(train: ImageSet, holdout: ImageSet) -> None:
         ),
     ):
         if found < least:
-            raise XrayganError(
+            raise TooFewError(
                 f"the {name} has {found} patients and an audit needs at least {least}; add films "
                 "of more patients, or tell patients apart (--patient-pattern, where films are read)"
             )

@@ -1,6 +1,7 @@
 """What the audit says in plain words."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from xraygan.privacy.copies import Copies
 from xraygan.privacy.membership import DISCRIMINATOR, Attack, Membership
@@ -20,6 +21,11 @@ _ATTACKS = {
     "reconstruction": "how well films are put together from synthetic images",
     DISCRIMINATOR: "the discriminator's scores (LOGAN)",
 }
+
+
+def in_one_line(audit: Mapping[str, Any]) -> str:
+    """The verdict of what audit.json holds, and that it is of copies alone where it is."""
+    return audit["verdict"] + ("" if audit["membership"] else " (membership was not tested)")
 
 
 def explanation(copies: Copies, membership: Membership) -> str:

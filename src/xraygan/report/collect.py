@@ -11,8 +11,8 @@ from xraygan.data.manifest import SPLITS
 from xraygan.errors import XrayganError
 from xraygan.estimates import Estimate
 from xraygan.report import tiles
-from xraygan.report.content import ClassFacts, Course, House, ReportData
-from xraygan.report.evidence import digest, read_audit, read_evaluation
+from xraygan.report.content import MANIFEST_HASH, ClassFacts, Course, House, ReportData
+from xraygan.report.evidence import MANIFEST_SHA256, digest, read_audit, read_evaluation
 from xraygan.report.wording import Censor, clean
 from xraygan.runs import (
     AUDIT,
@@ -22,6 +22,7 @@ from xraygan.runs import (
     INTERNAL,
     METRICS,
     PHANTOM,
+    TERMS,
     RunFolder,
     read_json,
     sha256_of,
@@ -64,6 +65,7 @@ def collect(run: Path) -> ReportData:
     shown, made = tiles.examples(run / "synthetic", names, resolution)
     counts = _counts(data["counts"])
     evaluation = read_evaluation(run, names, censor)
+    hashes = _hashes(run, data, model)
     train = {name: counts.get(("train", name), 0) for name in names}
     return ReportData(
         resolution=resolution,
@@ -87,8 +89,9 @@ def collect(run: Path) -> ReportData:
         audit=read_audit(run, censor),
         settings=_settings(config["settings"]),
         versions=_versions(config["versions"]),
-        hashes=_hashes(run, data, model),
-        warnings=_warnings(run, model, sum(made.values())),
+        hashes=hashes,
+        warnings=_warnings(run, model, hashes.get(MANIFEST_HASH), sum(made.values())),
+        **_terms(run),
         house=House(
             clean(source),
             clean(pattern) if pattern else None,
@@ -115,6 +118,13 @@ def _notes(run: Path) -> tuple[str, ...]:
     summary = read_json(run / SUMMARY)
     notes = summary.get("notes") if isinstance(summary, dict) else None
     return tuple(clean(str(note)) for note in notes) if isinstance(notes, list) else ()
+
+
+def _terms(run: Path) -> dict[str, str]:
+    """Licence and attribution of the training data, where they were stated."""
+    kept = read_json(run / TERMS)
+    found = kept if isinstance(kept, dict) else {}
+    return {key: clean(str(found[key])) for key in ("licence", "attribution") if found.get(key)}
 
 
 def _config(run: Path) -> dict[str, Any]:
@@ -168,11 +178,13 @@ def _hashes(run: Path, data: Mapping[str, Any], model: Mapping[str, Any]) -> dic
     }
     manifest = run / "synthetic" / "manifest.csv"
     if manifest.is_file():
-        found["manifest of the synthetic images"] = sha256_of(manifest)
+        found[MANIFEST_HASH] = sha256_of(manifest)
     return {name: value for name, value in found.items() if value}
 
 
-def _warnings(run: Path, model: Mapping[str, Any], made: int) -> tuple[str, ...]:
+def _warnings(
+    run: Path, model: Mapping[str, Any], manifest: str | None, made: int
+) -> tuple[str, ...]:
     warnings = []
     weights = run / "model" / "generator.safetensors"
     if not model or not weights.is_file():
@@ -181,16 +193,29 @@ def _warnings(run: Path, model: Mapping[str, Any], made: int) -> tuple[str, ...]
         warnings.append("The generator's weights are not those that its description names.")
     for file in (EVALUATION, AUDIT):
         found = read_json(run / file)
-        of = found.get("model_sha256") if isinstance(found, dict) else None
-        if found is not None and of is None:
-            warnings.append(f"{file} does not say whose images it is of: not this run's, perhaps.")
-        elif of is not None and of != model.get("weights_sha256"):
-            warnings.append(f"{file} is of another model than the one in this run: measure again.")
+        if isinstance(found, dict) and (said := _of_whom(found, model, manifest)):
+            warnings.append(f"{file} {said}")
     if model and made_by(run / "synthetic") not in (None, model.get("weights_sha256")):
         warnings.append("The synthetic images are of an earlier model: generate and measure again.")
     if not made:
         warnings.append("There is no synthetic data set in this run yet.")
     return tuple(warnings)
+
+
+def _of_whom(
+    found: Mapping[str, Any], model: Mapping[str, Any], manifest: str | None
+) -> str | None:
+    """What is to be said of figures that are of other images, or may be."""
+    maker, images = found.get("model_sha256"), found.get(MANIFEST_SHA256)
+    if maker is None:
+        return "does not say whose images it is of: not this run's, perhaps."
+    if maker != model.get("weights_sha256"):
+        return "is of another model than the one in this run: measure again."
+    if manifest in (None, images):
+        return None
+    if images is None:
+        return "does not say which images it is of: measure again."
+    return "is of other images than those in synthetic/: measure again."
 
 
 def _course(run: Path, counts: Sequence[int], resolution: int) -> Course:

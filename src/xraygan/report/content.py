@@ -19,6 +19,11 @@ PICTURES_LEFT_OUT = (
     "The audit found copies of training films: this edition shows no synthetic picture, since some "
     "may show a patient."
 )
+PICTURES_OF_OTHERS = (
+    "The audit is not known to be of these images: this edition shows no synthetic picture."
+)
+MANIFEST_HASH = "manifest of the synthetic images"
+"""What the hash of a set goes by, among the hashes of a report."""
 BLIND = "blind_"
 """How figures of a classifier that sees no synthetic image begin."""
 
@@ -106,6 +111,7 @@ class Evaluation:
         utility_notes: what to keep in mind on utility.
         sets: what was measured on.
         notes: what to keep in mind.
+        manifest_sha256: of the synthetic images, where it says so.
     """
 
     figures: tuple[Figure, ...]
@@ -116,6 +122,7 @@ class Evaluation:
     utility_notes: tuple[str, ...]
     sets: tuple[SetFacts, ...]
     notes: tuple[str, ...]
+    manifest_sha256: str | None = None
 
     def figure(self, key: str) -> Estimate | None:
         """One figure over all classes, if it was measured."""
@@ -154,6 +161,8 @@ class Audit:
         sets: what was measured on.
         notes: what to keep in mind.
         leaking: which attacks count as a leak.
+        by_hits: which of these by the members they name, and not by their AUC.
+        manifest_sha256: of the synthetic images, where it says so.
     """
 
     verdict: str
@@ -168,6 +177,8 @@ class Audit:
     sets: tuple[SetFacts, ...]
     notes: tuple[str, ...]
     leaking: tuple[str, ...] = ()
+    by_hits: tuple[str, ...] = ()
+    manifest_sha256: str | None = None
 
     @property
     def spaces_by_measure(self) -> dict[str, dict[str, Figure]]:
@@ -307,18 +318,36 @@ class ReportData:
     attribution: str | None = None
     house: House | None = field(default=None)
 
+    def under(self, licence: str | None, attribution: str | None) -> "ReportData":
+        """The same with the training data's terms, where they are stated anew."""
+        return dataclasses.replace(
+            self,
+            licence=licence or self.licence,
+            attribution=attribution or self.attribution,
+        )
+
     def for_sharing(self) -> "ReportData":
-        """The same without what stays in the house, and without pictures that copy films."""
+        """The same without what stays in the house, and without pictures that may copy films."""
         copied = self.audit is not None and self.audit.verdict == COPYING
-        if not copied or PICTURES_LEFT_OUT in self.warnings:
+        others = self.of_others(self.audit)
+        why = PICTURES_LEFT_OUT if copied else PICTURES_OF_OTHERS if others else None
+        if why is None or why in self.warnings:
             return dataclasses.replace(self, house=None)
         return dataclasses.replace(
             self,
             house=None,
             examples=dict.fromkeys(self.examples, ()),
             course=dataclasses.replace(self.course, moments=()),
-            warnings=(*self.warnings, PICTURES_LEFT_OUT),
+            warnings=(*self.warnings, why),
         )
+
+    def of_others(self, measured: Evaluation | Audit | None) -> bool:
+        """Whether something was measured on other images than this set, or does not say on which.
+
+        Where there is no set, there is nothing that it could be taken for.
+        """
+        own = self.hashes.get(MANIFEST_HASH)
+        return own is not None and measured is not None and measured.manifest_sha256 != own
 
     @property
     def synthetic_images(self) -> int:

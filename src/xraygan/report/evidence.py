@@ -15,6 +15,7 @@ from xraygan.report.wording import Censor, clean
 from xraygan.runs import AUDIT, EVALUATION, read_json
 
 DIFFERENCE = "auc_difference"
+MANIFEST_SHA256 = "manifest_sha256"
 _NOT_FIGURES = {"per_class", "utility", "sets", "notes"}
 _HEX = re.compile(r"[0-9a-f]{8,128}")
 _OPTIONAL = ("floor", "floor_low", "floor_high")
@@ -68,6 +69,7 @@ def read_evaluation(run: Path, classes: tuple[str, ...], censor: Censor) -> Eval
         utility_notes=reader.sentences(utility, "notes"),
         sets=reader.sets(values),
         notes=reader.sentences(values, "notes"),
+        manifest_sha256=digest(values, MANIFEST_SHA256),
     )
 
 
@@ -86,6 +88,7 @@ def read_audit(run: Path, censor: Censor) -> Audit | None:
     if values is None:
         return None
     membership = reader.mapping(values, "membership")
+    tests = reader.mapping(values, "membership_tests")
     patients = reader.mapping(values, "patients").get("most_imitated")
     if patients is not None and not isinstance(patients, list):
         reader.fail("patients.most_imitated", "a list")
@@ -103,15 +106,13 @@ def read_audit(run: Path, censor: Censor) -> Audit | None:
             for key, item in membership.items()
             if _holds_figures(item)
         },
-        leaking=tuple(
-            reader.key(key)
-            for key, test in reader.mapping(values, "membership_tests").items()
-            if isinstance(test, dict) and test.get("leak") is True
-        ),
+        leaking=tuple(reader.key(key) for key in tests if _is_so(tests[key], "leak")),
+        by_hits=tuple(reader.key(key) for key in tests if _is_so(tests[key], "by_hits")),
         similarities=_similarities(values.get("closest_pairs")),
         imitated=tuple(_counts(item, ("images", "films")) for item in patients or ()),
         sets=reader.sets(values),
         notes=reader.sentences(values, "notes"),
+        manifest_sha256=digest(values, MANIFEST_SHA256),
     )
 
 
@@ -211,6 +212,10 @@ def _with_control(figures: tuple[Figure, ...]) -> tuple[Figure, ...]:
         for f in figures
         if f.key != "control_auc"
     )
+
+
+def _is_so(test: Any, key: str) -> bool:
+    return isinstance(test, dict) and test.get(key) is True
 
 
 def _is_figure(item: Any) -> bool:

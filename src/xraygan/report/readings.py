@@ -58,9 +58,9 @@ _MEASURES = {
     ),
     "fid_all": Reading(
         "FID of all images",
-        "The same distance over all real films and as many synthetic images as there are, given "
-        "where there are more than 10,000 films and at least 10,000 images: so many hardly raise "
-        "it.",
+        "The same distance over all real films and as many synthetic images as fit their class "
+        "shares and the floor's training films, given where there are more than 10,000 films and "
+        "at least 10,000 images: so many hardly raise it.",
         "lower",
         0,
     ),

@@ -22,7 +22,7 @@ from xraygan.report.verdicts import (
     limits,
     verdicts,
 )
-from xraygan.runs import INTERNAL, refusing_disk_faults, write_json, write_whole
+from xraygan.runs import INTERNAL, TERMS, refusing_disk_faults, write_json, write_whole
 from xraygan.version import __version__
 
 CONTENTS = (
@@ -56,8 +56,8 @@ def write_report(
     Args:
         run: the run folder.
         internal: write the edition for the house instead of the one to share.
-        licence: of the training data ("CC BY 4.0").
-        attribution: of the training data: whom to name, and how.
+        licence: of the training data ("CC BY 4.0"); the run keeps it for later reports and cards.
+        attribution: of the training data: whom to name, and how; kept likewise.
 
     Returns:
         The files, the page first.
@@ -65,10 +65,8 @@ def write_report(
     Raises:
         XrayganError: not a run folder, a damaged file in it, or a disk that refuses.
     """
-    stated = {"licence": licence, "attribution": attribution}
-    data = dataclasses.replace(
-        collect(run), **{key: wording.clean(text) for key, text in stated.items() if text}
-    )
+    licence, attribution = (text and wording.clean(text) for text in (licence, attribution))
+    data = collect(run).under(licence, attribution)
     folder = run
     if internal:
         folder = run / INTERNAL
@@ -85,6 +83,9 @@ def write_report(
         for name, text in cards.cards(data).items():
             write_whole(run / name, text.encode())
             written.append(run / name)
+    if licence or attribution:
+        write_json(run / TERMS, {"licence": data.licence, "attribution": data.attribution})
+        written.append(run / TERMS)
     return written
 
 

@@ -5,7 +5,7 @@ the figures by fixed rules, which the page states (`RULES`).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from xraygan.estimates import Estimate
@@ -38,14 +38,17 @@ STATEMENTS = {"protection": PROTECTION, "intended": INTENDED, "not_for": NOT_FOR
 
 EVALUATE = "xraygan evaluate --model RUN --data DATA --synth RUN/synthetic --out RUN"
 AUDIT = "xraygan audit --model RUN --data DATA --synth RUN/synthetic --out RUN"
+OF_OTHERS = "As far as it says, this was not measured on these images."
+HITS = "tpr_at_1_percent"
 NEAR, APART = 0.9, 0.5
 RULES = (
     "“No difference found”: the intervals of KID, the classifier's AUC, coverage and recall all "
     "reach those of the real films' own figures; few images have wide intervals. Otherwise "
     f"coverage decides: at least {NEAR:.0%} of what real films reach is “near to real films”, at "
-    f"least {APART:.0%} “clearly different”, less is “far from real films”. Utility compares the "
-    "interval of TSTR with 0.5, and that of its difference from TRTR with 0 (or, without one, with "
-    "the interval of TRTR). The words on privacy are the audit's own."
+    f"least {APART:.0%} “clearly different”, less is “far from real films”. Without figures of the "
+    "real films themselves there is no floor to compare with, and no difference is judged. Utility "
+    "compares the interval of TSTR with 0.5, and that of its difference from TRTR with 0 (or, "
+    "without one, with the interval of TRTR). The words on privacy are the audit's own."
 )
 
 
@@ -79,8 +82,19 @@ class Verdict:
 
 
 def verdicts(data: ReportData) -> tuple[Verdict, Verdict, Verdict]:
-    """Fidelity, utility, privacy."""
-    return fidelity(data.evaluation), utility(data.evaluation), privacy(data.audit)
+    """Fidelity, utility, privacy; each says so where it may be of other images."""
+    evaluation, audit = data.evaluation, data.audit
+    return (
+        _said_of(fidelity(evaluation), data.of_others(evaluation)),
+        _said_of(utility(evaluation), data.of_others(evaluation)),
+        _said_of(privacy(audit), data.of_others(audit)),
+    )
+
+
+def _said_of(verdict: Verdict, others: bool) -> Verdict:
+    if not others or verdict.tone == "none":
+        return verdict
+    return replace(verdict, sentence=f"{OF_OTHERS} {verdict.sentence}")
 
 
 def fidelity(evaluation: Evaluation | None) -> Verdict:
@@ -90,6 +104,7 @@ def fidelity(evaluation: Evaluation | None) -> Verdict:
     if evaluation is None or kid is None:
         return Verdict("Fidelity", question, "none", "Not measured yet", command=EVALUATE)
     tone, headline = _likeness(evaluation)
+    beside = "too few to tell" if kid.floor is None else floor_of(kid)
     return Verdict(
         "Fidelity",
         question,
@@ -97,7 +112,7 @@ def fidelity(evaluation: Evaluation | None) -> Verdict:
         headline,
         value_of(kid),
         "kernel distance (KID) to real films of other patients, 0 is no difference",
-        f"95 % interval {interval_of(kid)}. Real films among themselves: {floor_of(kid)}.",
+        f"95 % interval {interval_of(kid)}. Real films among themselves: {beside}.",
     )
 
 
@@ -108,7 +123,9 @@ def _likeness(evaluation: Evaluation) -> tuple[Tone, str]:
     sees textures that none of them does.
     """
     found = {key: evaluation.figure(key) for key in ("kid", "classifier_auc", "coverage", "recall")}
-    if not any(_beyond_floor(found[key], key) for key in found):
+    if found["kid"] is None or found["kid"].floor is None:
+        return "open", "No floor to compare with"
+    if not any(_beyond_floor(figure, key) for key, figure in found.items()):
         return "calm", "No difference from real films found"
     coverage = found["coverage"]
     if coverage is None or not coverage.value >= 0:
@@ -124,7 +141,7 @@ def _likeness(evaluation: Evaluation) -> tuple[Tone, str]:
 def _beyond_floor(figure: Estimate | None, key: str) -> bool:
     """Whether a figure is worse than real films among themselves, beyond both intervals."""
     if figure is None or figure.floor is None:
-        return key == "kid"
+        return False
     if key in ("coverage", "recall"):
         return figure.high < (figure.floor if figure.floor_low is None else figure.floor_low)
     return figure.low > (figure.floor if figure.floor_high is None else figure.floor_high)
@@ -175,36 +192,44 @@ def privacy(audit: Audit | None) -> Verdict:
         return Verdict("Privacy", question, "none", "Not measured yet", command=AUDIT)
     figure = headline_figure(audit)
     shown = (value_of(figure[1].estimate), figure[0]) if figure else ("", "")
-    interval = f"95 % interval {interval_of(figure[1].estimate)}. " if figure else ""
+    said = f"95 % interval {interval_of(figure[1].estimate)}. " if figure else ""
+    if not audit.membership:
+        said += "Membership was not tested: there were too few patients. "
     if audit.clear:
         after = "This does not prove that the images are anonymous."
-        return Verdict("Privacy", question, "open", "Nothing found", *shown, interval + after)
+        return Verdict("Privacy", question, "open", "Nothing found", *shown, said + after)
     headline = audit.verdict[:1].upper() + audit.verdict[1:]
     after = "Do not share anything before you have read what was found."
-    return Verdict("Privacy", question, "bad", headline, *shown, interval + after)
+    return Verdict("Privacy", question, "bad", headline, *shown, said + after)
 
 
 def headline_figure(audit: Audit) -> tuple[str, Figure] | None:
     """The one number on privacy with its label.
 
     Of copies where those were found, else of the attack that told most, among those that count as
-    a leak where any does; None without any.
+    a leak where any does: its AUC, or the members it names where it is a leak by these alone.
+    None without any.
     """
     if audit.verdict == COPYING and audit.copies:
         return audit.copies[0].reading.title, audit.copies[0]
     asked = audit.leaking or tuple(audit.membership)
-    attacks = [f for name in asked for f in audit.membership.get(name, ()) if f.key == "auc"]
+    figures = {name: {f.key: f for f in audit.membership.get(name, ())} for name in asked}
+    areas = {name: found["auc"] for name, found in figures.items() if "auc" in found}
     strongest = max(
-        (f for f in attacks if f.estimate.value >= 0), key=lambda f: f.estimate.value, default=None
+        (name for name in areas if areas[name].estimate.value >= 0),
+        key=lambda name: areas[name].estimate.value,
+        default=None,
     )
     if strongest is None:
         return None
-    which = f"strongest of {number(len(attacks), 0)} membership attacks"
+    which = f"strongest of {number(len(areas), 0)} membership attacks"
     if audit.leaking:
-        counts = f"{number(len(attacks), 0)} of {number(len(audit.membership), 0)}"
+        counts = f"{number(len(areas), 0)} of {number(len(audit.membership), 0)}"
         which = f"strongest membership attack that succeeded ({counts} did)"
-    label = f"AUC of the {which}; 0.5 is guessing, 1 is certainty"
-    return label, strongest
+    if strongest in audit.by_hits and HITS in figures[strongest]:
+        label = f"share of training films that the {which} names at 1 % false alarms"
+        return f"{label}; 0.01 is guessing", figures[strongest][HITS]
+    return f"AUC of the {which}; 0.5 is guessing, 1 is certainty", areas[strongest]
 
 
 def _auc(figures: Iterable[Figure] | None) -> Estimate | None:

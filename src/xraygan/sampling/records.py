@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 from xraygan.config import Settings
 from xraygan.errors import XrayganError
 from xraygan.names import check_inside
-from xraygan.runs import AUDIT, write_whole
+from xraygan.runs import AUDIT, sha256_of, write_whole
 from xraygan.sampling.request import Format, Shard, as_text
 
 MANIFEST = "manifest.csv"
@@ -115,6 +115,28 @@ def made_by(out: Path) -> str | None:
     """Which model made the images in a folder, by its hash; None where there are none."""
     found = records(out)
     return read_head(found[0]).model_sha256 if found else None
+
+
+def origin(out: Path, images: int | None = None) -> dict[str, str]:
+    """Which images are in a folder: "model_sha256" and "manifest_sha256", where it says them.
+
+    Args:
+        out: the folder.
+        images: how many are meant; a manifest that lists more or fewer is not theirs.
+    """
+    found = {}
+    if maker := made_by(out):
+        found["model_sha256"] = maker
+    manifest = out / MANIFEST
+    if manifest.is_file() and images in (None, _listed(manifest)):
+        found["manifest_sha256"] = sha256_of(manifest)
+    return found
+
+
+def _listed(manifest: Path) -> int:
+    """How many images a manifest lists."""
+    with manifest.open("rb") as file:
+        return sum(1 for _ in file) - 1
 
 
 def is_filtered(out: Path) -> bool:

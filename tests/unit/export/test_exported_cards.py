@@ -10,6 +10,8 @@ from made_images import MODEL, write_made
 from report_run import add_evidence, audit, make_run
 from xraygan.api import export_data
 from xraygan.progress import Reporter
+from xraygan.report.render import write_report
+from xraygan.report.verdicts import OF_OTHERS
 from xraygan.runs import read_json, sha256_of, write_json
 from xraygan.sampling.records import audit_name
 from xraygan.sampling.request import Shard
@@ -46,7 +48,13 @@ def test_the_audit_beside_the_images_is_the_one_on_the_card(filtered: Path, run:
 
 
 def test_the_runs_audit_where_the_images_have_none(filtered: Path, run: Path) -> None:
-    assert "Verdict of the audit: nothing found." in card_of(filtered, run)
+    card = card_of(filtered, run)
+    assert "Verdict of the audit: nothing found." in card
+    assert card.count(OF_OTHERS) == 3, "it was made of the run's own images"
+    manifest = {"manifest_sha256": sha256_of(filtered / "manifest.csv")}
+    for name in ("evaluation.json", "audit.json"):
+        write_json(run / name, read_json(run / name) | manifest)
+    assert OF_OTHERS not in card_of(filtered, run)
 
 
 def test_an_audit_of_a_shard_is_none_of_the_whole(filtered: Path, run: Path) -> None:
@@ -80,3 +88,14 @@ def test_the_training_datas_licence_is_the_one_that_is_given(filtered: Path, run
     card = card_of(filtered, run, licence="CC0 1.0", data_licence="CC BY 4.0", attribution="A. B.")
     assert "This data set: CC0 1.0." in card
     assert "these images are derived: licence CC BY 4.0; attribution: A. B." in card
+
+
+def test_the_training_datas_terms_are_those_that_the_run_has_kept(
+    filtered: Path, run: Path
+) -> None:
+    write_report(run, licence="CC BY 4.0", attribution="A. B.")
+    card = card_of(filtered, run, attribution="C. D.")
+    assert "these images are derived: licence CC BY 4.0; attribution: C. D." in card
+    stated = read_json(filtered.parent / "shared" / "provenance.json")
+    assert stated["licence_of_training_data"] == "CC BY 4.0"
+    assert stated["attribution_of_training_data"] == "C. D."

@@ -10,6 +10,7 @@ from privacy_films import TRAIN, Films, image_set, leaking, thumbnails
 from xraygan.errors import XrayganError
 from xraygan.privacy.audit import COPYING, LEAK, NOTHING, Audit, audit
 from xraygan.privacy.planted import Disguise, disguised
+from xraygan.privacy.words import in_one_line
 from xraygan.sets import ImageSet
 
 FIGURE = {"value", "low", "high", "n"}
@@ -32,7 +33,7 @@ def copying(films: Films) -> Audit:
 
 
 def test_verdicts(films: Films, honest: Audit, copying: Audit) -> None:
-    assert honest.verdict == NOTHING
+    assert honest.verdict == in_one_line(honest.as_dict()) == NOTHING
     assert copying.verdict == COPYING
 
 
@@ -67,7 +68,7 @@ def test_json_has_the_agreed_shape(which: str, request: pytest.FixtureRequest) -
     assert values["membership_tests"].keys() == values["membership"].keys()
     for test in values["membership_tests"].values():
         assert 0 < test["p_value"] <= 1
-        assert test["leak"] is False
+        assert test["leak"] is test["by_hits"] is False
     assert [set(pair) for pair in values["closest_pairs"]] == [{"similarity", "ratio"}] * 20
     assert all(set(one) == {"images", "films"} for one in values["patients"]["most_imitated"])
     assert values["sets"]["train"]["n"] == TRAIN
@@ -131,6 +132,7 @@ def test_the_smallest_sets_are_audited(films: Films) -> None:
     )
     assert found.verdict == NOTHING
     assert any("12" in note or "6 training patients" in note for note in found.notes)
+    assert in_one_line(found.as_dict()) == f"{NOTHING} (membership was not tested)"
     json.dumps(found.as_dict(), allow_nan=False)
 
 

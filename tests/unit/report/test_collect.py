@@ -15,9 +15,11 @@ from report_run import CLASSES, add_evidence, audit, evaluation, films, make_run
 from xraygan.errors import XrayganError
 from xraygan.pictures import save_grid
 from xraygan.report import tiles
+from xraygan.report.cards import cards
 from xraygan.report.collect import MOST_POINTS, collect
-from xraygan.report.content import PICTURES_LEFT_OUT, Picture
+from xraygan.report.content import PICTURES_LEFT_OUT, PICTURES_OF_OTHERS, Picture
 from xraygan.report.render import as_json, render_html, write_report
+from xraygan.report.verdicts import OF_OTHERS, verdicts
 from xraygan.report.wording import WITHHELD
 from xraygan.runs import read_json, write_json
 
@@ -536,6 +538,48 @@ def test_no_picture_is_shared_where_copies_were_found(tmp_path):
     assert page.count(PICTURES_LEFT_OUT) == 1
     assert "example 1" not in page
     assert any(collect(run).examples.values()), "the house sees them"
+
+
+@pytest.mark.parametrize(
+    ("told", "said"), [("ef" * 32, "is of other images"), (None, "does not say which images")]
+)
+@pytest.mark.parametrize("file", ["evaluation.json", "audit.json"])
+def test_figures_of_other_images_of_the_model_are_said_to_be(run, file, told, said):
+    change(run / file, manifest_sha256=told)
+    data = collect(run)
+    (warning,) = data.warnings
+    assert warning.startswith(f"{file} {said}")
+    tiles_of = [OF_OTHERS in verdict.sentence for verdict in verdicts(data)]
+    assert tiles_of == ([True, True, False] if file == "evaluation.json" else [False, False, True])
+    for card in cards(data).values():
+        assert card.count(OF_OTHERS) == sum(tiles_of)
+    shared = render_html(data, internal=False)
+    assert (PICTURES_OF_OTHERS in shared) == (file == "audit.json")
+    assert ("example 1" in shared) == (file != "audit.json")
+    assert any(data.examples.values()), "the house sees them"
+
+
+def test_images_that_were_added_later_were_not_audited(run):
+    image = next((run / "synthetic").rglob("*.png"))
+    shutil.copy(image, run / "synthetic" / "0" / "added.png")
+    with (run / "synthetic" / "manifest.csv").open("a", encoding="utf-8") as file:
+        file.write(f"0/added.png,{CLASSES[0]},1,0,{'cd' * 32}\n")
+    shared = collect(run).for_sharing()
+    assert PICTURES_OF_OTHERS in shared.warnings
+    assert not any(shared.examples.values())
+
+
+def test_without_a_set_figures_are_taken_for_no_others(run):
+    shutil.rmtree(run / "synthetic")
+    data = collect(run)
+    assert data.warnings == ("There is no synthetic data set in this run yet.",)
+    assert not any(OF_OTHERS in verdict.sentence for verdict in verdicts(data))
+    assert data.for_sharing().course.moments
+
+
+def test_who_is_imitated_stays_in_the_house(run):
+    (run / "internal" / "most-imitated.csv").write_text("rank,patient,file\n1,secret,secret.png\n")
+    assert "secret" not in shared_texts(run)
 
 
 def test_pairs_are_shown_at_the_audits_own_size(tmp_path):

@@ -23,7 +23,7 @@ from xraygan.report.collect import collect
 from xraygan.report.content import ReportData
 from xraygan.report.readings import reading_of
 from xraygan.report.render import CONTENTS, INTERNAL, render_html, write_report
-from xraygan.report.verdicts import AUDIT, EVALUATE, MARK
+from xraygan.report.verdicts import AUDIT, EVALUATE, MARK, verdicts
 from xraygan.report.wording import clean, floor_of, interval_of, value_of
 from xraygan.runs import read_json, write_json
 
@@ -216,13 +216,14 @@ def test_write_report(run, tmp_path):
     before = set(folder.iterdir())
     licence = {"licence": "CC BY 4.0", "attribution": "Kermany et al.\nMendeley <Data>"}
     written = write_report(folder, **licence)
-    names = ["report.html", "report.json", "model-card.md", "data-card.md"]
+    names = ["report.html", "report.json", "model-card.md", "data-card.md", "terms.json"]
     assert written == [folder / name for name in names]
     assert set(folder.iterdir()) - before == set(written)
-    inside = write_report(folder, internal=True, **licence)
+    assert write_report(folder) == written[:-1]  # the run has kept the terms
+    inside = write_report(folder, internal=True)
     assert inside == [folder / INTERNAL / name for name in names[:2]]
     assert (folder / INTERNAL).stat().st_mode & 0o777 == 0o700
-    for file in (*written[:1], *written[2:], inside[0]):
+    for file in (written[0], *written[2:4], inside[0]):
         text = file.read_text(encoding="utf-8")
         assert "CC BY 4.0" in text
         assert "Kermany et al. Mendeley &lt;Data&gt;" in text
@@ -245,6 +246,16 @@ def test_write_report(run, tmp_path):
         assert (values["house"] is not None) == house
         assert ("INTERNAL" in values["edition"]) == house
         assert values["course"]["images"][-1] == 12000
+
+
+def test_terms_that_are_stated_anew_replace_those_that_the_run_keeps(run, tmp_path):
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    write_report(folder, licence="CC BY 4.0", attribution="A. B.")
+    write_report(folder, internal=True, licence="CC0 1.0")
+    data = collect(folder)
+    assert (data.licence, data.attribution) == ("CC0 1.0", "A. B.")
+    write_json(folder / "terms.json", ["of another kind"])
+    assert collect(folder).licence is None
 
 
 def test_a_disk_that_refuses(run, tmp_path):
@@ -325,14 +336,14 @@ def test_markup_in_a_run(tmp_path):
         assert NASTY[0] in Read(page).text
 
 
-HALF = Estimate(0.5, 0.45, 0.55, 100)
+HALF, HITS = Estimate(0.5, 0.45, 0.55, 100), Estimate(0.06, 0.05, 0.07, 100)
 
 
-def audited(verdict: str, leaking: str | None) -> Audit:
+def audited(verdict: str, leaking: str | None, by_hits: bool = False) -> Audit:
     """What the audit finds: by words of its own, as the report gets to read them."""
     reasons = ("20 of 160 images are copies.",) if verdict == COPYING else ()
     attacks = {
-        name: Attack(HALF, HALF, HALF, HALF, HALF, HALF, 0.5, leak=name == leaking)
+        name: Attack(HALF, HITS, HALF, HALF, HALF, HALF, 0.5, name == leaking, by_hits)
         for name in ("domias", DISCRIMINATOR)
     }
     copies = Copies({"copied_share": HALF}, (), (), reasons, {"exact": 1.0}, ())
@@ -358,6 +369,14 @@ def test_banner_cards_and_explanation_say_the_same(tmp_path, verdict, leaking):
         card = cards(data)[name]
         assert f"**Privacy**: {verdict.capitalize()}." in card
         assert ("Do not share" in card) == forbidden
+
+
+def test_the_tile_shows_what_the_explanation_says_of_a_leak(tmp_path):
+    run = add_evidence(make_run(tmp_path / "run"))
+    found = audited(LEAK, "domias", by_hits=True).as_dict()
+    assert "6.0% of the training images found at one false alarm" in found["explanation"]
+    write_json(run / "audit.json", found)
+    assert verdicts(collect(run))[2].value == "0.060"
 
 
 @pytest.mark.parametrize(

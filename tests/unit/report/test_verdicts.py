@@ -2,7 +2,7 @@ import pytest
 
 from report_run import audit, evaluation, figure
 from xraygan.report.evidence import read_audit, read_evaluation
-from xraygan.report.verdicts import AUDIT, EVALUATE, fidelity, privacy, utility
+from xraygan.report.verdicts import AUDIT, EVALUATE, RULES, fidelity, privacy, utility
 from xraygan.report.wording import Censor
 from xraygan.runs import write_json
 
@@ -70,6 +70,14 @@ def test_what_kid_does_not_see_is_a_difference_too(measured, worse, headline):
         "coverage": figure(0.9, 0.85, 0.95, 9, floor=0.92, floor_low=0.88),
     }
     assert fidelity(measured(values | worse)).headline.startswith(headline)
+
+
+def test_without_a_floor_nothing_is_said_of_a_difference(measured):
+    values = {"kid": figure(0.1, 0.05, 0.2, 9), "coverage": figure(0.85, 0.8, 0.9, 9)}
+    verdict = fidelity(measured(values))
+    assert (verdict.headline, verdict.tone) == ("No floor to compare with", "open")
+    assert "Real films among themselves: too few to tell." in verdict.sentence
+    assert "no floor to compare with" in RULES
 
 
 def test_evaluation_without_kid_or_utility(measured):
@@ -145,3 +153,21 @@ def test_privacy_shows_an_attack_that_succeeded_and_not_a_stronger_one_that_chan
     expected = values["membership"][weakest]["auc"]["value"]
     assert float(found.value) == pytest.approx(expected, abs=5e-4)
     assert "that succeeded (1 of 3 did)" in found.value_label
+
+
+def test_a_leak_by_the_members_named_shows_these_and_not_an_area_near_guessing(audited):
+    values = audit("membership leak found")
+    values["membership"]["domias"]["tpr_at_1_percent"] = figure(0.06, 0.05, 0.07, 393)
+    values["membership_tests"] = {"domias": {"p_value": 1e-4, "leak": True, "by_hits": True}}
+    found = privacy(audited(values))
+    assert (found.value, found.sentence[:32]) == ("0.060", "95 % interval 0.050 to 0.070. Do")
+    assert found.value_label.endswith("(1 of 3 did) names at 1 % false alarms; 0.01 is guessing")
+    values["membership_tests"]["domias"]["by_hits"] = False
+    assert privacy(audited(values)).value == "0.534"
+
+
+def test_nothing_found_says_that_membership_was_not_tested(audited):
+    found = privacy(audited(audit() | {"membership": {}, "membership_tests": {}}))
+    assert (found.headline, found.value) == ("Nothing found", "")
+    assert found.sentence.startswith("Membership was not tested: there were too few patients.")
+    assert "not tested" not in privacy(audited(audit())).sentence
