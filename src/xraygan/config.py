@@ -277,7 +277,7 @@ def _names_nobody(value: Any, field: FieldInfo) -> bool:
 
 
 Width = Annotated[int, Field(ge=8, le=1024)]
-MAX_LABELS = 256
+MAX_CLASSES, MAX_LABELS = 4096, 256
 LabelNumber = Annotated[int, Field(ge=0, lt=MAX_LABELS)]
 
 
@@ -293,7 +293,7 @@ class ModelSettings(Settings):
     """
 
     resolution: TrainableSide
-    num_classes: int = Field(ge=1, le=4096)
+    num_classes: int = Field(ge=1, le=MAX_CLASSES)
     label_sets: tuple[tuple[LabelNumber, ...], ...] = ()
     latent: int = Field(ge=1, le=512)
     generator_widths: tuple[Width, Width, Width, Width]

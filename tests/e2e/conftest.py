@@ -39,6 +39,7 @@ def finished(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The main job, done once by the root script."""
     folder = tmp_path_factory.mktemp("finished") / "results"
     settings = [*TINY, "--kimg", "0.2", "--num", "20"]
+    settings += ["--track", "tensorboard"]
     command = [*SCRIPT, "--data", films, "--results", folder, *settings]
     return Finished(films, folder, command, run(command))
 

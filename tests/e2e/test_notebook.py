@@ -123,8 +123,9 @@ def test_what_is_filled_in_is_installed(
     ],
 )
 def test_drive_is_mounted_where_something_on_it_is_asked_for(
-    monkeypatch, source: str, folder: str, results: str, package: str, mounted: bool
+    monkeypatch, capsys, source: str, folder: str, results: str, package: str, mounted: bool
 ) -> None:
+    """And where the results are not on it, Colab's user is told before anything is trained."""
     asked: list[str] = []
     colab = types.ModuleType("google.colab")
     colab.drive = types.SimpleNamespace(mount=asked.append)  # type: ignore[attr-defined]
@@ -132,6 +133,14 @@ def test_drive_is_mounted_where_something_on_it_is_asked_for(
     values = {"SOURCE": source, "FOLDER": folder, "RESULTS": results, "PACKAGE": package}
     carry_out(cell_with("google.colab"), values)
     assert asked == ["/content/drive"] * mounted
+    lost = "a disconnection loses the whole run" in capsys.readouterr().out
+    assert lost == (results == "results")
+
+
+def test_a_machine_of_ones_own_is_not_told_of_disconnections(capsys) -> None:
+    values = {"SOURCE": "phantom", "FOLDER": "", "RESULTS": "results", "PACKAGE": ""}
+    carry_out(cell_with("google.colab"), values)
+    assert capsys.readouterr().out == ""
 
 
 class Download:
@@ -173,6 +182,32 @@ def test_a_folder_of_ones_own_is_taken_as_it_is() -> None:
     left = carry_out(cell_with("urlretrieve"), values)
     assert left["data"] == Path("films")
     assert left["values"] == {"resolution": 64}
+
+
+@pytest.mark.parametrize("source", ["pneumoniaMNIST", "Folder", ""])
+def test_a_mistyped_source_is_not_the_phantom(source: str) -> None:
+    values = {"SOURCE": source, "FOLDER": "films", "RESOLUTION": 64, "SETTINGS": {}, "Path": Path}
+    with pytest.raises(SystemExit, match='choose "phantom", "pneumoniamnist" or "folder"'):
+        carry_out(cell_with("urlretrieve"), values)
+
+
+def test_the_phantom_needs_no_data() -> None:
+    values = {
+        "SOURCE": "phantom",
+        "FOLDER": "films",
+        "RESOLUTION": 32,
+        "SETTINGS": {},
+        "Path": Path,
+    }
+    assert carry_out(cell_with("urlretrieve"), values)["data"] is None
+
+
+def test_every_cell_runs(films: Path, tmp_path: Path) -> None:
+    source = {"SOURCE": "folder", "FOLDER": str(films), "RESOLUTION": 32}
+    settings = {**SHORT, "kimg": 0.1, "evidence": "none"}
+    book = executed(tmp_path, **source, RESULTS="out", SETTINGS=settings)
+    assert len(shown(book, "image/png")) >= 5, "reals, two grids, losses, more images"
+    assert (tmp_path / "out" / "synthetic.zip").is_file()
 
 
 @pytest.mark.slow

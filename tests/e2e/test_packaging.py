@@ -5,10 +5,13 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 import venv
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from program import ROOT, environment
 
 DOCKERFILE = ROOT / "Dockerfile"
@@ -18,6 +21,18 @@ def lines(instruction: str) -> list[str]:
     """What follows each such instruction of the Dockerfile."""
     text = DOCKERFILE.read_text(encoding="utf-8").replace("\\\n", " ")
     return re.findall(rf"^{instruction} (.+)$", text, re.MULTILINE)
+
+
+def extra_requirements() -> dict[str, list[str]]:
+    """What each extra brings."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)["project"]["optional-dependencies"]
+
+
+def package_files(folder: Path) -> set[Path]:
+    """What a package consists of, as it is in the repository."""
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {path for path in files if "__pycache__" not in path.parts}
 
 
 def checked(command: list[object], **options: object) -> str:
@@ -42,9 +57,40 @@ def test_the_dockerfile_copies_what_is_there_and_can_be_built_for_a_gpu() -> Non
     assert all((ROOT / name).exists() for name in copied)
     kept = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
     assert {f"!{name}" for name in copied} <= set(kept)
-    settings = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     [extras] = re.findall(r"\[\$\{EXTRA\},([a-z,]+)\]", DOCKERFILE.read_text(encoding="utf-8"))
-    assert all(f"\n{name} = [" in settings for name in ["cpu", "gpu", *extras.split(",")])
+    assert {"cpu", "gpu", *extras.split(",")} <= extra_requirements().keys()
+
+
+def test_a_gpu_is_served_by_an_extra_that_tensorflow_has() -> None:
+    """Its CPU build has the same extras. Pip passes over one that a package does not have."""
+    [wanted] = map(Requirement, extra_requirements()["gpu"])
+    assert wanted.name == "tensorflow"
+    [name] = set(metadata.packages_distributions()["tensorflow"])
+    installed = metadata.distribution(name)
+    assert installed.version in wanted.specifier
+    [extra] = wanted.extras
+    brought = [line for line in installed.requires or () if f'extra == "{extra}"' in line]
+    assert any(line.startswith("nvidia-cudnn") for line in brought)
+
+
+def test_the_wheel_holds_the_whole_package_and_starts(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory"]
+    checked([*build, tmp_path], cwd=ROOT)
+    [wheel] = tmp_path.glob("xraygan-*.whl")
+    there = tmp_path / "there"
+    install = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-index"]
+    checked([*install, "--no-deps", "--no-compile", "--target", there, wheel])
+    files = package_files(there / "xraygan")
+    assert files == package_files(ROOT / "src" / "xraygan")
+    for kind in ("report/templates/*.css", "web/static/*.js", "training/starts/*.safetensors"):
+        assert any(path.match(kind) for path in files), kind
+    program = [sys.executable, there / "bin" / "xraygan"]
+    variables = environment(PYTHONPATH=str(there))
+    told = checked([*program, "--version"], cwd=tmp_path, env=variables)
+    assert told.split()[-1] in wheel.name
+    assert "phantom" in checked([*program, "--help"], cwd=tmp_path, env=variables)
+    where = [sys.executable, "-c", "import xraygan; print(xraygan.__file__)"]
+    assert str(there) in checked(where, cwd=tmp_path, env=variables)
 
 
 @pytest.mark.slow

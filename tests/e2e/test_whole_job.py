@@ -46,6 +46,15 @@ def test_metrics_count_up(finished):
     assert {"d_loss", "g_loss", "kid", "kid_floor"} <= set(rows[-1])
 
 
+def test_the_tracker_is_told_figures_and_grids(finished):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(finished.folder / "tensorboard"), {"tensors": 0}).Reload()
+    assert {"d_loss", "g_loss", "kid", "fakes"} <= set(events.Tags()["tensors"])
+    assert [event.step for event in events.Tensors("fakes")] == [0, 200]
+    assert [event.step for event in events.Tensors("d_loss")][-1] == 200
+
+
 def test_synthetic_set_is_labelled_and_says_so(finished):
     folder = finished.folder / "synthetic"
     with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:

@@ -8,6 +8,7 @@ import typer
 from xraygan.cli.main import app, print_json
 from xraygan.cli.options import Device, Json
 from xraygan.errors import XrayganError
+from xraygan.progress import Reporter
 
 
 @app.command("studio")
@@ -52,6 +53,11 @@ def studio_command(
         if error.name not in ("starlette", "uvicorn"):
             raise
         raise XrayganError("the studio needs an extra: pip install 'xraygan[web]'") from None
+    if not folder.exists():
+        Reporter().note(
+            f"{folder}: there is no such folder yet; a run that is started from the page makes it "
+            "(xraygan studio . shows the runs of the present folder)"
+        )
     serve(folder, host, port, token, data or (), device, _announce_json if as_json else _announce)
 
 

@@ -44,7 +44,7 @@ def inception() -> FeatureSpace:
     """InceptionV3 of keras.applications, global average, 2,048 numbers.
 
     The weights are looked for in the file that XRAYGAN_INCEPTION_WEIGHTS names, then in
-    Keras's own cache.
+    Keras's own folder: KERAS_HOME, or `.keras` at home.
 
     Returns:
         The space before its scale.
@@ -57,7 +57,7 @@ def inception() -> FeatureSpace:
     """
     path = _weights_file(
         INCEPTION_WEIGHTS,
-        Path.home() / ".keras" / "models" / _INCEPTION_FILE,
+        Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models" / _INCEPTION_FILE,
         "feature space inception",
         'python -c "import keras; keras.applications.InceptionV3(include_top=False)"',
     )

@@ -75,11 +75,13 @@ def use_device(name: str) -> str:
 
 @contextlib.contextmanager
 def on_cpu() -> Iterator[None]:
-    """Compute on the CPU while entered, also where TensorFlow runs on a GPU already."""
-    try:
-        use_device("cpu")
-    except XrayganError:
-        use_device("auto")  # refuses all that is not a GPU in use
+    """Compute on the CPU while entered; what comes later finds its GPU.
+
+    Raises:
+        XrayganError: as `use_device`.
+    """
+    # Not "cpu": TensorFlow, once it runs, knows no other devices for the rest of the session.
+    use_device("auto")
     import tensorflow as tf
 
     with tf.device("CPU"):

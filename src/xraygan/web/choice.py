@@ -35,7 +35,7 @@ def choose(
 
     Raises:
         Missing: the data are not on this machine.
-        XrayganError: an odd or impossible number, or too few films.
+        XrayganError: an odd or impossible number, too few films, or classes of another model.
     """
     if not LEAST_CASES <= cases <= MOST_CASES or cases % 2:
         raise XrayganError(f"choose an even number of {LEAST_CASES} to {MOST_CASES} images")
@@ -58,7 +58,8 @@ def choose(
     for place, row in enumerate(rows):
         class_name = dataset.classes[held_out.labels[row]]
         label = run.config.data.classes.index(class_name)
-        made = painter.picture(run.path, Asked(label=label, seed=seed, index=place, psi=1.0))
+        asked = Asked.parse({"label": label, "seed": seed, "index": place}, run.name)
+        made = painter.picture(run.path, asked)
         if sha256 not in ("", made.model_sha256):
             raise XrayganError("the model changed meanwhile: it is training; try again")
         sha256 = made.model_sha256

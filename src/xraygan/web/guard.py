@@ -145,7 +145,7 @@ class Guard:
         if not self._access.knows_host(headers.get("host")):
             return _refused(
                 "this address is not the studio's: open the one it printed, or start it with "
-                "--host and this name",
+                "--host and this name (a container: with docker run --hostname)",
                 421,
             )
         if method not in ("GET", "HEAD", "POST"):

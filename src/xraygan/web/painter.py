@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from pydantic import Field
 
-from xraygan.config import Settings
+from xraygan.config import MAX_CLASSES, Settings
 from xraygan.errors import XrayganError
 from xraygan.names import class_folders
 from xraygan.sampling.request import Request
@@ -26,7 +26,7 @@ LOAD_AGAIN_S = 0.3
 class Asked(Settings):
     """One image of a model, as an address asks for it."""
 
-    label: int = Field(0, ge=0, lt=256)
+    label: int = Field(0, ge=0, lt=MAX_CLASSES)
     seed: int = Field(0, ge=0, lt=2**31)
     index: int = Field(0, ge=0, lt=10**6)
     psi: float = Field(1.0, ge=0, le=2)

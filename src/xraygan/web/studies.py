@@ -9,6 +9,7 @@ import re
 import secrets
 import threading
 import time
+import tokenize
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +28,8 @@ STUDY, IMAGES, READERS = "study.json", "images.npy", "readers"
 MOST_STUDIES, MOST_READERS = 200, 100
 MOST_MILLISECONDS = 3_600_000
 _KEY = re.compile(r"[0-9a-f]{12}")
+_OF_A_HEADER = (TypeError, OverflowError, SyntaxError, tokenize.TokenError)
+"""What NumPy lets out besides, of a header that is damaged."""
 
 Truth = Literal["real", "synthetic"]
 Key = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
@@ -185,12 +188,18 @@ class Studies:
 
         Raises:
             Missing: not one of this reader's, or one that is still to come.
+            XrayganError: the images are gone or damaged.
         """
         places = [n for n, known in enumerate(reader.tokens) if known == token]
         if not places or places[0] > len(reader.answers):
             raise Missing("there is no such image to be read now")
         file = self._path(study.key) / IMAGES
-        images = np.load(file, mmap_mode="r", allow_pickle=False)
+        try:
+            images = np.lib.format.open_memmap(file, mode="r")
+            if images.ndim != 3 or images.dtype != np.uint8 or len(images) != len(study.cases):
+                raise ValueError(f"{images.dtype} {images.shape}")
+        except (OSError, ValueError, *_OF_A_HEADER) as error:
+            raise XrayganError(f"{file}: the study's images cannot be read ({error})") from None
         return np.asarray(images[reader.order[places[0]]])
 
     def create(self, study: Study, images: np.ndarray) -> None:

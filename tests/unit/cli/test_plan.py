@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,21 @@ def test_a_run_folder_is_named_to_train(tmp_path: Path, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit, match="2"):
         main(["train", "--run-dir", str(folder), "--new", "--dry-run"])
     assert "are both given: leave one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["train", "--run-dir"], ["run", "--results"]])
+def test_a_tracker_that_is_not_installed_is_said_before_training(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    films = write_films(tmp_path / "films")
+    tiny = ["--resolution", "32", "--preset", "small", "--kimg", "0.01", "--evidence", "none"]
+    with pytest.raises(SystemExit, match="2"):
+        main([*command, str(tmp_path / "r"), "--data", str(films), *tiny, "--track", "tensorboard"])
+    assert "--track tensorboard needs: pip install" in capsys.readouterr().err
 
 
 def test_a_named_run_folder_is_trained_in(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -19,7 +19,10 @@ from xraygan.sampling.request import Request, Shard
 ROOT = Path(__file__).resolve().parents[3]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")])
 STARTS = {"xraygan": [], "python synthetic_xray_gan.py": ["run"]}
-ELSEWHERE = {"--build-arg", "--rm", "--strict", "--tag", "--user", "--volume"}
+ELSEWHERE = {
+    *("--build-arg", "--hostname", "--publish", "--rm", "--tag", "--user", "--volume"),
+    "--strict",
+}
 """Options of docker and mkdocs."""
 
 
@@ -153,6 +156,16 @@ def test_scripts_are_there_and_have_their_options(page: Path) -> None:
                 name,
                 word,
             )
+
+
+def test_the_studio_is_opened_where_the_other_commands_write() -> None:
+    """They write results/, demo/ and runs/: all of them are below the present folder."""
+    texts = [page.read_text(encoding="utf-8") for page in PAGES]
+    opened = [
+        folder for text in texts for folder in re.findall(r"xraygan studio ([^-`\s]\S*)", text)
+    ]
+    assert len(opened) > 5
+    assert {folder.rstrip("`") for folder in opened} == {"."}
 
 
 def test_there_are_command_lines() -> None:

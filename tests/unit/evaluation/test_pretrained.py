@@ -65,15 +65,20 @@ def test_an_image_is_described_for_itself(space) -> None:
     np.testing.assert_array_equal(space.describe(images)[1:2], space.describe(images[1:2]))
 
 
-def test_missing_inception_weights_are_explained(monkeypatch, tmp_path) -> None:
-    monkeypatch.delenv(pretrained.INCEPTION_WEIGHTS, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
+@pytest.mark.parametrize(
+    ("variable", "inside"), [("HOME", ".keras/models"), ("KERAS_HOME", "models")]
+)
+def test_missing_inception_weights_are_explained(monkeypatch, tmp_path, variable, inside) -> None:
+    """They are looked for where Keras, told by the printed command, will put them."""
+    for name in (pretrained.INCEPTION_WEIGHTS, "KERAS_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path))
     with pytest.raises(XrayganError) as caught:
         make_space("inception", films(4, 0))
     message = str(caught.value)
+    assert f"no weights at {tmp_path / inside}/" in message
     assert pretrained.INCEPTION_WEIGHTS in message
     assert "keras.applications.InceptionV3" in message
-    assert str(tmp_path) in message
     assert "\n" not in message
 
 

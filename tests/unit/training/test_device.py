@@ -71,6 +71,28 @@ def test_where_tensorflow_runs_already_auto_takes_what_it_runs_on(
     monkeypatch.setattr(device, "_xla_compiles", lambda: False)
     with pytest.raises(XrayganError, match="already running"):
         device.use_device("cpu")
+
+
+def test_on_the_cpu_for_a_while_leaves_the_gpu_to_what_comes_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An export that comes first in a session: a run after it trains on the GPU."""
+    gpu = _Gpu()
+    visible: list[object] = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [gpu])
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda some, _: visible.extend(some))
+    monkeypatch.setattr(tf.config.experimental, "set_memory_growth", lambda *_: None)
+    monkeypatch.setattr(device, "_xla_compiles", lambda: False)
+    with device.on_cpu():
+        assert "CPU" in tf.constant(1.0).device
+    assert visible == [gpu]
+
+    def in_use(*_: object) -> None:
+        raise RuntimeError("Visible devices cannot be modified after being initialized")
+
+    monkeypatch.setattr(tf.config, "set_visible_devices", in_use)
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: visible)
+    assert device.use_device("auto") == device.use_device("gpu") == "gpu"
     with device.on_cpu():
         assert "CPU" in tf.constant(1.0).device
 

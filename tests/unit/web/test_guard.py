@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 from studio_run import HOME, Visitor
 from xraygan.errors import XrayganError
 from xraygan.web.app import build_app
-from xraygan.web.guard import COOKIE, MOST_BODY_BYTES, Access
+from xraygan.web.guard import COOKIE, MOST_BODY_BYTES, Access, own_names
 from xraygan.web.serve import named_folders, serve
 from xraygan.web.studio import Studio
 
@@ -81,6 +81,20 @@ def test_open_to_others_figures_are_known_and_names_are_not():
     assert access.knows_host("192.168.1.9:8787")
     assert not access.knows_host("evil.example:8787")
     assert not access.knows_host(None)
+
+
+def test_open_to_others_this_machine_s_name_is_known(monkeypatch):
+    """In a container that is what `docker run --hostname` says."""
+    monkeypatch.setattr("socket.gethostname", lambda: "Ward-PC.example")
+    monkeypatch.setattr("socket.getfqdn", lambda: "ward-pc.clinic.example")
+    own_names.cache_clear()
+    try:
+        for host in ("ward-pc.example:8787", "ward-pc", "ward-pc.local", "ward-pc.clinic.example"):
+            assert Access(EVERYWHERE, TOKEN).knows_host(host)
+            assert not Access("127.0.0.1").knows_host(host)
+        assert not Access(EVERYWHERE, TOKEN).knows_host("ward-pc.example.evil.example")
+    finally:
+        own_names.cache_clear()
 
 
 def test_a_form_of_another_site_is_refused(visitor):

@@ -71,6 +71,15 @@ def test_an_image_is_the_file_that_generate_writes(visitor, folder, keys, tmp_pa
     assert written.name in answer.headers["content-disposition"]
 
 
+def test_a_class_number_is_bounded_by_the_model_alone(visitor, keys):
+    """Sets of labels may make more than 256 classes."""
+    address = f"/models/{keys['00000-ward']}/image"
+    for label in (2, 300, 4095):
+        answer = visitor.json(f"{address}?label={label}")
+        assert answer.json()["error"] == f"class number {label}: the model has 2, from 0"
+    assert visitor.json(f"{address}?label=4096").status_code == 400
+
+
 def test_a_model_is_loaded_and_asked_once_for_a_page_of_images(visitor, studio, keys):
     before = studio.painter.forward_passes
     for index in range(24):

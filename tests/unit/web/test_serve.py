@@ -13,6 +13,8 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 
+from xraygan.cli.main import main
+
 pytestmark = pytest.mark.skipif(
     not (hasattr(signal, "SIGHUP") and Path("/proc/self/task").is_dir()),
     reason="no SIGHUP, or no /proc to find the started process in",
@@ -75,6 +77,16 @@ def test_no_training_is_left_behind(tmp_path, number):
         finally:
             if alive(started):
                 os.kill(started, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_that_is_not_there_yet_is_said(tmp_path, capsys, there):
+    folder = tmp_path / "runs"
+    if there:
+        folder.mkdir()
+    with pytest.raises(SystemExit, match="2"):  # before it opens anything, for want of a token
+        main(["studio", str(folder), "--host", "192.0.2.1"])
+    assert (f"{folder}: there is no such folder yet" in capsys.readouterr().err) != there
 
 
 def test_under_nohup_a_closed_terminal_ends_nothing(tmp_path):

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import hypothesis
 import hypothesis.strategies as st
@@ -70,6 +71,16 @@ def test_numbers_that_cannot_be(studio, keys):
             choose(studio.painter, run, films, "x", count)
     with pytest.raises(XrayganError, match="not on this machine"):
         choose(studio.painter, run, None, "x", 20)
+
+
+@pytest.mark.parametrize(("before", "why"), [(300, "the model has 2"), (5000, "'label' = 5")])
+def test_a_class_beyond_those_of_the_model_is_refused(studio, keys, before, why):
+    run = studio.catalogue.run(keys["00000-ward"])
+    classes = (*map(str, range(before)), *run.config.data.classes)
+    data = run.config.data.model_copy(update={"classes": classes})
+    other = replace(run, config=run.config.model_copy(update={"data": data}))
+    with pytest.raises(XrayganError, match=why):
+        choose(studio.painter, other, studio.films.of_run(run), "x", 20)
 
 
 @pytest.mark.parametrize("name", ["", "=cmd()", "+1", "<b>", "a\nb", "x" * 41, "/etc/passwd"])
@@ -331,6 +342,39 @@ def test_a_damaged_study_hides_no_other_and_no_folder_is_told(visitor, keys, fol
         assert f"runs/reader-studies/{lost.name}" in answer.text
         assert str(folder.parent) not in answer.text
         assert str(folder.parent) not in visitor.json(broken).text
+    finally:
+        shutil.rmtree(lost)
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda whole: None,
+        lambda whole: b"",
+        lambda whole: b"PK\3\4",
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: whole.replace(b"{'descr'", b"[['descr"),
+        lambda whole: whole.replace(b"(10, 32, 32)", b"(4, 32, 32) "),
+        lambda whole: whole.replace(b"|u1", b"|i1"),
+    ],
+    ids=["gone", "empty", "an archive", "half", "its header", "fewer", "of another type"],
+)
+def test_images_that_cannot_be_read_are_one_clear_line(visitor, keys, folder, damaged):
+    fields = {"run": keys["00000-ward"], "name": "Lost", "cases": "10"}
+    study = visitor.post("/studies", fields).headers["location"]
+    place = visitor.post(f"{study}/readers", {"name": "Ann"}).headers["location"]
+    token = re.search(r'data-next="(\w+)"', visitor.get(place).text)[1]
+    lost = folder / "reader-studies" / study.split("/")[-1]
+    left = damaged((lost / "images.npy").read_bytes())
+    (lost / "images.npy").unlink()
+    if left is not None:
+        (lost / "images.npy").write_bytes(left)
+    try:
+        answer = visitor.json(f"{place}/image/{token}")
+        assert answer.status_code == 400
+        said = answer.json()["error"]
+        assert f"runs/reader-studies/{lost.name}/images.npy: the study's images cannot be" in said
+        assert str(folder.parent) not in said
     finally:
         shutil.rmtree(lost)
 
