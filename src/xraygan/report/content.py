@@ -106,6 +106,7 @@ class Evaluation:
         utility_notes: what to keep in mind on utility.
         sets: what was measured on.
         notes: what to keep in mind.
+        manifest_sha256: of the folder that was measured, where it is one of ours.
     """
 
     figures: tuple[Figure, ...]
@@ -116,6 +117,7 @@ class Evaluation:
     utility_notes: tuple[str, ...]
     sets: tuple[SetFacts, ...]
     notes: tuple[str, ...]
+    manifest_sha256: str | None = None
 
     def figure(self, key: str) -> Estimate | None:
         """One figure over all classes, if it was measured."""
@@ -154,6 +156,7 @@ class Audit:
         sets: what was measured on.
         notes: what to keep in mind.
         leaking: which attacks count as a leak.
+        manifest_sha256: as of an `Evaluation`.
     """
 
     verdict: str
@@ -168,6 +171,7 @@ class Audit:
     sets: tuple[SetFacts, ...]
     notes: tuple[str, ...]
     leaking: tuple[str, ...] = ()
+    manifest_sha256: str | None = None
 
     @property
     def spaces_by_measure(self) -> dict[str, dict[str, Figure]]:

@@ -68,6 +68,7 @@ def read_evaluation(run: Path, classes: tuple[str, ...], censor: Censor) -> Eval
         utility_notes=reader.sentences(utility, "notes"),
         sets=reader.sets(values),
         notes=reader.sentences(values, "notes"),
+        manifest_sha256=digest(values, "manifest_sha256"),
     )
 
 
@@ -112,6 +113,7 @@ def read_audit(run: Path, censor: Censor) -> Audit | None:
         imitated=tuple(_counts(item, ("images", "films")) for item in patients or ()),
         sets=reader.sets(values),
         notes=reader.sentences(values, "notes"),
+        manifest_sha256=digest(values, "manifest_sha256"),
     )
 
 
@@ -122,16 +124,22 @@ class _Reader:
         self._file, self._censor = file, censor
 
     def whole(self) -> Mapping[str, Any] | None:
-        values = read_json(self._file)
+        try:
+            values = read_json(self._file)
+        except XrayganError as error:
+            raise XrayganError(f"{error}; {self._remedy}") from None
         if values is not None and not isinstance(values, dict):
             self.fail("it", "an object")
         return values
 
     def fail(self, where: str, expected: str) -> Any:
-        verb = self._file.stem.replace("ation", "ate")
         raise XrayganError(
-            f"{self._file}: {where.removeprefix('.')} is not {expected}; run xraygan {verb} again"
+            f"{self._file}: {where.removeprefix('.')} is not {expected}; {self._remedy}"
         )
+
+    @property
+    def _remedy(self) -> str:
+        return f"run xraygan {self._file.stem.replace('ation', 'ate')} again, or delete the file"
 
     def mapping(self, values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         found = values.get(key)
