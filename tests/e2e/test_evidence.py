@@ -108,16 +108,20 @@ def test_films_that_tell_no_patient_are_told_of(sets):
         assert any(f"{count} of {count} {role} images do not tell" in one for one in found["notes"])
 
 
-def test_nothing_real_is_written_among_synthetic_images(sets):
-    audit = ["audit", "--train", sets / "train", "--holdout", sets / "holdout"]
+def test_nothing_real_is_written_among_synthetic_images(sets, tmp_path):
+    made = tmp_path / "made"
+    shutil.copytree(sets / "honest", made)
+    before = set(made.rglob("*"))
+    audit = ["audit", "--train", sets / "train", "--holdout", sets / "holdout", "--synth", made]
     inside, itself = in_one_process(
-        [*audit, "--synth", sets / "honest", "--out", sets / "honest" / "out"],
-        [*audit, "--synth", sets / "honest", "--out", sets / "honest"],
+        [*audit, *BASIC, "--out", made / "out"], [*audit, *BASIC, "--json", "--out", made]
     )
-    for ended in (inside, itself):
-        assert "which show real films; give another folder" in ended.refusal()
-    assert not (sets / "honest" / "out").exists()
-    assert not (sets / "honest" / "internal").exists()
+    assert "which show real films; give another folder" in inside.refusal()
+    assert itself.code == 0, itself
+    assert "the closest pairs show real films: they are not written" in itself.stderr
+    assert set(made.rglob("*")) - before == {made / "audit.json"}
+    written = json.loads((made / "audit.json").read_text(encoding="utf-8"))
+    assert written == json.loads(itself.stdout)
 
 
 def test_tables_for_people(answers):
@@ -213,13 +217,18 @@ def test_help_is_quick_and_whole():
 
 @pytest.mark.slow
 def test_utility_and_the_discriminator_are_asked_from_the_command_line(finished, tmp_path):
-    real, made = finished.data, finished.folder / "synthetic"
+    real, made = finished.data, tmp_path / "made"
+    shutil.copytree(finished.folder / "synthetic", made)
     evaluate = ["evaluate", "--real", real, "--synth", made, "--train", real, "--json"]
     audit = ["audit", "--train", real, "--holdout", real, "--synth", made, "--json"]
-    used, asked = in_one_process(
-        [*evaluate, "--out", tmp_path / "out"], [*audit, "--model", finished.folder]
+    used, beside, asked = in_one_process(
+        [*evaluate, "--out", tmp_path / "out"],
+        [*evaluate, "--out", made],
+        [*audit, "--model", finished.folder],
     )
-    assert used.code == asked.code == 0, (used, asked)
+    assert used.code == beside.code == asked.code == 0, (used, beside, asked)
+    assert json.loads((made / "evaluation.json").read_text()) == json.loads(beside.stdout)
+    assert not (made / "utility.png").exists(), "a picture that would pass for one of the images"
     utility = json.loads(used.stdout)["utility"]
     assert {"trtr", "tstr", "trts", "tstr_minus_trtr"} <= set(utility)
     assert (tmp_path / "out/utility.png").read_bytes().startswith(b"\x89PNG")

@@ -66,10 +66,13 @@ def test_other_forms_are_read_back(run: Path, tmp_path: Path, form: str) -> None
 
 def test_what_lies_between_images(run: Path, tmp_path: Path) -> None:
     explore = ["explore", "--model", run, "--steps", "3", "--json", "--out"]
-    seeds, classes, odd = in_one_process(
+    seeds, classes, odd, one, nowhere, many = in_one_process(
         [*explore, tmp_path / "seeds.png", "--seeds", "1,2"],
         [*explore, tmp_path / "classes.gif", "--seeds", "1", "--along", "classes"],
         [*explore, tmp_path / "odd.png", "--seeds", "1;2"],
+        [*explore, tmp_path / "one.png", "--along", "classes", "--to-class", "NORMAL"],
+        [*explore, tmp_path / "nowhere.png", "--to-class", "NOPE"],
+        [*explore, tmp_path / "many.png", "--along", "classes", "--directions", "99"],
     )
     for ended in (seeds, classes):
         assert ended.code == 0, ended
@@ -77,6 +80,10 @@ def test_what_lies_between_images(run: Path, tmp_path: Path) -> None:
     assert (tmp_path / "seeds.png").is_file()
     assert (tmp_path / "classes.gif").is_file()
     assert "expected numbers such as 1,2,3" in odd.refusal()
+    assert "both ends are NORMAL; name two with --class and --to-class" in one.refusal()
+    assert "--to-class NOPE: goes with --along classes" in nowhere.refusal()
+    assert "--directions 99: goes with --along directions" in many.refusal()
+    assert not (tmp_path / "one.png").exists()
 
 
 def test_images_of_an_earlier_model_in_a_run(run: Path, tmp_path: Path) -> None:
@@ -180,6 +187,26 @@ def test_bad_requests(run: Path, tmp_path: Path) -> None:
         assert one.code == 2
         assert said in one.stderr
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.slow
+def test_two_workers_write_into_one_folder_at_the_same_time(run: Path, tmp_path: Path) -> None:
+    command = [*MODULE, "generate", "--model", run, "--num", "600", "--out"]
+    started = [
+        start([*command, tmp_path / out, "--shard", shard], tmp_path / "log")
+        for out, shard in (("shared", "1/2"), ("shared", "2/2"), ("whole", "1/1"))
+    ]
+    log = tmp_path / "log"
+    assert [worker.wait() for worker in started] == [0, 0, 0], log.read_text(encoding="utf-8")
+    files = {
+        path.relative_to(tmp_path / "whole")
+        for path in (tmp_path / "whole").rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    }
+    assert len(files) == 601
+    for path in files:
+        assert (tmp_path / "shared" / path).read_bytes() == (tmp_path / "whole" / path).read_bytes()
+    assert len(list((tmp_path / "shared").rglob("*.png"))) == 600
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kill -9 is POSIX")

@@ -36,16 +36,23 @@ def test_says_how_many_were_left_out_and_audits_the_rest(filtered):
     said = f"Audited: the {len(rows)} images that the filter let through. These images are those"
     assert said in audit["explanation"]
     assert "that no copy is found by pixels is nearly assured" in audit["explanation"]
-    told = {"manifest": str(out / "manifest.csv"), "written": len(rows), "left_out": left_out}
-    assert json.loads(ended.stdout) == told
+    assert json.loads(ended.stdout) == {
+        "manifest": str(out / "manifest.csv"),
+        "written": len(rows),
+        "left_out": left_out,
+        "audit": str(out / "audit.json"),
+        "verdict": audit["verdict"],
+    }
 
 
-def test_an_audit_made_later_says_the_same_of_itself(finished, filtered):
+def test_what_is_measured_later_says_of_which_images_it_is(finished, filtered):
     out, _ = filtered
-    audit = ["audit", "--model", finished.folder, "--data", finished.data, "--synth", out, "--json"]
-    [ended] = in_one_process(audit)
-    found = json.loads(ended.stdout)
-    assert found["manifest_sha256"] == sha256_of(out / "manifest.csv")
+    asked = ["--model", finished.folder, "--data", finished.data, "--synth", out, "--json"]
+    basic = ["--utility", "none", "--feature-spaces", "filter-bank-1"]
+    ended = in_one_process(["audit", *asked], ["evaluate", *asked, *basic])
+    found, evaluated = (json.loads(one.stdout) for one in ended)
+    for one in (found, evaluated):
+        assert one["manifest_sha256"] == sha256_of(out / "manifest.csv")
     assert any("is nearly assured, and is no evidence" in note for note in found["notes"])
 
 
@@ -66,6 +73,7 @@ def test_shards_have_audits_of_their_own_and_an_empty_one_has_none(finished, tmp
     assert [one.code for one in ended] == [0, 0, 0], ended
     counts = [json.loads(one.stdout) for one in ended]
     assert [one["written"] + one["left_out"] for one in counts] == [0, 32, 28]
+    assert (counts[0]["audit"], counts[0]["verdict"]) == (None, None)
     assert "no image is left to audit" in ended[0].stderr
     assert sorted(path.name for path in out.glob("audit*")) == [
         "audit-2-of-3.json",

@@ -23,7 +23,7 @@ def explore(
     seeds: Sequence[int] = (0, 1, 2),
     class_name: str | None = None,
     to_class: str | None = None,
-    directions: int = 6,
+    directions: int | None = None,
     steps: int = 8,
     psi: float = 1.0,
     device: str = "auto",
@@ -37,8 +37,8 @@ def explore(
             `to_class`; "directions": the first seed along the strongest latent directions.
         seeds: at least 0.
         class_name: the first class where None.
-        to_class: the last class where None.
-        directions: how many.
+        to_class: for "classes" alone; the last class where None.
+        directions: how many, for "directions" alone; 6 where None.
         steps: pictures from one end to the other.
         psi: truncation, 0 to 2.
         device: "auto", "cpu", "gpu" or "gpu:N".
@@ -47,12 +47,16 @@ def explore(
         `out`.
 
     Raises:
-        XrayganError: no such model or class, another ending, a truncation out of bounds, or a
-            disk that refuses.
+        XrayganError: no such model or class, another ending, what is for another `along`, one
+            class at both ends, a truncation out of bounds, or a disk that refuses.
     """
     path = Path(out)
     if path.suffix.lower() not in SUFFIXES:
         raise XrayganError(f"--out {path}: end it in {', '.join(SUFFIXES)}")
+    if to_class is not None and along != "classes":
+        raise XrayganError(f"--to-class {to_class}: goes with --along classes")
+    if directions is not None and along != "directions":
+        raise XrayganError(f"--directions {directions}: goes with --along directions")
     check_psi(psi)
     if not Path(model).exists():
         raise XrayganError(f"model {model}: there is no such file or folder")
@@ -66,13 +70,17 @@ def explore(
     if along == "seeds":
         rows = between.between_seeds(loaded, seeds, steps, class_name, psi)
     elif along == "classes":
-        trained = loaded.trained_classes
-        first, last = (loaded.description.classes[trained[end]] for end in (0, -1))
-        rows = between.between_classes(
-            loaded, seeds, steps, class_name or first, to_class or last, psi
-        )
+        trained = [loaded.description.classes[number] for number in loaded.trained_classes]
+        ends = class_name or trained[0], to_class or trained[-1]
+        if len({loaded.class_number(end) for end in ends}) == 1:
+            raise XrayganError(
+                f"--along classes: both ends are {ends[1]}; name two with --class and --to-class "
+                f"(the model was trained on {', '.join(trained)}), or choose --along seeds"
+            )
+        rows = between.between_classes(loaded, seeds, steps, *ends, psi)
     else:
-        rows = between.along_directions(loaded, seeds[0], directions, steps, class_name, psi)
+        count = 6 if directions is None else directions
+        rows = between.along_directions(loaded, seeds[0], count, steps, class_name, psi)
     _write(path, rows)
     return path
 

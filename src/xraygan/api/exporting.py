@@ -1,18 +1,20 @@
 """What hands something on: `export_model` and `export_data`."""
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import AUDIT, CONFIG, read_json, refusing_disk_faults, write_json, write_whole
-from xraygan.sampling.records import AUDITS_OF_SHARDS
+from xraygan.runs import CONFIG, read_json, refusing_disk_faults, write_json, write_whole
 
 if TYPE_CHECKING:
     from xraygan.export.source import Synthetic
-    from xraygan.report.content import Audit, ReportData
+    from xraygan.report.content import Audit, Evaluation, ReportData
+
+    Evidence = TypeVar("Evidence", Evaluation, Audit)
 
 FORMS = ("safetensors", "onnx", "keras")
 CARD = "README.md"
@@ -64,7 +66,7 @@ def export_model(
     reporter = reporter or Reporter()
     with on_cpu(), refusing_disk_faults(folder):
         from xraygan.export import model as writer
-        from xraygan.export.claim import claim
+        from xraygan.export.claim import claimed
         from xraygan.models.files import DESCRIPTION, WEIGHTS, copy_model, load_model
 
         if "onnx" in forms:
@@ -73,19 +75,20 @@ def export_model(
         known = None
         if (source / CONFIG).is_file():
             known = _report_of(source, data_licence, attribution)
-        stated = _stated(licence, data_licence, attribution, known)
-        files = [claim(folder, writer.provenance(loaded, stated), ("form", "model_sha256"))]
-        checks = _checks_of_other_forms(folder)
-        if "safetensors" in forms:
-            copy_model(source, folder)
-            files += [folder / WEIGHTS, folder / DESCRIPTION]
-        for form, name, write in (
-            ("onnx", writer.ONNX, writer.write_onnx),
-            ("keras", writer.KERAS, writer.write_keras),
-        ):
-            if form in forms:
-                checks[form] = dataclasses.asdict(write(loaded, folder / name))
-                files.append(folder / name)
+        facts = writer.provenance(loaded, _stated(licence, data_licence, attribution, known))
+        with claimed(folder, facts, ("form", "model_sha256")) as provenance:
+            files = [provenance]
+            checks = _checks_of_other_forms(folder)
+            if "safetensors" in forms:
+                copy_model(source, folder)
+                files += [folder / WEIGHTS, folder / DESCRIPTION]
+            for form, name, write in (
+                ("onnx", writer.ONNX, writer.write_onnx),
+                ("keras", writer.KERAS, writer.write_keras),
+            ):
+                if form in forms:
+                    checks[form] = dataclasses.asdict(write(loaded, folder / name))
+                    files.append(folder / name)
     if checks:
         write_json(folder / CHECKS, {"seeds": writer.CHECKED, **checks})
         files.append(folder / CHECKS)
@@ -115,8 +118,9 @@ def export_data(
         out: new, empty, or begun by the same call.
         form: "imagefolder", "webdataset" or "dicom".
         run: the run that made them, for the data card; the folder above `synth` where that is
-            one. What the card says of privacy is the audit beside the images themselves
-            (`synth/audit.json`), and the run's where they have none.
+            one. The card has the evaluation and the audit beside the images themselves
+            (`synth/evaluation.json`, `synth/audit.json`), and the run's where they have none and
+            are drawn as the run's own: of all classes, with psi 1 and unfiltered.
         licence: of the data set, as its owner gives it.
         data_licence: of the training data; what the run has kept unless told.
         attribution: of the training data, likewise.
@@ -133,6 +137,7 @@ def export_data(
 
     from xraygan.export.dataset import FILES, Kind, export_dataset
     from xraygan.export.source import Synthetic
+    from xraygan.report.verdicts import measuring
 
     if form not in get_args(Kind):
         raise XrayganError(f"--format {form}: choose {', '.join(get_args(Kind))}")
@@ -140,13 +145,15 @@ def export_data(
     source, folder = Synthetic.open(Path(synth)), Path(out)
     card = None
     if home := _home(source, Path(run) if run else None, reporter):
-        card = _report_on(source, _report_of(home, data_licence, attribution), reporter)
+        card = _report_on(source, home, _report_of(home, data_licence, attribution))
     stated = _stated(licence, data_licence, attribution, card)
     kind = cast("Kind", form)
     with reporter.bar("exporting", len(source), "images") as bar:
         export_dataset(source, folder, kind, stated, bar.count)
     if card:
-        _write_card(folder, "data-card.md", card, licence, files=FILES[kind])
+        commands = {verb: measuring(verb, "SYNTH", "SYNTH") for verb in ("evaluate", "audit")}
+        _write_card(folder, "data-card.md", card, licence, files=FILES[kind], commands=commands)
+        _say_what_is_missing(card, source.folder, reporter)
     else:
         reporter.note("no data card: the run that made these images is not known; give --run")
     return {
@@ -212,46 +219,70 @@ def _home(source: "Synthetic", named: Path | None, reporter: Reporter) -> Path |
     return None
 
 
-def _report_on(source: "Synthetic", known: "ReportData", reporter: Reporter) -> "ReportData":
-    """What is known of a run, with counts, hash and audit of the images that are exported."""
+def _report_on(source: "Synthetic", run: Path, known: "ReportData") -> "ReportData":
+    """What is known of a run, with counts, hash and evidence of the images that are exported."""
     from xraygan.report.content import MANIFEST_HASH
-    from xraygan.report.wording import clean
+    from xraygan.report.evidence import read_audit, read_evaluation
+    from xraygan.report.wording import Censor, clean
 
     counts = {clean(name): count for name, count in source.counts.items()}
     classes = tuple(
         dataclasses.replace(item, synthetic=counts.get(item.name, 0)) for item in known.classes
     )
+    house, synth = known.house, source.folder
+    names = (house.source, house.patient_pattern or "") if house and not known.phantom else ()
+    evaluation = read_evaluation(synth, tuple(source.counts), Censor(names))
+    audit = read_audit(synth, Censor(names))
+    alike = _drawn_alike(source, run / "synthetic")
+    evaluation = _of_these(source, evaluation, known.evaluation, alike)
+    audit = _of_these(source, audit, known.audit, alike)
     return dataclasses.replace(
         known,
         classes=classes,
         hashes={**known.hashes, MANIFEST_HASH: source.manifest_sha256},
-        audit=_audit_of(source, known, reporter),
+        evaluation=evaluation,
+        audit=audit,
     )
 
 
-def _audit_of(source: "Synthetic", known: "ReportData", reporter: Reporter) -> "Audit | None":
-    """The audit of these very images, or the run's; None where only parts of them have one."""
-    from xraygan.report.evidence import read_audit
-    from xraygan.report.wording import Censor
+def _of_these(
+    source: "Synthetic", own: "Evidence | None", of_run: "Evidence | None", alike: str | None
+) -> "Evidence | None":
+    """What was measured on these very images, or on those of the manifest of hash `alike`."""
+    for found in (own, of_run):
+        if found and found.manifest_sha256 == source.manifest_sha256:
+            return found
+    if own is not None or of_run is None or alike is None:
+        return None
+    return of_run if of_run.manifest_sha256 == alike else None
 
-    house = known.house
-    names = (house.source, house.patient_pattern or "") if house and not known.phantom else ()
-    synth = source.folder
-    own = read_audit(synth, Censor(names))
-    if own is not None and own.manifest_sha256 == source.manifest_sha256:
-        return own
-    if own is None and not any(synth.glob(AUDITS_OF_SHARDS)):
-        return known.audit
-    which = "each is of one shard"
-    if own is not None:
-        told = own.manifest_sha256
-        what = "is of other images" if told else "does not say which images it is of"
-        which = f"that in the folder {what}"
-    reporter.note(
-        f"no audit on the data card: {which}; xraygan audit --model RUN --data DATA --synth "
-        f"{synth} --json > {synth / AUDIT} makes one of all"
-    )
+
+def _drawn_alike(source: "Synthetic", synthetic: Path) -> str | None:
+    """The manifest's hash of a run's own images, if they and these are just as the model draws.
+
+    That is with psi 1, none of them filtered out, and of the same classes.
+    """
+    with contextlib.suppress(XrayganError):
+        own = source.open(synthetic)
+        if own.plain and source.plain and own.counts.keys() == source.counts.keys():
+            return own.manifest_sha256
     return None
+
+
+def _say_what_is_missing(card: "ReportData", synth: Path, reporter: Reporter) -> None:
+    """Which evidence a data card lacks, and the command that makes it."""
+    from xraygan.report.verdicts import measuring
+
+    for verb, what, found in (
+        ("evaluate", "evaluation", card.evaluation),
+        ("audit", "audit", card.audit),
+    ):
+        if found is None:
+            reporter.note(
+                f"the data card shows no {what}: there is none of these images (a run's own is of "
+                "all classes, with psi 1 and unfiltered); "
+                f"{measuring(verb, str(synth), str(synth))} makes one"
+            )
 
 
 def _write_card(

@@ -1,5 +1,6 @@
 """`generate --filter copies`: what comes too near to a training patient is left out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from xraygan.privacy.words import in_one_line
 from xraygan.progress import Reporter
 from xraygan.runs import write_json
 from xraygan.sampling.records import audit_name, origin
-from xraygan.sampling.request import Shard
+from xraygan.sampling.request import Shard, Written
 from xraygan.sets import ImageSet
 
 AUDITED = 5000
@@ -65,15 +66,15 @@ class CopyFilter:
             "no guarantee"
         )
 
-    def audit_the_rest(self, out: Path, shard: Shard) -> None:
-        """Write the audit of the images that were kept into their folder.
+    def audit_the_rest(self, written: Written, out: Path, shard: Shard) -> Written:
+        """Write the audit of the images that were kept into their folder, and say so in `written`.
 
         Each shard's has a name of its own. Where nothing was kept there is none.
         """
         kept = self._seen - self._left_out
         if not kept:
             self._reporter.note("no image is left to audit")
-            return
+            return written
         images = np.concatenate(self._kept)
         rest = ImageSet.of_nobody(images, np.zeros(len(images), np.int32), self._train.classes)
         measures = evidence.Measures.model_validate({}).of_audit()
@@ -87,6 +88,7 @@ class CopyFilter:
             audit |= origin(out, kept)
         write_json(path, audit)
         self._reporter.note(f"audit of the rest: {in_one_line(audit)} ({path}). {said}")
+        return replace(written, audit=path, verdict=found.verdict)
 
 
 def _audited(images: int, kept: int, shard: Shard) -> str:

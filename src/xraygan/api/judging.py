@@ -9,7 +9,7 @@ from xraygan.api.preparing import training_data
 from xraygan.config import PixelSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import CONFIG, read_json
+from xraygan.runs import AUDIT, CONFIG, EVALUATION, read_json, write_json
 from xraygan.sampling.records import is_filtered, origin
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def evaluate(
         fit: "crop", "pad-edge" or "squash", as the synthetic images were made.
         patient_pattern: regular expression whose group finds the patient in a file name.
         seed: of every random choice.
-        out: folder to write evaluation.json to; a run's folder, for its report.
+        out: folder to write evaluation.json to, and a plot of the utility; a run's folder, for its
+            report; `synth`, for the card of an export: there without the plot.
         reporter: where progress goes; stderr by default.
 
     Returns:
@@ -80,7 +81,9 @@ def evaluate(
     known = {"sets": read.with_unknown(found["sets"]), "notes": notes}
     found = {**found, **known, **origin(Path(synth))}
     _say(read.notes, reporter)
-    if out is not None:
+    if out is not None and _is_same(out, synth):
+        write_json(Path(out) / EVALUATION, found)
+    elif out is not None:
         evidence.write_evaluation(Path(out), found)
     return found
 
@@ -117,7 +120,8 @@ def audit(
         patient_pattern: as for `evaluate`.
         seed: as for `evaluate`.
         out: folder to write audit.json to, and `internal/` with the closest pairs, which show
-            real patients, and the files of those who are most imitated.
+            real patients, and the files of those who are most imitated; into `synth` itself
+            without them.
         reporter: as for `evaluate`.
 
     Returns:
@@ -135,7 +139,7 @@ def audit(
     reading = _SetReader(resolution, fit, patient_pattern, reporter)
     real_sets = {"train": train, "holdout": holdout}
     if out is not None:
-        _check_apart(Path(out), Path(synth))
+        _check_not_within(Path(out), Path(synth))
     read = reading.read(real_sets, {"train", "holdout"}, synth, data, model)
     sets, notes = read.sets, read.unknown_said()
     if data is not None and model and not list_checkpoints(Path(model) / "checkpoints"):
@@ -156,10 +160,14 @@ def audit(
     found = replace(found, notes=(*found.notes, *notes), sets=read.with_unknown(found.sets))
     _say([*read.notes, *notes], reporter)
     facts = origin(Path(synth))
-    if out is not None:
+    answer = {**found.as_dict(), **facts}
+    if out is not None and _is_same(out, synth):
+        write_json(Path(out) / AUDIT, answer)
+        reporter.note("the closest pairs show real films: they are not written among these images")
+    elif out is not None:
         files = read.files["train"]
         evidence.write_audit(Path(out), found, sets["train"], sets["synthetic"], files, facts)
-    return {**found.as_dict(), **facts}
+    return answer
 
 
 def report(
@@ -288,16 +296,22 @@ def _unlike_the_run(run: Path, fit: str, films: int) -> list[str]:
     ]
 
 
-def _check_apart(out: Path, synth: Path) -> None:
+def _is_same(out: str | Path, synth: str | Path) -> bool:
+    """Whether a result goes among the images themselves: alone, since no other picture may."""
+    return Path(out).resolve() == Path(synth).resolve()
+
+
+def _check_not_within(out: Path, synth: Path) -> None:
     """See that real films do not come to lie among images that are meant to be shared.
 
     Raises:
-        XrayganError: one folder is the other, or in it.
+        XrayganError: `out` lies in `synth`.
     """
-    if out.resolve() == synth.resolve() or synth.resolve() in out.resolve().parents:
+    if synth.resolve() in out.resolve().parents:
         raise XrayganError(
             f"--out {out}: lies in the folder of the synthetic images, and an audit writes the "
-            "closest pairs, which show real films; give another folder"
+            "closest pairs, which show real films; give another folder, or that one itself for "
+            "the figures alone"
         )
 
 

@@ -141,7 +141,8 @@ def generate(
 
     Returns:
         Images uint8 or uint16 [N, R, R] and class numbers int32 [N]; or, where `out` is given,
-        the manifest's path and how many images were written and left out.
+        the manifest's path, how many images were written and left out, and the audit of what a
+        filter left.
 
     Raises:
         XrayganError: no such model or class, or a folder that cannot be used.
@@ -176,7 +177,7 @@ def generate(
         )
     if copies is not None:
         copies.say_how_many()
-        copies.audit_the_rest(Path(out), shard or Shard())
+        return copies.audit_the_rest(written, Path(out), shard or Shard())
     return written
 
 

@@ -27,7 +27,14 @@ def explore_command(
     to_class: Annotated[
         str | None, typer.Option("--to-class", help="For classes: where it ends; the last one.")
     ] = None,
-    directions: Annotated[int, typer.Option("--directions", help="How many, one a row.")] = 6,
+    directions: Annotated[
+        int | None,
+        typer.Option(
+            "--directions",
+            help="For directions: how many, one a row [default: 6].",
+            show_default=False,
+        ),
+    ] = None,
     steps: Annotated[int, typer.Option("--steps", help="Pictures from one end to the other.")] = 8,
     psi: Annotated[float, typer.Option("--psi", help="Truncation; 1 is none.")] = 1.0,
     device: Device = "auto",

@@ -95,6 +95,8 @@ def generate_command(
                 "manifest": str(found.manifest),
                 "written": found.written,
                 "left_out": found.left_out,
+                "audit": str(found.audit) if found.audit else None,
+                "verdict": found.verdict,
             }
         )
     else:

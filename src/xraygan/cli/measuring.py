@@ -52,7 +52,8 @@ Out = Annotated[
     Path | None,
     typer.Option(
         "--out",
-        help="Folder to write the result to as well; a run's folder, for its report.",
+        help="Folder to write the result to as well: a run's, for its report; that of --synth, for "
+        "the card of an export.",
         show_default=False,
     ),
 ]

@@ -125,7 +125,7 @@ def _check_classes(files: list[ImageFile], sure: bool) -> None:
         return
     dicom = 2 * sum(is_dicom_name(file.name) for file in files) > len(files)
     few = not sure and len(files) < _FEW_FILMS * len(labels)
-    if dicom or (few and not all(is_synthetic(file.name) for file in files)):
+    if (dicom or few) and not all(is_synthetic(file.name) for file in files):
         other = "take all as one class with --format dicom" if dicom else SAY_FOLDERS
         raise XrayganError(
             f"the {'DICOM files' if dicom else 'images'} lie in {len(labels)} folders: these look "

@@ -34,7 +34,7 @@ def croissant(source: Synthetic, table_sha256: str, licence: str | None) -> dict
         "name": "synthetic-chest-x-rays",
         "description": (
             f"{len(source)} synthetic chest X-rays of the classes "
-            f"{', '.join(source.classes)}. {NOTICE}"
+            f"{', '.join(source.counts)}. {NOTICE}"
         ),
         "version": "1.0.0",
         "isLiveDataset": False,

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
-from xraygan.export.claim import claim
+from xraygan.export.claim import claimed
 from xraygan.export.croissant import CROISSANT, croissant
 from xraygan.export.source import Synthetic
 from xraygan.runs import refusing_disk_faults, replacing, sha256_of, write_json
@@ -29,8 +29,8 @@ FILES: dict[Kind, str] = {
     ),
     "webdataset": (
         f"`train-00000.tar`, … of at most {PER_TAR:,} images, and of each image `.png`, `.cls` "
-        "(the class's place in the alphabet of classes, from 0) and `.json` (class, model, seed, "
-        "index)."
+        "(the class's place, from 0, in `classes_of_model` of `provenance.json`) and `.json` "
+        "(class, model, seed, index)."
     ),
     "dicom": (
         "`<CLASS>/*.dcm`: Secondary Capture, Synthetic Data (0008,001C) = YES, of no patient. The "
@@ -56,7 +56,7 @@ def export_dataset(
     | webdataset | `train-00000.tar`, …, each of at most 4,096 images |
     | dicom | `<CLASS>/*.dcm`, Secondary Capture |
 
-    and `provenance.json` with each. The same call again writes the same files.
+    and `provenance.json` with each, last of all. The same call again writes the same files.
 
     Args:
         source: what `xraygan generate --format png` wrote.
@@ -76,8 +76,8 @@ def export_dataset(
     if kind == "dicom":
         require_dicom()
     facts = _provenance(source, kind, stated or {})
-    with refusing_disk_faults(out), ThreadPoolExecutor() as pool:
-        claim(out, facts, ("form", "manifest_sha256"))
+    same = ("form", "manifest_sha256")
+    with refusing_disk_faults(out), claimed(out, facts, same), ThreadPoolExecutor() as pool:
         counted = _counted(source.pictures(), len(source), progress)
         if kind == "imagefolder":
             _write_imagefolder(counted, out, pool)
@@ -163,6 +163,7 @@ def _provenance(source: Synthetic, kind: Kind, stated: Mapping[str, str | None])
         "form": kind,
         "images": len(source),
         "classes": source.counts,
+        "classes_of_model": list(source.classes),
         "model_sha256": source.model_sha256,
         "manifest_sha256": source.manifest_sha256,
         **stated,

@@ -14,7 +14,7 @@ from xraygan.errors import XrayganError
 from xraygan.names import check_inside, class_folders, is_folder_name
 from xraygan.runs import sha256_of
 from xraygan.sampling.encode import Picture
-from xraygan.sampling.records import COLUMNS, MANIFEST
+from xraygan.sampling.records import COLUMNS, MANIFEST, classes_of, is_filtered, records
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,11 @@ class Synthetic:
 
     Attributes:
         folder: where it is.
-        classes: names, sorted: their places are their numbers.
-        counts: images by class.
+        classes: all of the model's, in the order of their numbers; those of the manifest, sorted,
+            where the folder came without the records of `generate`.
+        counts: images by class, of the classes that have any.
+        plain: whether every image was drawn with psi 1, and the records say that no filter took
+            any out.
         model_sha256: hash of the weights that made all of them.
         manifest_sha256: hash of the manifest.
     """
@@ -32,6 +35,7 @@ class Synthetic:
     folder: Path
     classes: tuple[str, ...]
     counts: dict[str, int]
+    plain: bool
     model_sha256: str
     manifest_sha256: str
 
@@ -40,7 +44,8 @@ class Synthetic:
         """Read the manifest, in constant memory.
 
         Raises:
-            XrayganError: no such folder, not one of ours, or images of several models.
+            XrayganError: no such folder, not one of ours, files that are no PNG, or images of
+                several models.
         """
         manifest = folder / MANIFEST
         if not manifest.is_file():
@@ -49,14 +54,23 @@ class Synthetic:
             )
         counts: dict[str, int] = {}
         models: set[str] = set()
+        plain = bool(records(folder)) and not is_filtered(folder)
         for row in _rows(manifest):
+            if not row["file"].endswith(".png"):
+                raise XrayganError(
+                    f"{folder}: only PNG files are exported; generate with --format png"
+                )
             counts[row["class"]] = counts.get(row["class"], 0) + 1
             models.add(row["model_sha256"])
+            plain &= float(row["psi"]) == 1
         if len(models) != 1:
             raise XrayganError(f"{manifest}: lists images of {len(models)} models, not of one")
         names = tuple(sorted(counts))
         counts = {name: counts[name] for name in names}
-        return cls(folder, names, counts, models.pop(), sha256_of(manifest))
+        classes = classes_of(folder)
+        if not counts.keys() <= set(classes):
+            classes = names
+        return cls(folder, classes, counts, plain, models.pop(), sha256_of(manifest))
 
     def __len__(self) -> int:
         return sum(self.counts.values())
@@ -106,8 +120,6 @@ def _rows(manifest: Path) -> Iterator[dict[str, str]]:
 
 def _checked(path: Path, row: dict[str, str]) -> tuple[bytes, np.ndarray]:
     """A file's bytes and pixels, if it says itself that it is this synthetic image."""
-    if path.suffix != ".png":
-        raise XrayganError(f"{path}: only PNG files are exported; generate with --format png")
     try:
         content = path.read_bytes()
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:

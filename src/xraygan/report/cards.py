@@ -1,7 +1,7 @@
 """Model card and data card: Markdown with the front matter that model hubs read."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from xraygan.report.verdicts import AUDIT, EVALUATE, STATEMENTS, limits, verdict
 from xraygan.version import __version__
 
 MODEL_CARD, DATA_CARD = "model-card.md", "data-card.md"
-COMMANDS = {"evaluate": Markup(EVALUATE), "audit": Markup(AUDIT)}  # noqa: S704  (constants)
+COMMANDS = {"evaluate": EVALUATE, "audit": AUDIT}
 FILES = (
     "One folder a class with PNG files, and `manifest.csv` with file, class, seed, index and the "
     "hash of the model. Every PNG says in its metadata that it is synthetic, and by which model, "
@@ -62,6 +62,7 @@ def cards(
     licence: str | None = None,
     files: str = FILES,
     model_files: Sequence[str] = MODEL_FILES,
+    commands: Mapping[str, str] = COMMANDS,
 ) -> dict[str, str]:
     """Both cards by file name; nothing in them comes from `data.house`.
 
@@ -71,6 +72,7 @@ def cards(
             not that of the training data, which `data` has.
         files: of the data set, in Markdown.
         model_files: the forms of the model that are there.
+        commands: that make an evaluation and an audit, by verb.
     """
     data = data.for_sharing()
     matters = {
@@ -78,7 +80,7 @@ def cards(
         DATA_CARD: data_front_matter(data, licence),
     }
     return {
-        name: _render(name, matter, data, licence, files, model_files)
+        name: _render(name, matter, data, licence, files, model_files, commands)
         for name, matter in matters.items()
     }
 
@@ -131,6 +133,7 @@ def _render(
     licence: str | None,
     files: str,
     model_files: Sequence[str],
+    commands: Mapping[str, str],
 ) -> str:
     matter = yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True)
     return (
@@ -145,7 +148,7 @@ def _render(
             verdicts=verdicts(data),
             statements=STATEMENTS,
             limits=limits(data),
-            commands=COMMANDS,
+            commands=commands,
             version=__version__,
         )
     )

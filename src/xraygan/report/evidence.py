@@ -123,16 +123,22 @@ class _Reader:
         self._file, self._censor = file, censor
 
     def whole(self) -> Mapping[str, Any] | None:
-        values = read_json(self._file)
+        try:
+            values = read_json(self._file)
+        except XrayganError as error:
+            raise XrayganError(f"{error}; {self._remedy}") from None
         if values is not None and not isinstance(values, dict):
             self.fail("it", "an object")
         return values
 
     def fail(self, where: str, expected: str) -> Any:
-        verb = self._file.stem.replace("ation", "ate")
         raise XrayganError(
-            f"{self._file}: {where.removeprefix('.')} is not {expected}; run xraygan {verb} again"
+            f"{self._file}: {where.removeprefix('.')} is not {expected}; {self._remedy}"
         )
+
+    @property
+    def _remedy(self) -> str:
+        return f"run xraygan {self._file.stem.replace('ation', 'ate')} again, or delete the file"
 
     def mapping(self, values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
         found = values.get(key)

@@ -36,10 +36,16 @@ NOT_FOR = (
 )
 STATEMENTS = {"protection": PROTECTION, "intended": INTENDED, "not_for": NOT_FOR}
 
-EVALUATE = "xraygan evaluate --model RUN --data DATA --synth RUN/synthetic --out RUN"
-AUDIT = "xraygan audit --model RUN --data DATA --synth RUN/synthetic --out RUN"
 OF_OTHERS = "As far as it says, this was not measured on these images."
 HITS = "tpr_at_1_percent"
+
+
+def measuring(verb: str, synth: str = "RUN/synthetic", out: str = "RUN") -> str:
+    """The command that measures images, "evaluate" or "audit", and puts it where cards find it."""
+    return f"xraygan {verb} --model RUN --data DATA --synth {synth} --out {out}"
+
+
+EVALUATE, AUDIT = measuring("evaluate"), measuring("audit")
 NEAR, APART = 0.9, 0.5
 RULES = (
     "“No difference found”: the intervals of KID, the classifier's AUC, coverage and recall all "

@@ -204,6 +204,7 @@ def _make(job: Job, part: Part, pool: ThreadPoolExecutor, progress: Callable[[in
         num=part.num,
         filtered=job.leave_out is not None,
         sha256=sha256,
+        classes=job.model.description.classes,
     )
     rows = [(name, one.class_name, one.index) for name, one in zip(files, pictures, strict=True)]
     write_record(job.record(part), head, rows)

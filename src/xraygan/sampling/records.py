@@ -17,14 +17,12 @@ from pydantic import Field, ValidationError
 
 from xraygan.config import Settings
 from xraygan.errors import XrayganError
-from xraygan.names import check_inside
+from xraygan.names import ClassName, check_inside
 from xraygan.runs import AUDIT, sha256_of, write_whole
 from xraygan.sampling.request import Format, Shard, as_text
 
 MANIFEST = "manifest.csv"
 COLUMNS = ("file", "class", "seed", "index", "psi", "model_sha256")
-
-AUDITS_OF_SHARDS = "audit-*-of-*.json"
 
 Row = tuple[str, str, int]
 
@@ -42,6 +40,7 @@ class Head(Settings):
         num: images of the part, those that were left out included.
         filtered: whether images may have been left out.
         sha256: over the files' hashes.
+        classes: the model's, in the order of their numbers; () in a record of an earlier version.
     """
 
     model_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
@@ -53,6 +52,7 @@ class Head(Settings):
     num: int = Field(ge=1)
     filtered: bool
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    classes: tuple[ClassName, ...] = ()
 
 
 def write_record(record: Path, head: Head, rows: Iterable[Row]) -> None:
@@ -115,6 +115,11 @@ def made_by(out: Path) -> str | None:
     """Which model made the images in a folder, by its hash; None where there are none."""
     found = records(out)
     return read_head(found[0]).model_sha256 if found else None
+
+
+def classes_of(out: Path) -> tuple[str, ...]:
+    """The classes of the model that made the images in a folder, in the order of their numbers."""
+    return next(filter(None, (read_head(record).classes for record in records(out))), ())
 
 
 def origin(out: Path, images: int | None = None) -> dict[str, str]:

@@ -122,11 +122,15 @@ class Written:
         manifest: path of the table of all images in the folder.
         written: images of this request, or of this shard of it, that are in the folder.
         left_out: images of it that are not, because they came too near to a patient.
+        audit: path of the audit of filtered images; None where there is none.
+        verdict: of that audit.
     """
 
     manifest: Path
     written: int
     left_out: int
+    audit: Path | None = None
+    verdict: str | None = None
 
 
 @dataclass(frozen=True)

@@ -166,8 +166,12 @@ def test_folders_of_few_images_are_patients_unless_the_user_is_sure(tmp_path: Pa
         listed(exported)
     assert "DOE" not in str(caught.value)
     assert len(listed(exported, format="folders").files) == 21
-    made = films(tmp_path / "made", *(f"A+{n}/seed0000000{n}_00001.png" for n in range(21)))
-    assert len({file.label for file in listed(made).files}) == 21
+
+
+@pytest.mark.parametrize("ending", ["png", "dcm"])
+def test_synthetic_images_have_as_many_classes_as_they_like(tmp_path: Path, ending: str) -> None:
+    export(tmp_path, {f"A+{n}/seed0000000{n}_00001.{ending}": "x" for n in range(21)})
+    assert len({file.label for file in listed(tmp_path).files}) == 21
 
 
 def test_too_few_films_are_told_without_names(tmp_path: Path) -> None:

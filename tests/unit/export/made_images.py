@@ -1,5 +1,6 @@
 """A folder of synthetic images as `xraygan generate` leaves it, made without a network."""
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -32,8 +33,21 @@ def pictures(count: int, bits: int = 8) -> list[Picture]:
     ]
 
 
-def write_made(out: Path, count: int = 12, bits: int = 8) -> list[Picture]:
-    made = pictures(count, bits)
+def write_made(
+    out: Path,
+    count: int = 12,
+    bits: int = 8,
+    *,
+    psi: float = 1.0,
+    filtered: bool = False,
+    classes: tuple[str, ...] = CLASSES,
+) -> list[Picture]:
+    """Images of some of the model's classes."""
+    made = [
+        dataclasses.replace(picture, psi=psi)
+        for picture in pictures(count, bits)
+        if picture.class_name in classes
+    ]
     rows, contents = [], []
     for picture in made:
         name = f"{picture.class_name}/{picture.name}.png"
@@ -46,11 +60,12 @@ def write_made(out: Path, count: int = 12, bits: int = 8) -> list[Picture]:
         format="png",
         bits=bits,
         seed=4,
-        psi=1.0,
+        psi=psi,
         first=0,
         num=count,
-        filtered=False,
+        filtered=filtered,
         sha256=digest(contents),
+        classes=CLASSES,
     )
     write_record(out / ".part-0.jsonl", head, rows)
     write_manifest(out)

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -123,6 +124,34 @@ def test_webdataset(made, tmp_path: Path) -> None:
         assert sample["json"]["Synthetic"] == "yes"
 
 
+def test_a_classs_number_is_the_models(tmp_path: Path) -> None:
+    """Sets of one class each can be put together: neither begins to count at 0 for itself."""
+    import webdataset
+
+    for number, name in enumerate(CLASSES):
+        source, out = tmp_path / f"made-{number}", tmp_path / f"out-{number}"
+        write_made(source, classes=(name,))
+        export_dataset(Synthetic.open(source), out, "webdataset")
+        shards = list(map(str, out.glob("*.tar")))
+        samples = list(webdataset.WebDataset(shards, shardshuffle=False).decode())
+        assert {(one["cls"], one["json"]["Class"]) for one in samples} == {(number, name)}
+        provenance = json.loads((out / "provenance.json").read_text(encoding="utf-8"))
+        assert provenance["classes_of_model"] == list(CLASSES)
+        assert provenance["classes"] == {name: 6}
+
+
+def test_classes_where_no_record_tells_them(tmp_path: Path) -> None:
+    write_made(tmp_path, classes=CLASSES[1:])
+    [record] = tmp_path.glob(".part-*")
+    lines = record.read_text(encoding="utf-8").splitlines(keepends=True)
+    head = json.loads(lines[0])
+    del head["classes"]  # as an earlier version wrote it
+    record.write_text("".join([json.dumps(head) + "\n", *lines[1:]]), encoding="utf-8")
+    assert Synthetic.open(tmp_path).classes == CLASSES[1:]
+    record.unlink()
+    assert Synthetic.open(tmp_path).classes == CLASSES[1:]
+
+
 # Of DICOM PS3.3 A.8.1: attributes that must be there (type 1), or be there and may be empty (2).
 TYPE_1 = [
     "SOPClassUID",
@@ -231,6 +260,56 @@ def test_what_is_not_marked_does_not_get_out(made, tmp_path: Path) -> None:
     swapped.write_bytes(encoded.tobytes())
     with pytest.raises(XrayganError, match="is not marked"):
         export_dataset(Synthetic.open(source.folder), tmp_path / "swapped", "imagefolder")
+
+
+@pytest.mark.parametrize("kind", ["imagefolder", "webdataset", "dicom"])
+def test_a_refused_export_leaves_nothing(made, tmp_path: Path, monkeypatch, kind) -> None:
+    """The last image is damaged; mended, the same folder takes the export, or another."""
+    source, pictures = made
+    monkeypatch.setattr("xraygan.export.dataset.PER_TAR", 2)
+    monkeypatch.setattr("xraygan.export.dataset._TOGETHER", 2)
+    last = source.folder / pictures[-1].class_name / f"{pictures[-1].name}.png"
+    whole = last.read_bytes()
+    (tmp_path / "empty").mkdir()
+    last.write_bytes(whole[: len(whole) // 2])
+    for out in (tmp_path / "empty", tmp_path / "new"):
+        with pytest.raises(XrayganError, match="cannot be read"):
+            export_dataset(source, out, kind)
+    assert not (tmp_path / "new").exists()
+    assert list((tmp_path / "empty").iterdir()) == []
+    last.write_bytes(whole)
+    before = contents(export_dataset(source, tmp_path / "empty", kind))
+    last.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(XrayganError, match="cannot be read"):
+        export_dataset(source, tmp_path / "empty", kind)
+    assert contents(tmp_path / "empty") == before, "what was whole is as it was"
+
+
+def test_a_killed_export_is_not_whole_and_the_same_call_goes_on(made, tmp_path: Path) -> None:
+    source, _ = made
+    out = tmp_path / "out"
+    stops = f"""
+import os, pathlib
+from xraygan.export.dataset import export_dataset
+from xraygan.export.source import Synthetic
+source = Synthetic.open(pathlib.Path({str(source.folder)!r}))
+export_dataset(source, pathlib.Path({str(out)!r}), "dicom", None, lambda *_: os._exit(9))
+"""
+    assert subprocess.run([sys.executable, "-c", stops], check=False).returncode == 9
+    assert not (out / "provenance.json").exists()
+    with pytest.raises(XrayganError, match="holds another export"):
+        export_dataset(source, out, "webdataset")
+    whole = contents(export_dataset(source, tmp_path / "whole", "dicom"))
+    assert contents(export_dataset(source, out, "dicom")) == whole
+
+
+def test_files_that_are_no_png_are_refused_at_once(made) -> None:
+    source, _ = made
+    manifest = source.folder / "manifest.csv"
+    table = manifest.read_text(encoding="utf-8")
+    manifest.write_text(table.replace(".png", ".tar"), encoding="utf-8")
+    with pytest.raises(XrayganError, match="only PNG files are exported; generate with --format"):
+        Synthetic.open(source.folder)
 
 
 @pytest.mark.parametrize(

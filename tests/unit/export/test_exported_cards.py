@@ -1,14 +1,16 @@
-"""The card that goes with an export: the audit of these very images, and what its owner states."""
+"""The card that goes with an export: evidence on these very images, and what its owner states."""
 
 import hashlib
 import io
+import shutil
 from pathlib import Path
 
 import pytest
-from made_images import MODEL, write_made
+from made_images import CLASSES, MODEL, write_made
 
-from report_run import add_evidence, audit, make_run
+from report_run import add_evidence, audit, evaluation, make_run
 from xraygan.api import export_data
+from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
 from xraygan.report.render import write_report
 from xraygan.report.verdicts import OF_OTHERS
@@ -20,7 +22,10 @@ from xraygan.sampling.request import Shard
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """A run whose audit found nothing, and whose model is the one of `write_made`."""
-    run = add_evidence(make_run(tmp_path / "run"))
+    run = make_run(tmp_path / "run", CLASSES)
+    shutil.rmtree(run / "synthetic")
+    write_made(run / "synthetic", 10)
+    add_evidence(run, CLASSES)
     description = run / "model" / "generator.json"
     write_json(description, read_json(description) | {"weights_sha256": MODEL})
     return run
@@ -29,14 +34,21 @@ def run(tmp_path: Path) -> Path:
 @pytest.fixture
 def filtered(tmp_path: Path) -> Path:
     """Images beside the run, as `generate --filter` leaves them, but for their audit."""
-    write_made(tmp_path / "filtered")
+    write_made(tmp_path / "filtered", filtered=True)
     return tmp_path / "filtered"
 
 
-def card_of(filtered: Path, run: Path, **given: str) -> str:
+def card_of(filtered: Path, run: Path, **given: object) -> str:
     out = filtered.parent / "shared"
     export_data(filtered, out, run=run, **given)
     return (out / "README.md").read_text(encoding="utf-8")
+
+
+def assert_not_measured(card: str) -> None:
+    assert "Verdict of the audit" not in card
+    assert "**Not measured yet.** `xraygan audit --model RUN --data DATA --synth SYNTH" in card
+    assert "**Fidelity is not measured yet.**" in card
+    assert "coverage" not in card.lower()
 
 
 def test_the_audit_beside_the_images_is_the_one_on_the_card(filtered: Path, run: Path) -> None:
@@ -47,26 +59,77 @@ def test_the_audit_beside_the_images_is_the_one_on_the_card(filtered: Path, run:
     assert "nothing found" not in card
 
 
-def test_the_runs_audit_where_the_images_have_none(filtered: Path, run: Path) -> None:
-    card = card_of(filtered, run)
+def test_the_runs_evidence_where_the_images_are_drawn_as_its_own(tmp_path: Path, run: Path) -> None:
+    write_made(tmp_path / "more")
+    card = card_of(tmp_path / "more", run)
     assert "Verdict of the audit: nothing found." in card
+    assert "0.117 (kernel distance (KID) to real films" in card
+    assert "| Coverage |" in card
+    assert "| Synthetic images only (TSTR) |" in card
     assert card.count(OF_OTHERS) == 3, "it was made of the run's own images"
-    manifest = {"manifest_sha256": sha256_of(filtered / "manifest.csv")}
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [{"psi": 0.4}, {"filtered": True}, {"classes": CLASSES[:1]}],
+    ids=lambda one: next(iter(one)),
+)
+def test_the_runs_evidence_is_none_of_images_drawn_otherwise(
+    tmp_path: Path, run: Path, drawn: dict
+) -> None:
+    tame = tmp_path / "tame"
+    write_made(tame, **drawn)
+    said = io.StringIO()
+    reporter = Reporter()
+    reporter.log = lambda line: said.write(line)
+    assert_not_measured(card_of(tame, run, reporter=reporter))
+    for verb in ("evaluate", "audit"):
+        command = f"xraygan {verb} --model RUN --data DATA --synth {tame} --out {tame} makes one"
+        assert command in said.getvalue()
+
+
+def test_images_without_records_may_be_filtered(tmp_path: Path, run: Path) -> None:
+    write_made(tmp_path / "made")
+    (tmp_path / "copied").mkdir()
+    for path in (tmp_path / "made").glob("[!.]*"):  # as cp made/* copied
+        shutil.move(path, tmp_path / "copied")
+    assert_not_measured(card_of(tmp_path / "copied", run))
+
+
+@pytest.mark.parametrize("place", ["tame", "run"])
+def test_what_was_measured_on_these_images_is_shown(tmp_path: Path, run: Path, place: str) -> None:
+    tame = tmp_path / "tame"
+    write_made(tame, psi=0.4)
+    of_these = {"manifest_sha256": sha256_of(tame / "manifest.csv")}
+    tamed = evaluation(CLASSES)
+    tamed["kid"]["value"] = 0.87
+    write_json(tmp_path / place / "evaluation.json", tamed | of_these)
+    write_json(tmp_path / place / "audit.json", audit("copying found") | of_these)
+    card = card_of(tame, run)
+    assert "0.870 (kernel distance" in card
+    assert "Verdict of the audit: copying found." in card
+
+
+def test_what_was_measured_on_other_images_for_the_runs_report_is_not(
+    tmp_path: Path, run: Path
+) -> None:
+    write_made(tmp_path / "more")
     for name in ("evaluation.json", "audit.json"):
-        write_json(run / name, read_json(run / name) | manifest)
-    assert OF_OTHERS not in card_of(filtered, run)
+        write_json(run / name, read_json(run / name) | {"manifest_sha256": "ab" * 32})
+    assert_not_measured(card_of(tmp_path / "more", run))
+
+
+@pytest.mark.parametrize("name", ["evaluation.json", "audit.json"])
+def test_an_empty_file_beside_the_images(filtered: Path, run: Path, name: str) -> None:
+    (filtered / name).touch()
+    with pytest.raises(XrayganError, match=r"cannot be read .*; run xraygan .* or delete the file"):
+        card_of(filtered, run)
+    assert not (filtered.parent / "shared").exists()
 
 
 def test_an_audit_of_a_shard_is_none_of_the_whole(filtered: Path, run: Path) -> None:
     write_json(filtered / audit_name(Shard(1, 2)), audit("nothing found"))
-    said = io.StringIO()
-    reporter = Reporter()
-    reporter.log = lambda line: said.write(line)
-    export_data(filtered, filtered.parent / "shared", run=run, reporter=reporter)
-    card = (filtered.parent / "shared" / "README.md").read_text(encoding="utf-8")
-    assert "Verdict of the audit" not in card
-    assert "Not measured yet" in card
-    assert "each is of one shard; xraygan audit --model RUN" in said.getvalue()
+    assert_not_measured(card_of(filtered, run))
 
 
 def test_an_audit_of_images_that_were_there_before_is_none_of_these(

@@ -148,6 +148,8 @@ def test_truncation_has_the_bounds_of_generate(psi: float) -> None:
         (lambda model: along_directions(model, 1, 9, 3, None), "choose 1 to 8"),
         (lambda _: exploring.explore("nowhere", "a.png"), "there is no such file"),
         (lambda _: exploring.explore("nowhere", "a.jpg"), r"end it in \.png"),
+        (lambda _: exploring.explore(".", "a.png", to_class="B"), "goes with --along classes"),
+        (lambda _: exploring.explore(".", "a.png", directions=6), "goes with --along directions"),
     ],
 )
 def test_bad_wishes(model: Model, call, said: str) -> None:
