@@ -9,7 +9,7 @@ from xraygan.api.preparing import training_data
 from xraygan.config import PixelSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import CONFIG, read_json, sha256_of
+from xraygan.runs import read_config, sha256_of
 from xraygan.sampling.records import MANIFEST, is_filtered, made_by
 
 if TYPE_CHECKING:
@@ -282,7 +282,7 @@ def _unlike_the_run(run: Path, fit: str, films: int) -> list[str]:
     Raises:
         XrayganError: the films were made square otherwise than for the run.
     """
-    config = read_json(run / CONFIG)
+    config = read_config(run)
     if config is None:
         return []  # asking the discriminator says so
     trained_on = config["settings"]["data"]["fit"]

@@ -1,5 +1,6 @@
 """What makes something: `train`, `generate` and `run`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +11,15 @@ from xraygan.api.preparing import NO_DATA, prepare, settings_at_once, settings_f
 from xraygan.config import RunSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import AUDIT, EVALUATION, PHANTOM, RunFolder, next_run, refusing_disk_faults
+from xraygan.runs import (
+    AUDIT,
+    EVALUATION,
+    PHANTOM,
+    RunFolder,
+    next_run,
+    read_config,
+    refusing_disk_faults,
+)
 from xraygan.sampling.request import Format, Request, Shard, Written
 from xraygan.sets import ImageSet
 from xraygan.tracking import Tracker, tracking
@@ -75,6 +84,8 @@ def train(
     """
     settings = settings_at_once(settings, values) or settings_from(values)
     reporter = reporter or Reporter()
+    if run_dir is not None:
+        read_config(Path(run_dir))  # something else's folder is refused before anything is done
     if data is None:
         reporter.note(NO_DATA)
     # Where results lie beside the films they are none of them, at the next start either.
@@ -243,7 +254,7 @@ def run(
             "model_sha256": model.sha256,
             "data": trained.config["data"],
             "images_trained_on": trained.config["published"],
-            "notes": [*trained.dataset.notes, *notes],
+            "notes": [*trained.dataset.notes, *_data_before(trained.config), *notes],
         }
         summary = summarise(folder, facts, made, labels, evaluation, found)
         write_report(folder)
@@ -293,6 +304,7 @@ def _evidence(
             *evaluation["notes"],
             f"Measured on {len(synthetic):,} further images of the same generator, in the training "
             "set's proportions; the written set has every class equally often.",
+            *_data_before(trained.config),
         ]
         evaluation["model_sha256"] = model_sha256
         evidence.write_evaluation(folder, evaluation)
@@ -307,7 +319,7 @@ def _evidence(
         if settings.output.num > len(written[0]):
             which = f"the first {len(written[0]):,} of {settings.output.num:,}"
         note = f"Audited: {which} images written, and {len(synthetic):,} further ones."
-        result = replace(result, notes=(*result.notes, note))
+        result = replace(result, notes=(*result.notes, note, *_data_before(trained.config)))
         evidence.write_audit(folder, result, train, audited, {"model_sha256": model_sha256})
         found = result.as_dict()
     except XrayganError as error:
@@ -315,6 +327,18 @@ def _evidence(
     for note in notes:
         reporter.note(note)
     return evaluation, found, notes
+
+
+def _data_before(config: Mapping[str, Any]) -> list[str]:
+    """A sentence on a run that --force let go on with other data than it was begun with."""
+    counts = [data["counts"] for data in config.get("data_before", [])]
+    films = sum(n for count in counts for name, n in count.items() if name.startswith("train/"))
+    if not films:
+        return []
+    return [
+        f"Before these data the generator was trained on others ({films:,} training films), until "
+        "--force let these follow: nothing here says whether their patients are given away."
+    ]
 
 
 def _set_aside(synthetic: Path, model_sha256: str, reporter: Reporter) -> None:

@@ -393,10 +393,10 @@ def test_figures_that_could_not_be_measured(run):
 
 def test_metrics_that_are_not_numbers_are_passed_over(run):
     lines = [
-        '{"images_seen": 1, "d_loss": NaN, "g_loss": 1}',
-        '{"images_seen": 2, "d_loss": "x", "g_loss": 1}',
-        '{"images_seen": 3, "d_loss": 1, "g_loss": 1, "kid": Infinity, "kid_low": 1, '
-        '"kid_high": 1}',
+        '{"images_seen": 1, "d_loss": NaN, "g_loss": 1, "fake_spread": 1}',
+        '{"images_seen": 2, "d_loss": "x", "g_loss": 1, "fake_spread": 1}',
+        '{"images_seen": 3, "d_loss": 1, "g_loss": 1, "fake_spread": 1, "kid": Infinity, '
+        '"kid_low": 1, "kid_high": 1, "kid_floor": 1}',
         "[]",
         "torn",
     ]
@@ -407,7 +407,8 @@ def test_metrics_that_are_not_numbers_are_passed_over(run):
 
 
 def test_a_long_course_is_thinned_to_its_last_point(run):
-    rows = [{"images_seen": n, "d_loss": 1.0, "g_loss": 1.0} for n in range(10 * MOST_POINTS + 3)]
+    row = {"d_loss": 1.0, "g_loss": 1.0, "fake_spread": 1.0}
+    rows = [row | {"images_seen": n} for n in range(10 * MOST_POINTS + 3)]
     (run / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
     images = collect(run).course.images
     assert MOST_POINTS / 2 < len(images) <= MOST_POINTS
