@@ -28,8 +28,8 @@ from xraygan.training.device import use_device
 # Cheap imports only: TensorFlow and what needs it is imported where it is used.
 MEASURED = 2000
 """Synthetic images that a run measures, in the training data's proportions."""
-AUDITED = 10_000
-"""Images of a run's own set that its audit looks at, the first ones, besides the measured."""
+AUDITED, AUDITED_BYTES = 10_000, 512 * 2**20
+"""Of a run's own set, the first images, that its audit looks at besides the measured ones."""
 
 
 @dataclass(frozen=True)
@@ -246,7 +246,8 @@ def run(
         # Other images than the written ones, so that the audit looks at none twice.
         further = Request(MEASURED, seed, like_train=True, first=num)
         made, labels = generate_arrays(model, further)
-        written = generate_arrays(model, Request(min(num, AUDITED), seed))
+        audited = images_audited(num, model.description.network.resolution)
+        written = generate_arrays(model, Request(audited, seed))
         evaluation, found, notes = _evidence(
             trained, (made, labels), written, model.sha256, settings, reporter
         )
@@ -327,6 +328,11 @@ def _evidence(
     for note in notes:
         reporter.note(note)
     return evaluation, found, notes
+
+
+def images_audited(num: int, resolution: int) -> int:
+    """How many of the `num` images of its own set a run audits: what memory has room for."""
+    return min(num, AUDITED, AUDITED_BYTES // resolution**2)
 
 
 def _data_before(config: Mapping[str, Any]) -> list[str]:
