@@ -93,6 +93,7 @@ def train(
     chosen = use_device(device)
     from xraygan.data.entries import printable
     from xraygan.training import session
+    from xraygan.training.trainer import refusing_memory_faults
 
     name = printable(Path(data).resolve().name) if data is not None else PHANTOM
     choices = session.Choices(device=chosen, source_name=name, show=show, force=force)
@@ -105,7 +106,10 @@ def train(
         reporter.log = run.log
         reporter.note(f"run folder: {run.path}")
         parameters = {"resolution": settings.data.resolution, **settings.training.model_dump()}
-        with tracking(track, run, parameters, reporter.note):
+        with (
+            tracking(track, run, parameters, reporter.note),
+            refusing_memory_faults(settings.training.batch),
+        ):
             config = session.train_run(run, dataset, settings, choices, reporter)
     return Trained(run.path, config, dataset)
 
