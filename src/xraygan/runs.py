@@ -171,6 +171,25 @@ def _is_whole(row: dict[str, Any]) -> bool:
     return all(isinstance(row.get(name), int | float) for name in names)
 
 
+def grid_name(images_seen: int) -> str:
+    """The file of a sample grid, by thousands of images seen, and the rest where there is one.
+
+    `fakes000005.png`, `fakes000002_592.png`: in the order of images, and no two are the same.
+    """
+    thousands, rest = divmod(images_seen, 1000)
+    return f"fakes{thousands:06d}{f'_{rest:03d}' if rest else ''}.png"
+
+
+def sample_grids(run: Path) -> dict[float, Path]:
+    """What lies in a run folder under a `grid_name`, by thousands of images seen, in order."""
+    found: dict[float, Path] = {}
+    for path in run.glob("fakes*.png"):
+        if match := re.fullmatch(r"fakes(\d{6,12})(?:_(\d{3}))?\.png", path.name):
+            thousands, rest = match.groups()
+            found[float(f"{thousands}.{rest}") if rest else int(thousands)] = path
+    return dict(sorted(found.items()))
+
+
 def is_locked(run: Path) -> bool:
     """Whether a trainer holds this run; nothing is written, and no lock is left behind."""
     lock = run / LOCK

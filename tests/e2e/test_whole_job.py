@@ -24,7 +24,7 @@ def test_finished_run_names_its_results(finished):
 
 def test_finished_run_has_every_file(finished):
     names = """
-        config.json metrics.jsonl log.txt reals.png fakes000000.png fakes000001.png losses.png
+        config.json metrics.jsonl log.txt reals.png fakes000000.png fakes000000_200.png losses.png
         model/generator.safetensors model/generator.json synthetic/manifest.csv synthetic.png
         summary.json summary.md evaluation.json audit.json report.html report.json
         model-card.md data-card.md internal/closest-pairs.png

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 from xraygan.errors import XrayganError
 from xraygan.runs import (
     RunFolder,
+    grid_name,
     next_run,
     numbered_runs,
     read_config,
     read_json,
+    sample_grids,
     sha256_of,
     write_json,
     write_whole,
@@ -168,6 +170,17 @@ def test_a_flipped_bit_in_the_metrics_stops_no_run(tmp_path: Path) -> None:
         for each in run.metrics():
             assert {"images_seen", "d_loss", "g_loss"} <= set(each)
             assert "kid" not in each or set(kid) <= set(each)
+
+
+def test_no_two_sample_grids_have_one_name(tmp_path: Path) -> None:
+    seen = [0, 96, 500, 864, 1000, 1500, 2000, 2500, 2592, 3000, 3456, 10**6, 10**6 + 8]
+    names = [grid_name(images) for images in seen]
+    assert names == sorted(set(names))
+    for name in (*names, "fakes.png", "fakes000003_1.png"):
+        (tmp_path / name).touch()
+    assert list(sample_grids(tmp_path)) == [images / 1000 for images in seen]
+    assert [str(kimg) for kimg in sample_grids(tmp_path)][7:9] == ["2.5", "2.592"]
+    assert str(list(sample_grids(tmp_path))[6]) == "2"
 
 
 def test_log(tmp_path: Path) -> None:

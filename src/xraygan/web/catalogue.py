@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -13,13 +12,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xraygan.errors import XrayganError
-from xraygan.runs import CONFIG, is_locked, read_json, read_metrics
+from xraygan.runs import CONFIG, is_locked, read_json, read_metrics, sample_grids
 
 DEPTH = 2
 """Folders below the studio's own in which runs are looked for."""
 MOST_RUNS = 500
 REMEMBERED_S = 1.0
-_GRID = re.compile(r"fakes(\d{6,12})\.png")
 
 
 class Missing(XrayganError):  # noqa: N818  (an answer, not a failure)
@@ -92,14 +90,9 @@ class Run:
         return _plain(self.path / "report.html")
 
     @property
-    def grids(self) -> dict[int, Path]:
+    def grids(self) -> dict[float, Path]:
         """Sample grids by thousands of images seen, oldest first."""
-        found = {}
-        for path in self.path.glob("fakes*.png"):
-            match = _GRID.fullmatch(path.name)
-            if match and _plain(path):
-                found[int(match[1])] = path
-        return dict(sorted(found.items()))
+        return {kimg: path for kimg, path in sample_grids(self.path).items() if _plain(path)}
 
     def grid(self, kimg: str) -> Path:
         """One sample grid, by the digits of its number.

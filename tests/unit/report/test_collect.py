@@ -391,6 +391,13 @@ def test_figures_that_could_not_be_measured(run):
     assert as_json(data, internal=False)["evaluation"]["figures"][0]["value"] is None
 
 
+def test_a_sample_grid_of_no_whole_thousand_has_a_place(run):
+    (run / "fakes000006.png").rename(run / "fakes000006_096.png")
+    data = collect(run)
+    assert [kimg for kimg, _ in data.course.moments] == [0, 6.096, 12]
+    assert "after 6.096 thousand images" in render_html(data, internal=False)
+
+
 def test_metrics_that_are_not_numbers_are_passed_over(run):
     lines = [
         '{"images_seen": 1, "d_loss": NaN, "g_loss": 1, "fake_spread": 1}',

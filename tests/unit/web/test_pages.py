@@ -53,6 +53,16 @@ def test_a_run_page_draws_its_course(visitor, keys):
         assert visitor.get(f"/runs/{keys['00000-ward']}/grids/{none}.png").status_code == 404
 
 
+def test_a_sample_grid_of_no_whole_thousand_has_a_place(visitor, folder, keys):
+    page, grid = f"/runs/{keys['00000-ward']}", folder / "00000-ward" / "fakes000002_592.png"
+    shutil.copy(folder / "00000-ward" / "fakes000002.png", grid)
+    try:
+        assert '<output id="moment-value">2.592</output>' in visitor.get(page).text
+        assert visitor.get(f"{page}/grids/2.592.png").status_code == 200
+    finally:
+        grid.unlink()
+
+
 def test_a_run_that_is_being_trained_says_so(visitor, folder, keys):
     assert not is_locked(folder / "00000-ward")
     with RunFolder(folder / "00000-ward").locked():
