@@ -251,7 +251,11 @@ def data_before(
 
 
 def describe(dataset: Dataset, settings: RunSettings, choices: Choices) -> dict[str, Any]:
-    """What config.json says before training: settings, data, versions; no path, no patient."""
+    """What config.json says before training: settings as they were given, data, versions.
+
+    It is for the house: the data folder's own name is in it, and so is what was typed for `where`
+    and `patient_pattern`.
+    """
     table = dataset.manifest
     counts = Counter(zip(table["split"], table["label"], strict=True))
     return {

@@ -484,7 +484,7 @@ def test_one_patient(tmp_path: Path, cached: Path) -> None:
     assert dataset.patients("train") == 1
     assert len(dataset.split("val")[0]) == 0
     notes = " ".join(dataset.notes)
-    assert "one patient" in notes
+    assert "count as one patient's" in notes and "--patient-pattern" in notes
     assert "figures against validation images are not possible" in notes
 
 
