@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -141,7 +142,7 @@ class Catalogue:
         with self._lock:
             if time.monotonic() - self._looked >= REMEMBERED_S:
                 self.unreadable = 0
-                found = sorted(self._find(), key=lambda run: (run.config.begun, run.name))
+                found = sorted(self._find(), key=_begun)
                 self._runs = {run.key: run for run in reversed(found[-MOST_RUNS:])}
                 self._looked = time.monotonic()
             return self._runs
@@ -217,6 +218,13 @@ class Catalogue:
         except (XrayganError, ValidationError):
             self.unreadable += 1
             return None
+
+
+def _begun(run: Run) -> tuple[float, str]:
+    """For the order of runs: when each was begun, whatever zone the clock was in."""
+    with contextlib.suppress(ValueError, OverflowError, OSError):
+        return datetime.fromisoformat(run.config.begun).timestamp(), run.name
+    return 0.0, run.name
 
 
 def _plain(path: Path) -> Path | None:

@@ -1,3 +1,5 @@
+import itertools
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -205,6 +207,20 @@ class OddBatches:
 
     def epoch(self) -> float:
         return 1.0
+
+
+def test_a_clock_that_jumps_changes_no_duration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, clock = RunFolder(tmp_path / "run"), itertools.count(10**9, -3600)
+    monkeypatch.setattr(time, "time", lambda: float(next(clock)))
+    settings = RunSettings.parse({"training": {"batch": 32}}, "test")
+    facts: dict = {"seconds": 100.0}
+    train_loop(run, OddBatches(), settings, 6000, lambda _: {}, Reporter(quiet=True), facts)
+    seconds = [row["seconds"] for row in run.metrics()]
+    assert seconds == sorted(seconds)
+    assert 100 < seconds[0] <= seconds[-1] <= facts["seconds"] < 200
+    assert min(row["images_per_second"] for row in run.metrics()) > 0
 
 
 def test_a_run_that_goes_on_with_another_batch_still_shows_itself(tmp_path: Path) -> None:
