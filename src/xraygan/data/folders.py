@@ -260,7 +260,8 @@ def _class_notes(
         if empty:
             named = ", ".join(map(repr, sorted(empty)[:3])) + ", …" * (len(empty) > 3)
             notes.append(
-                f"Class folders without images, dropped: {len(empty)} ({named}); fill or delete them."
+                f"Class folders without images, dropped: {len(empty)} ({named}); fill or delete "
+                "them."
             )
     by_case: dict[str, list[str]] = {}
     for label in sorted(labels):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from studio_run import CLASSES, SIDE, write_films
 
+from studio_run import CLASSES, SIDE, write_films
 from xraygan import evidence
 from xraygan.api import making, train
 from xraygan.api.preparing import training_data

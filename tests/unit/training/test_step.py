@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy.fft import dct
-from studio_run import write_films
 
+from studio_run import write_films
 from xraygan.api import train
 from xraygan.config import ModelSettings, TrainingSettings
 from xraygan.errors import TrainingFailedError, XrayganError
