@@ -76,7 +76,7 @@ def _write_metrics(folder: Path) -> None:
     rows = []
     for tick in range(1, 31):
         row = {"images_seen": tick * 400, "epoch": tick / 4, "d_loss": 0.7 - tick / 60}
-        row |= {"g_loss": 0.7 + tick / 20, "images_per_second": 50.0}
+        row |= {"g_loss": 0.7 + tick / 20, "fake_spread": 0.5, "images_per_second": 50.0}
         if tick % 5 == 0:
             kid = 2.4 * 0.6 ** (tick / 5)
             row |= {"kid": kid, "kid_low": kid * 0.9, "kid_high": kid * 1.1}

@@ -81,6 +81,7 @@ def make_run(folder: Path, name: str, films: Path | None, seed: int = 0) -> Path
     rows = [
         {"images_seen": n * 500, "d_loss": 0.7, "g_loss": 0.8, "seconds": n, "kid": 0.5 / n}
         | {"kid_low": 0.4 / n, "kid_high": 0.6 / n, "kid_floor": 0.01, "images_per_second": 9.0}
+        | {"fake_spread": 0.5}
         for n in range(1, 5)
     ]
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))

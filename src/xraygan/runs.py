@@ -16,6 +16,10 @@ from xraygan.errors import XrayganError
 
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
+TICK_FIGURES = ("images_seen", "d_loss", "g_loss", "fake_spread")
+"""What every line of `METRICS` has, besides others."""
+KID_FIGURES = ("kid", "kid_low", "kid_high", "kid_floor")
+"""What a line has where the pictures were measured."""
 LOCK = ".lock"
 LOCK_WAIT_S = 0.5
 """How long a trainer tries: whoever asks `is_locked` holds the lock for a moment."""
@@ -89,14 +93,6 @@ class RunFolder:
         finally:
             lock.release()
 
-    def read_config(self) -> dict[str, Any] | None:
-        """What `write_config` wrote, or None in a fresh folder.
-
-        Raises:
-            XrayganError: it is damaged.
-        """
-        return read_json(self.path / CONFIG)
-
     def write_config(self, config: dict[str, Any]) -> None:
         """Replace config.json as a whole."""
         write_json(self.path / CONFIG, config)
@@ -130,8 +126,37 @@ class RunFolder:
         write_whole(self.path / METRICS, text.encode())
 
 
+def read_config(run: Path) -> dict[str, Any] | None:
+    """What `RunFolder.write_config` wrote, or None where there is no such file.
+
+    Raises:
+        XrayganError: it is damaged, or something else's.
+    """
+    config = read_json(run / CONFIG)
+    if config is not None and not _is_ours(config):
+        raise XrayganError(
+            f"{run / CONFIG}: not one that xraygan train has written; choose another folder"
+        )
+    return config
+
+
+def _is_ours(config: Any) -> bool:
+    """Whether a value has the parts of a config.json that are built on."""
+    try:
+        settings, data = config["settings"], config["data"]
+        groups = settings["data"], settings["training"], config["model"], config["versions"]
+        return (
+            all(isinstance(group, dict) for group in groups)
+            and isinstance(data["fingerprint"], str)
+            and all(isinstance(name, str) for name in data["classes"])
+            and all(isinstance(count, int) for count in data["counts"].values())
+        )
+    except (KeyError, TypeError):
+        return False
+
+
 def read_metrics(run: Path) -> list[dict[str, Any]]:
-    """Every whole line of a run's metrics.jsonl; a last line cut by a crash is passed over."""
+    """Every whole line of a run's metrics.jsonl; what a crash cut or damage changed is left out."""
     file = run / METRICS
     if not file.exists():
         return []
@@ -139,9 +164,34 @@ def read_metrics(run: Path) -> list[dict[str, Any]]:
     for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
         with contextlib.suppress(json.JSONDecodeError):
             row = json.loads(line)
-            if isinstance(row, dict) and "images_seen" in row:
+            if isinstance(row, dict) and _is_whole(row):
                 rows.append(row)
     return rows
+
+
+def _is_whole(row: dict[str, Any]) -> bool:
+    """Whether a line of metrics.jsonl has the figures that are counted on."""
+    names = (*TICK_FIGURES, *(KID_FIGURES if "kid" in row else ()))
+    return all(isinstance(row.get(name), int | float) for name in names)
+
+
+def grid_name(images_seen: int) -> str:
+    """The file of a sample grid, by thousands of images seen, and the rest where there is one.
+
+    `fakes000005.png`, `fakes000002_592.png`: in the order of images, and no two are the same.
+    """
+    thousands, rest = divmod(images_seen, 1000)
+    return f"fakes{thousands:06d}{f'_{rest:03d}' if rest else ''}.png"
+
+
+def sample_grids(run: Path) -> dict[float, Path]:
+    """What lies in a run folder under a `grid_name`, by thousands of images seen, in order."""
+    found: dict[float, Path] = {}
+    for path in run.glob("fakes*.png"):
+        if match := re.fullmatch(r"fakes(\d{6,12})(?:_(\d{3}))?\.png", path.name):
+            thousands, rest = match.groups()
+            found[float(f"{thousands}.{rest}") if rest else int(thousands)] = path
+    return dict(sorted(found.items()))
 
 
 def is_locked(run: Path) -> bool:
@@ -167,11 +217,20 @@ def numbered_runs(outdir: Path) -> list[Path]:
 
 
 def next_run(outdir: Path, name: str) -> Path:
-    """The next free `00000-name` in `outdir`; not made yet."""
-    runs = numbered_runs(outdir)
-    number = _number(runs[-1]) + 1 if runs else 0
+    """Make the next free `00000-name` in `outdir`; of several who ask, each gets its own.
+
+    Raises:
+        XrayganError: it cannot be made.
+    """
     slug = re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "run"
-    return outdir / f"{number:05d}-{slug}"
+    with refusing_disk_faults(outdir):
+        outdir.mkdir(parents=True, exist_ok=True)
+        while True:
+            runs = numbered_runs(outdir)
+            path = outdir / f"{_number(runs[-1]) + 1 if runs else 0:05d}-{slug}"
+            with contextlib.suppress(FileExistsError):
+                path.mkdir()
+                return path
 
 
 def _number(run: Path) -> int:

@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import importlib.util
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -33,7 +34,7 @@ def tracking(
         name: "tensorboard" (event files in the run folder) or "mlflow" (MLFLOW_TRACKING_URI, or
             MLflow's own default; experiment MLFLOW_EXPERIMENT_NAME or `xraygan`); None for none.
         run: the run; a resumed one goes on in its MLflow run.
-        parameters: settings, said once.
+        parameters: settings, said once; the resolution is among them.
         note: told where to look.
 
     Raises:
@@ -70,43 +71,64 @@ def _require(name: str) -> None:
         raise XrayganError(f"--track {name} needs: pip install 'xraygan[track]'")
 
 
+@contextlib.contextmanager
+def _refusing(name: str, fault: type[Exception], remedy: str) -> Iterator[None]:
+    """Turn a tracker's fault into one clear line."""
+    try:
+        yield
+    except fault as error:
+        words = " ".join(str(error).rpartition("}} ")[2].split())  # after TensorFlow's own place
+        raise XrayganError(
+            f"--track {name}: {words[:200]}; {remedy}, or leave --track out: the same command "
+            "goes on where it was"
+        ) from None
+
+
 class TensorBoard:
     """Event files in the run folder.
 
     Args:
         run: the run folder.
+
+    Raises:
+        XrayganError: they cannot be written.
     """
 
     def __init__(self, run: Path) -> None:
         import tensorflow as tf
 
-        self._summary = tf.summary
+        self._summary, self._fault = tf.summary, tf.errors.OpError
         self._folder = run / FOLDER
         with refusing_disk_faults(self._folder):
             self._folder.mkdir(exist_ok=True)
-        self._writer = tf.summary.create_file_writer(str(self._folder))
+        with self._refusing():
+            self._writer = tf.summary.create_file_writer(str(self._folder))
 
     def __str__(self) -> str:
         return f"look at it with: tensorboard --logdir {self._folder}"
 
     def metrics(self, values: dict[str, Any]) -> None:
         """Every figure, against images seen."""
-        with self._writer.as_default(step=values["images_seen"]):
+        with self._refusing(), self._writer.as_default(step=values["images_seen"]):
             for name, value in _figures(values).items():
                 self._summary.scalar(name, value)
-        self._writer.flush()
+            self._writer.flush()
 
     def picture(self, path: Path, images_seen: int) -> None:
         """A sample grid."""
         with Image.open(path) as file:
             grid = np.asarray(file.convert("L"))
-        with self._writer.as_default(step=images_seen):
+        with self._refusing(), self._writer.as_default(step=images_seen):
             self._summary.image("fakes", grid[None, :, :, None])
-        self._writer.flush()
+            self._writer.flush()
 
     def close(self, _: str) -> None:
         """End the file."""
-        self._writer.close()
+        with self._refusing():
+            self._writer.close()
+
+    def _refusing(self) -> contextlib.AbstractContextManager[None]:
+        return _refusing("tensorboard", self._fault, f"make room for {self._folder}")
 
 
 class MLflow:
@@ -127,7 +149,9 @@ class MLflow:
         with self._refusing():
             self._client = mlflow.MlflowClient()
             if begun is None:
-                begun = {"run_id": self._begin(run.name, parameters)}
+                number = re.match(r"\d{5,}(?=-)", run.name)  # after it comes the data's own name
+                name = f"{number[0] if number else EXPERIMENT}-{parameters['resolution']}"
+                begun = {"run_id": self._begin(name, parameters)}
                 write_json(run / MLFLOW_RUN, begun)
             self._id: str = begun["run_id"]
             self._client.update_run(self._id, status="RUNNING")
@@ -161,15 +185,9 @@ class MLflow:
             self._client.log_param(begun, key, value)
         return begun
 
-    @contextlib.contextmanager
-    def _refusing(self) -> Iterator[None]:
-        try:
-            yield
-        except self._fault as error:
-            raise XrayganError(
-                f"--track mlflow: {str(error)[:200]}; set MLFLOW_TRACKING_URI to a server or a "
-                "store that works, or leave --track out: the same command goes on where it was"
-            ) from None
+    def _refusing(self) -> contextlib.AbstractContextManager[None]:
+        remedy = "set MLFLOW_TRACKING_URI to a server or a store that works"
+        return _refusing("mlflow", self._fault, remedy)
 
 
 def _figures(values: dict[str, Any]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import resource
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from program import MODULE, SCRIPT, TINY, run, xraygan
@@ -31,6 +32,26 @@ def test_stdout_closed_by_its_reader():
     process.stdout.close()
     _, stderr = process.communicate(timeout=60)
     assert stderr == b""
+
+
+def test_no_stdout_at_all():
+    ended = run(["sh", "-c", '"$@" >&-', "sh", *MODULE, "run", ".", "--dry-run"])
+    assert (ended.code, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("form", [["--json"], []])
+def test_stdout_on_a_full_disk(form):
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [*MODULE, "run", ".", "--dry-run", *form],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("xraygan: error: standard output: No space left on device; free")
 
 
 @pytest.mark.slow

@@ -94,6 +94,9 @@ def test_what_needs_tensorflow_to_be_refused(finished, tmp_path):
     commands = {
         "gamma": ["run", finished.data, *rest, "--gamma", "0.2"],
         "data": ["run", changed, *rest],
+        "forced data": ["run", changed, *rest, "--force"],
+        "forced gamma": ["train", "--data", finished.data, "--run-dir", finished.folder, *TINY,
+                         "--kimg", "0.2", "--num", "20", "--gamma", "0.2", "--force"],
         "start": ["run", finished.data, "-o", tmp_path / "s", *TINY, "--start", "phantom"],
         "device": ["run", finished.data, *rest, "--device", "gpu:7"],
         "class": ["generate", "--model", model, "--out", out, "--class", "BROKEN"],
@@ -107,7 +110,9 @@ def test_what_needs_tensorflow_to_be_refused(finished, tmp_path):
     ended = dict(zip(commands, in_one_process(*commands.values()), strict=True))
     assert "training.gamma was 1.0, is 0.2" in ended["gamma"].refusal()
     assert "--force" in ended["gamma"].refusal()
-    assert "the data changed (92 images then, 91 now)" in ended["data"].refusal()
+    for name in ("data", "forced data"):
+        assert "the data changed (92 images then, 91 now)" in ended[name].refusal()
+    assert "already trained" in ended["forced gamma"].stderr
     assert "no learnt weights for --resolution 32" in ended["start"].refusal()
     assert "use --device cpu" in ended["device"].refusal()
     assert "the model was trained on NORMAL, PNEUMONIA" in ended["class"].refusal()

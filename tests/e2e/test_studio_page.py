@@ -309,7 +309,7 @@ def test_a_run_is_followed_while_it_trains(page, addresses, home, runs):
         assert page.evaluate("document.querySelector('.status .pill').textContent") == "training"
         page.evaluate("document.querySelector('[data-live] a[href]').focus()")
         held = page.evaluate("document.activeElement.getAttribute('href')")
-        row = {"images_seen": 3000, "d_loss": 0.6, "g_loss": 0.9, "seconds": 9}
+        row = {"images_seen": 3000, "d_loss": 0.6, "g_loss": 0.9, "fake_spread": 0.5, "seconds": 9}
         with (runs / "00000-ward" / "metrics.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
         shutil.copy(runs / "00000-ward" / "fakes000002.png", runs / "00000-ward/fakes000003.png")

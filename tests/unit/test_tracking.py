@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from xraygan.errors import StoppedError, TrainingFailedError, XrayganError
 from xraygan.pictures import save_grid
@@ -16,12 +18,13 @@ from xraygan.runs import RunFolder
 from xraygan.tracking import tracking
 
 ROW = {"images_seen": 320, "epoch": 1.5, "d_loss": 0.7, "kid": 0.25}
+SETTINGS = {"resolution": 32, "batch": 8, "gamma": 0.3}
 
 
 def told(run: RunFolder, name: Any, row: dict[str, Any] = ROW) -> list[str]:
     """One tick and one grid; the notes."""
     notes: list[str] = []
-    with tracking(name, run, {"batch": 8, "gamma": 0.3}, notes.append):
+    with tracking(name, run, SETTINGS, notes.append):
         run.add_metrics(row)
         path = run.path / "fakes000000.png"
         save_grid(path, [np.full((3, 32, 32), 200, np.uint8)])
@@ -71,15 +74,15 @@ def test_mlflow_reads_figures_settings_and_the_grid_of_a_resumed_run(
 ) -> None:
     import mlflow
 
-    run = RunFolder(tmp_path / "run")
+    run = RunFolder(tmp_path / "00012-ward-7-32")
     told(run, "mlflow")
     told(run, "mlflow", {**ROW, "images_seen": 640, "kid": 0.125})
     client = mlflow.MlflowClient()
     experiment = client.get_experiment_by_name("xraygan")
     [found] = client.search_runs([experiment.experiment_id])
     assert found.info.run_id == json.loads((run.path / "mlflow.json").read_text())["run_id"]
-    assert found.info.status == "FINISHED"
-    assert found.data.params == {"batch": "8", "gamma": "0.3"}
+    assert (found.info.run_name, found.info.status) == ("00012-32", "FINISHED")
+    assert found.data.params == {"resolution": "32", "batch": "8", "gamma": "0.3"}
     history = client.get_metric_history(found.info.run_id, "kid")
     assert [(point.step, point.value) for point in history] == [(320, 0.25), (640, 0.125)]
     assert len(client.list_artifacts(found.info.run_id, "fakes")) == 2
@@ -94,7 +97,7 @@ def test_mlflow_needs_no_server(tmp_path: Path) -> None:
         "from xraygan.runs import RunFolder\n"
         "from xraygan.tracking import tracking\n"
         "run = RunFolder(Path('run'))\n"
-        "with tracking('mlflow', run, {'batch': 8}, print):\n"
+        "with tracking('mlflow', run, {'resolution': 32}, print):\n"
         "    run.add_metrics({'images_seen': 8, 'kid': 0.5})\n"
     )
     environment = {k: v for k, v in os.environ.items() if not k.startswith("MLFLOW")}
@@ -116,7 +119,7 @@ def test_mlflow_hears_how_a_run_ended(
     import mlflow
 
     run = RunFolder(tmp_path / "run")
-    with pytest.raises(type(error)), tracking("mlflow", run, {}, print):
+    with pytest.raises(type(error)), tracking("mlflow", run, SETTINGS, print):
         raise error
     found = mlflow.MlflowClient().get_run(
         json.loads((run.path / "mlflow.json").read_text())["run_id"]
@@ -133,7 +136,7 @@ def test_what_ended_a_run_is_said_though_the_tracker_is_gone(
     monkeypatch.setattr("xraygan.tracking.MLflow.close", gone)
     notes: list[str] = []
     run = RunFolder(tmp_path / "run")
-    with pytest.raises(StoppedError), tracking("mlflow", run, {}, notes.append):
+    with pytest.raises(StoppedError), tracking("mlflow", run, SETTINGS, notes.append):
         raise StoppedError(2, "stopped")
     assert notes[-1] == "the server is gone"
 
@@ -143,6 +146,26 @@ def test_an_mlflow_run_that_is_gone_is_one_clear_line(tmp_path: Path, store: str
     (run.path / "mlflow.json").write_text('{"run_id": "0123456789abcdef"}')
     with pytest.raises(XrayganError, match=r"--track mlflow: .*leave --track out"):
         told(run, "mlflow")
+
+
+def test_event_files_that_cannot_be_written_are_one_clear_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    message = rf"--track tensorboard: {re.escape(str(run.path))}.*make room for .*leave --track out"
+    (run.path / "tensorboard").symlink_to("/proc")  # where nobody can make a file
+    with pytest.raises(XrayganError, match=message):
+        told(run, "tensorboard")
+    (run.path / "tensorboard").unlink()
+
+    def full(*_: object) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    for name in ("scalar", "image"):
+        with monkeypatch.context() as patch:
+            patch.setattr(tf.summary, name, full)
+            with pytest.raises(XrayganError, match="--track tensorboard: No space left on device;"):
+                told(run, "tensorboard")
 
 
 def test_another_name_or_a_missing_package_is_one_clear_line(

@@ -9,7 +9,7 @@ from xraygan.api.preparing import training_data
 from xraygan.config import PixelSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import AUDIT, CONFIG, EVALUATION, read_json, write_json
+from xraygan.runs import AUDIT, EVALUATION, read_config, write_json
 from xraygan.sampling.records import is_filtered, origin
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ def _unlike_the_run(run: Path, fit: str, films: int) -> list[str]:
     Raises:
         XrayganError: the films were made square otherwise than for the run.
     """
-    config = read_json(run / CONFIG)
+    config = read_config(run)
     if config is None:
         return []  # asking the discriminator says so
     trained_on = config["settings"]["data"]["fit"]

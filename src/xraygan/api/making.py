@@ -11,7 +11,15 @@ from xraygan.api.preparing import NO_DATA, prepare, settings_at_once, settings_f
 from xraygan.config import RunSettings
 from xraygan.errors import TooFewError, XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import AUDIT, EVALUATION, PHANTOM, RunFolder, next_run, refusing_disk_faults
+from xraygan.runs import (
+    AUDIT,
+    EVALUATION,
+    PHANTOM,
+    RunFolder,
+    next_run,
+    read_config,
+    refusing_disk_faults,
+)
 from xraygan.sampling.request import Format, Request, Shard, Written
 from xraygan.sets import ImageSet
 from xraygan.tracking import Tracker, tracking
@@ -20,8 +28,8 @@ from xraygan.training.device import use_device
 # Cheap imports only: TensorFlow and what needs it is imported where it is used.
 MEASURED = 2000
 """Synthetic images that a run measures, in the training data's proportions."""
-AUDITED = 10_000
-"""Images of a run's own set that its audit looks at, the first ones, besides the measured."""
+AUDITED, AUDITED_BYTES = 10_000, 512 * 2**20
+"""Of a run's own set, the first images, that its audit looks at besides the measured ones."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,8 @@ def train(
     """
     settings = settings_at_once(settings, values) or settings_from(values)
     reporter = reporter or Reporter()
+    if run_dir is not None:
+        read_config(Path(run_dir))  # something else's folder is refused before anything is done
     if data is None:
         reporter.note(NO_DATA)
     # Where results lie beside the films they are none of them, at the next start either.
@@ -83,6 +93,7 @@ def train(
     chosen = use_device(device)
     from xraygan.data.entries import printable
     from xraygan.training import session
+    from xraygan.training.trainer import refusing_memory_faults
 
     name = printable(Path(data).resolve().name) if data is not None else PHANTOM
     choices = session.Choices(device=chosen, source_name=name, show=show, force=force)
@@ -95,7 +106,10 @@ def train(
         reporter.log = run.log
         reporter.note(f"run folder: {run.path}")
         parameters = {"resolution": settings.data.resolution, **settings.training.model_dump()}
-        with tracking(track, run, parameters, reporter.note):
+        with (
+            tracking(track, run, parameters, reporter.note),
+            refusing_memory_faults(settings.training.batch),
+        ):
             config = session.train_run(run, dataset, settings, choices, reporter)
     return Trained(run.path, config, dataset)
 
@@ -238,7 +252,8 @@ def run(
         # Other images than the written ones, so that the audit looks at none twice.
         further = Request(MEASURED, seed, like_train=True, first=num)
         made, labels = generate_arrays(model, further)
-        written = generate_arrays(model, Request(min(num, AUDITED), seed))
+        audited = images_audited(num, model.description.network.resolution)
+        written = generate_arrays(model, Request(audited, seed))
         evaluation, found, notes = _evidence(
             trained, (made, labels), written, origin(synthetic, num), settings, reporter
         )
@@ -246,7 +261,7 @@ def run(
             "model_sha256": model.sha256,
             "data": trained.config["data"],
             "images_trained_on": trained.config["published"],
-            "notes": [*trained.dataset.notes, *notes],
+            "notes": [*trained.dataset.notes, *_data_before(trained.config), *notes],
         }
         summary = summarise(folder, facts, made, labels, evaluation, found)
         write_report(folder)
@@ -300,7 +315,7 @@ def _evidence(
             f"Measured on {len(synthetic):,} further images of the same generator, in the training "
             "set's proportions; the written set has every class equally often."
         )
-        said = [*evaluation["notes"], *read.unknown_said(), note]
+        said = [*evaluation["notes"], *read.unknown_said(), note, *_data_before(trained.config)]
         known = {"sets": read.with_unknown(evaluation["sets"]), "notes": said}
         evaluation = {**evaluation, **known, **facts}
         evidence.write_evaluation(folder, evaluation)
@@ -319,7 +334,7 @@ def _evidence(
         note = f"Audited: {which} images written, and {len(synthetic):,} further ones."
         result = replace(
             result,
-            notes=(*result.notes, *read.unknown_said(), note),
+            notes=(*result.notes, *read.unknown_said(), note, *_data_before(trained.config)),
             sets=read.with_unknown(result.sets),
         )
         evidence.write_audit(folder, result, train, audited, read.files["train"], facts)
@@ -329,6 +344,23 @@ def _evidence(
     for note in notes:
         reporter.note(note)
     return evaluation, found, notes
+
+
+def images_audited(num: int, resolution: int) -> int:
+    """How many of the `num` images of its own set a run audits: what memory has room for."""
+    return min(num, AUDITED, AUDITED_BYTES // resolution**2)
+
+
+def _data_before(config: Mapping[str, Any]) -> list[str]:
+    """A sentence on a run that --force let go on with other data than it was begun with."""
+    counts = [data["counts"] for data in config.get("data_before", [])]
+    films = sum(n for count in counts for name, n in count.items() if name.startswith("train/"))
+    if not films:
+        return []
+    return [
+        f"Before these data the generator was trained on others ({films:,} training films), until "
+        "--force let these follow: nothing here says whether their patients are given away."
+    ]
 
 
 def _set_aside(synthetic: Path, model_sha256: str, reporter: Reporter) -> None:

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from xraygan.config import GROUPS, DataSettings, RunSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import CONFIG, PHANTOM, read_json, same_data
+from xraygan.runs import CONFIG, PHANTOM, read_config, same_data
+from xraygan.version import __version__
 
 PHANTOM_IMAGES = 2000
 NO_DATA = (
@@ -94,12 +95,18 @@ def training_data(run: Path, data: str | Path, reporter: Reporter) -> Any:
         `xraygan.data.cache.Dataset`.
 
     Raises:
-        XrayganError: no run folder, or other data.
+        XrayganError: no run folder, or other data, or it was trained on others besides.
     """
-    config = read_json(run / CONFIG) if run.is_dir() else None
+    config = read_config(run) if run.is_dir() else None
     if config is None:
         raise XrayganError(
             f"{run} is no run folder, which remembers how its data were read and split"
+        )
+    if config.get("data_before"):
+        raise XrayganError(
+            f"{run} was trained on other films before, until --force let these follow: whoever "
+            "is on those would be missed; give an audit folders of all of them (--train and "
+            "--holdout), or train anew"
         )
     settings = RunSettings.parse(config["settings"], str(run / CONFIG))
     phantom = str(data) == PHANTOM and not Path(data).exists()
@@ -173,7 +180,8 @@ def phantom_folder(resolution: int, reporter: Reporter) -> Path:
     from xraygan.data.cache import default_cache_dir
     from xraygan.data.phantom import write_phantom
 
-    folder = default_cache_dir() / f"phantom-{resolution}"
+    # Another version draws other films: each has a folder of its own.
+    folder = default_cache_dir() / f"phantom-{resolution}-{__version__}"
     with reporter.bar("drawing phantoms", PHANTOM_IMAGES, "images") as bar:
         write_phantom(folder, PHANTOM_IMAGES, resolution, seed=0, progress=bar.count)
     return folder

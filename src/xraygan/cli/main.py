@@ -78,7 +78,8 @@ def main(arguments: list[str] | None = None) -> None:
         given = arguments or sys.argv[1:] or ["--help"]
         _refuse_empty(given)
         code = program()(given, standalone_mode=False) or 0
-        sys.stdout.flush()
+        if sys.stdout:  # `>&-` leaves none
+            sys.stdout.flush()
     except (XrayganError, StoppedError) as error:
         _complain(str(error), error.exit_code)
         code = error.exit_code
@@ -87,9 +88,20 @@ def main(arguments: list[str] | None = None) -> None:
         code = 2
     except BrokenPipeError:
         # Nobody reads stdout any more (`xraygan … | head`): what was written is whole.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _drop_stdout()
         code = 0
+    except OSError as error:  # stdout on a full disk, for one
+        where = error.filename or "standard output"
+        reason = error.strerror or error
+        _complain(f"{where}: {reason}; free some space or choose another place", 2)
+        _drop_stdout()
+        code = 2
     raise SystemExit(code)
+
+
+def _drop_stdout() -> None:
+    """Let Python's own flush at its end meet no fault again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _refuse_empty(arguments: list[str]) -> None:

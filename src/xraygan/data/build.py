@@ -129,6 +129,7 @@ def build(
     table = table.iloc[sorted(range(len(names)), key=lambda row: sort_key(names[row]))]
     images = store.raw_images(folder / store.IMAGES, len(records), settings.resolution)
     table, refused, arrange_notes = arrange(source, listing, table, settings, refused, images)
+    del images  # Windows does not cut a file that is mapped
     ranks = [SPLITS.index(split) for split in column(table, "split")]
     rows = np.argsort(ranks, kind="stable")
     manifest = table[list(store.MANIFEST_COLUMNS)].iloc[rows]

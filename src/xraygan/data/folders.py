@@ -257,7 +257,12 @@ def _class_notes(
             and parts[: len(root)] == root
             and (not split_layout or _split_of(parts[len(root)]))
         } - labels
-        notes += [f"Class folders without images, dropped: {len(empty)}."] if empty else []
+        if empty:
+            named = ", ".join(map(repr, sorted(empty)[:3])) + ", …" * (len(empty) > 3)
+            notes.append(
+                f"Class folders without images, dropped: {len(empty)} ({named}); fill or delete "
+                "them."
+            )
     by_case: dict[str, list[str]] = {}
     for label in sorted(labels):
         by_case.setdefault(label.casefold(), []).append(label)

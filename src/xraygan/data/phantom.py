@@ -198,6 +198,8 @@ def _claim(out: Path, settings: dict[str, str | int]) -> None:
     note = out / _NOTE
     if out.exists() and not out.is_dir():
         raise XrayganError(f"{out} is a file; name a folder for the phantom")
+    # Listed before the note is looked for: another process may begin the same set just now.
+    others = [path for path in out.iterdir() if _NOTE not in path.name] if out.is_dir() else []
     if note.is_file():
         try:
             found = json.loads(note.read_text(encoding="utf-8"))
@@ -208,27 +210,28 @@ def _claim(out: Path, settings: dict[str, str | int]) -> None:
                 f"{out} holds a phantom of other settings (see {_NOTE}); "
                 "name another folder, or delete this one first"
             )
-    elif out.is_dir() and any(out.iterdir()):
+    elif others:
         raise XrayganError(
             f"{out} is not empty and holds no phantom; name a new or an empty folder"
         )
+    else:  # before all else: by its note a folder is known that was cut short
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(note, settings)
     for split in ("train", "val", "test"):
         for label in CLASSES:
             (out / split / label).mkdir(parents=True, exist_ok=True)
-    if not note.is_file():
-        write_json(note, settings)
 
 
 def _write_film(out: Path, film: _Film, resolution: int, seed: int) -> None:
-    """Render and write one film, unless it is there."""
+    """Render and write one film, unless it is there; a power cut may have left it empty."""
     path = out / film.path
-    if path.is_file():
+    if path.is_file() and path.stat().st_size:
         return
     image = render(film.patient, resolution, seed, film.label, film.number)
     text = PngInfo()
     text.add_text("Software", f"xraygan {__version__} phantom")
     text.add_text("Description", _DESCRIPTION.format(label=CLASSES[film.label]))
-    partial = path.with_suffix(".part")
+    partial = path.with_name(f".{path.name}.{os.getpid()}")  # another process may draw it too
     Image.fromarray(image).save(partial, format="PNG", pnginfo=text)
     partial.replace(path)
 

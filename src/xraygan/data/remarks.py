@@ -156,7 +156,10 @@ def size_notes(manifest: pd.DataFrame, resolution: int) -> list[str]:
     absent = sorted(set(labels) - {labels[row] for row in rows})
     notes += [f"Class '{label}' has no training images." for label in absent]
     if len({patients[row] for row in rows}) == 1:
-        notes.append("All training images are of one patient.")
+        notes.append(
+            "All training images count as one patient's, and a model would draw that patient: add "
+            "films of others; where they are of several, --patient-pattern tells them apart."
+        )
     of_class: dict[str, set[str]] = {}
     for row in rows:
         of_class.setdefault(labels[row], set()).add(patients[row])

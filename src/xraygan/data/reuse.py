@@ -3,15 +3,13 @@
 What was decoded is known by the hash of the file's bytes and by what makes pixels of it: the
 resolution and the fit. What a DICOM file says of itself is kept with it. Published data sets in
 the cache are one source; the other is the journal of a build that was stopped, which a build that
-ends removes.
+ends removes where the other one has ended too.
 """
 
 import contextlib
 import hashlib
 import json
-import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from xraygan.config import PixelSettings
+from xraygan.data import store
 from xraygan.data.listing import Facts
 from xraygan.data.manifest import column
 from xraygan.data.pseudonyms import pseudonym
@@ -91,12 +90,12 @@ class Reuse:
         for images, manifest, told in earlier:
             self._remember(images, manifest, told)
         prefix = f"pixels-{pixels_key(settings)}"
-        self._journals = sorted(cache_dir.glob(f"{prefix}.partial-*"))
+        self._journals = store.unfinished(cache_dir, prefix)
         for path in self._journals:
             self._read_journal(path)
-        handle, name = tempfile.mkstemp(prefix=f"{prefix}.partial-", dir=cache_dir)
-        self._path = Path(name)
-        self._stream: BinaryIO = os.fdopen(handle, "wb")
+        self._path, self._lock = store.claim(cache_dir, prefix)
+        self._path.touch(mode=0o600)
+        self._stream: BinaryIO = self._path.open("wb")
 
     def __enter__(self) -> Self:
         return self
@@ -109,10 +108,11 @@ class Reuse:
     ) -> None:
         with contextlib.suppress(OSError):
             self._stream.close()
+        self._lock.release()
         # Faults of the data or the disk leave nothing; whoever stopped a build wants it kept.
         if kind is None or issubclass(kind, Exception):
             for path in (*self._journals, self._path):
-                path.unlink(missing_ok=True)
+                store.remove_unused(path)
 
     def known(self, sha256: str, dicom: bool = False) -> Decoded | None:
         """The picture of a file with these bytes, if it was decoded before, and as `dicom` says."""

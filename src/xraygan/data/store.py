@@ -6,8 +6,8 @@ import hashlib
 import io
 import json
 import os
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TextIO
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from xraygan.errors import XrayganError
 from xraygan.runs import sha256_of, sync_folder
@@ -42,7 +43,8 @@ MANIFEST_COLUMNS = (
 )
 REFUSED_COLUMNS = ("name", "reason")
 _PARTIAL = ".partial-"
-# No build takes this long: what is older was left by a process that died.
+_LOCKS = "locks"
+# What is older was left by a process that died, unless it is locked.
 _ABANDONED_S = 2 * 86400
 
 
@@ -211,11 +213,13 @@ def temporary_folder(cache_dir: Path, key: str) -> Iterator[Path]:
     try:
         make_private(cache_dir)
         _remove_abandoned(cache_dir)
-        folder = Path(tempfile.mkdtemp(prefix=key + _PARTIAL, dir=cache_dir))
+        folder, lock = claim(cache_dir, key)
         try:
+            folder.mkdir(mode=0o700)
             yield folder
         finally:
-            _remove(folder)
+            lock.release()
+            remove_unused(folder)
     except BrokenPipeError:  # the progress display's reader went away: not the cache's fault
         raise
     except OSError as error:
@@ -230,12 +234,43 @@ def make_private(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
+def claim(cache_dir: Path, prefix: str) -> tuple[Path, FileLock]:
+    """A new name in the cache, and the lock that keeps what is made there from `remove_unused`.
+
+    The system itself frees it when the process dies.
+    """
+    path = cache_dir / f"{prefix}{_PARTIAL}{secrets.token_hex(4)}"
+    lock = _lock_of(path)
+    lock.acquire()
+    return path, lock
+
+
+def unfinished(cache_dir: Path, prefix: str = "*") -> list[Path]:
+    """What lies under names that were claimed, by others too."""
+    return sorted(cache_dir.glob(f"{prefix}{_PARTIAL}*"))
+
+
+def remove_unused(path: Path) -> None:
+    """Remove what lies under a claimed name, unless a process holds its lock."""
+    lock = _lock_of(path)
+    with contextlib.suppress(Timeout, OSError):
+        with lock.acquire(timeout=0):
+            _remove(path)
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _lock_of(path: Path) -> FileLock:
+    locks = path.parent / _LOCKS
+    make_private(locks)
+    return FileLock(locks / path.name)
+
+
 def _remove_abandoned(cache_dir: Path) -> None:
     limit = time.time() - _ABANDONED_S
-    for folder in cache_dir.glob(f"*{_PARTIAL}*"):
+    for path in unfinished(cache_dir):
         with contextlib.suppress(OSError):
-            if folder.stat().st_mtime < limit:
-                _remove(folder)
+            if path.stat().st_mtime < limit:
+                remove_unused(path)
 
 
 def remove_all_but(folder: Path) -> None:

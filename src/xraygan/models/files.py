@@ -15,16 +15,18 @@ import keras
 import numpy as np
 from pydantic import Field
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors.numpy import load, save
 
 from xraygan.config import ModelSettings, Settings
 from xraygan.errors import XrayganError
 from xraygan.models.generator import build_generator
 from xraygan.names import ClassName
-from xraygan.runs import refusing_disk_faults, sha256_of, write_json, write_whole
+from xraygan.runs import refusing_disk_faults, sha256_of, sync_folder, write_json, write_whole
 
 WEIGHTS = "generator.safetensors"
 DESCRIPTION = "generator.json"
+NEXT = "next-generator.json"
+"""The description of weights that are being replaced, until it has its own name."""
 FORMAT = 4
 """1 had no displacement in its base, 2 no margin around its anatomy, 3 no calibration."""
 MAX_DESCRIPTION_BYTES = 1 << 20
@@ -93,23 +95,25 @@ def save_model(folder: Path, generator: keras.Model, facts: dict[str, Any]) -> s
     data = save({f"{n:03d}": np.asarray(w) for n, w in enumerate(generator.weights)})
     digest = hashlib.sha256(data).hexdigest()
     description = ModelFile.parse({**facts, "weights_sha256": digest}, "model")
+    write_json(folder / NEXT, description.model_dump(mode="json"))
     write_whole(folder / WEIGHTS, data)
-    write_json(folder / DESCRIPTION, description.model_dump(mode="json"))
+    with refusing_disk_faults(folder):
+        (folder / NEXT).replace(folder / DESCRIPTION)
+        sync_folder(folder)
     return digest
 
 
 def copy_model(source: Path, folder: Path) -> None:
-    """Copy a model's two files, as they are, to a folder that is there.
+    """Copy a model's two files to a folder that is there.
 
     Raises:
         XrayganError: there is none, or it is damaged.
     """
     found = _find_folder(source)
     data = (found / WEIGHTS).read_bytes()
-    if hashlib.sha256(data).hexdigest() != _read_description(found / DESCRIPTION).weights_sha256:
-        raise XrayganError(f"model {found / WEIGHTS}: damaged (its hash does not match)")
+    description = _described(found, data)
     write_whole(folder / WEIGHTS, data)
-    write_whole(folder / DESCRIPTION, (found / DESCRIPTION).read_bytes())
+    write_json(folder / DESCRIPTION, description.model_dump(mode="json"))
 
 
 def is_whole(folder: Path) -> bool:
@@ -127,21 +131,20 @@ def load_model(path: Path) -> Model:
         XrayganError: there is none, or it is not one of ours, damaged, or hostile.
     """
     folder = _find_folder(path)
-    description = _read_description(folder / DESCRIPTION)
-    lengths = {len(description.classes), len(description.class_counts)}
-    if lengths != {description.network.num_classes} or not sum(description.class_counts):
-        raise XrayganError(f"model {folder}: its classes do not fit its network; not loaded")
+    network = _read_description(folder / DESCRIPTION).network
     weights = folder / WEIGHTS
-    generator = build_generator(description.network)
+    generator = build_generator(network)
     expected = {f"{n:03d}": tuple(w.shape) for n, w in enumerate(generator.weights)}
     try:
         _check_shapes(weights, expected)
-        if sha256_of(weights) != description.weights_sha256:
-            raise XrayganError(f"model {weights}: damaged (its hash does not match)")
-        with safe_open(weights, framework="numpy") as file:
-            arrays = [file.get_tensor(name) for name in expected]
+        data = weights.read_bytes()
+        found = load(data)
     except (OSError, SafetensorError) as error:
         raise XrayganError(f"model {weights}: cannot be read ({error})") from None
+    description = _described(folder, data)
+    if description.network != network:
+        raise XrayganError(f"model {folder}: was replaced while it was read; try again")
+    arrays = [found[name] for name in expected]
     if not all(np.isfinite(array).all() for array in arrays):
         raise XrayganError(f"model {weights}: holds values that are not finite; not loaded")
     generator.set_weights(arrays)
@@ -167,6 +170,24 @@ def _find_folder(path: Path) -> Path:
     )
 
 
+def _described(folder: Path, weights: bytes) -> ModelFile:
+    """The description of these weights.
+
+    They are replaced one after the other: whoever reads in between, or after a kill in between,
+    finds the right one beside.
+
+    Raises:
+        XrayganError: there is none; the weights are not those that were written.
+    """
+    digest = hashlib.sha256(weights).hexdigest()
+    for name in (DESCRIPTION, NEXT, DESCRIPTION):  # the one beside may have got its name just now
+        if (folder / name).is_file():
+            description = _read_description(folder / name)
+            if description.weights_sha256 == digest:
+                return description
+    raise XrayganError(f"model {folder / WEIGHTS}: damaged (its hash does not match)")
+
+
 def _read_description(path: Path) -> ModelFile:
     try:
         if path.stat().st_size > MAX_DESCRIPTION_BYTES:
@@ -176,7 +197,11 @@ def _read_description(path: Path) -> ModelFile:
         raise XrayganError(f"model {path}: cannot be read ({error})") from None
     if not isinstance(values, dict):
         raise XrayganError(f"model {path}: not a description of a model")
-    return ModelFile.parse(values, f"model {path}")
+    description = ModelFile.parse(values, f"model {path}")
+    lengths = {len(description.classes), len(description.class_counts)}
+    if lengths != {description.network.num_classes} or not sum(description.class_counts):
+        raise XrayganError(f"model {path}: its classes do not fit its network; not loaded")
+    return description
 
 
 def _check_shapes(path: Path, expected: dict[str, tuple[int, ...]]) -> None:

@@ -234,7 +234,7 @@ class Course:
     losses: Mapping[str, tuple[float, ...]]
     kid_images: tuple[float, ...]
     kid: tuple[Estimate, ...]
-    moments: tuple[tuple[int, Picture], ...]
+    moments: tuple[tuple[float, Picture], ...]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ and PNG spends little more than a byte on the worst of them.
 
 import csv
 import math
-import re
 import zipfile
 import zlib
 from collections import Counter
@@ -21,7 +20,7 @@ from PIL import Image
 from xraygan.errors import XrayganError
 from xraygan.pictures import GRID_COLUMNS, GRID_PICTURES, grid, shown_classes
 from xraygan.report.content import Pair, Picture
-from xraygan.runs import INTERNAL, MOST_IMITATED
+from xraygan.runs import INTERNAL, MOST_IMITATED, sample_grids
 
 EXAMPLES = 20
 """Synthetic images of each class at most."""
@@ -73,7 +72,7 @@ def examples(
     return shown, counts
 
 
-def moments(run: Path, counts: Sequence[int], resolution: int) -> tuple[tuple[int, Picture], ...]:
+def moments(run: Path, counts: Sequence[int], resolution: int) -> tuple[tuple[float, Picture], ...]:
     """The same noise at some snapshots from the first to the last: a row of pictures a class.
 
     Args:
@@ -84,11 +83,7 @@ def moments(run: Path, counts: Sequence[int], resolution: int) -> tuple[tuple[in
     Returns:
         (thousand images seen, picture), oldest first; empty where there are no grids.
     """
-    files = sorted(
-        (int(match[1]), path)
-        for path in run.glob("fakes*.png")
-        if (match := re.fullmatch(r"fakes(\d{6,})\.png", path.name))
-    )
+    files = list(sample_grids(run).items())
     chosen = sorted({round(i) for i in np.linspace(0, len(files) - 1, MOMENTS)} if files else ())
     shown = []
     for kimg, path in (files[i] for i in chosen):
@@ -99,7 +94,7 @@ def moments(run: Path, counts: Sequence[int], resolution: int) -> tuple[tuple[in
     return tuple(shown)
 
 
-def _moment(rows: list[list[NDArray[np.uint8]]], kimg: int, resolution: int) -> Picture:
+def _moment(rows: list[list[NDArray[np.uint8]]], kimg: float, resolution: int) -> Picture:
     shown = rows[: max(MOMENT_PIXELS // (MOMENTS * MOMENT_TILES * 64 * 64), 1)]
     count, side = _room(MOMENT_PIXELS // MOMENTS, len(shown), MOMENT_TILES, resolution)
     small = [np.stack([shrink(tile, side) for tile in row[:count]]) for row in shown]

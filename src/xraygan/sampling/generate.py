@@ -25,9 +25,17 @@ def label_of(model: Model, request: Request, index: int) -> int:
 
 def generate_arrays(model: Model, request: Request) -> tuple[np.ndarray, np.ndarray]:
     """The images in memory: uint8 or uint16 [N, R, R] and int32 labels [N]."""
-    indices = range(request.first, request.first + request.num)
-    made = list(batches(model, request, indices))
-    return np.concatenate([m[1] for m in made]), np.concatenate([m[2] for m in made])
+    side = model.description.network.resolution
+    images = np.empty((request.num, side, side), np.uint8 if request.bits == 8 else np.uint16)
+    labels = np.empty(request.num, np.int32)
+    done = 0
+    for _, some, theirs in batches(
+        model, request, range(request.first, request.first + request.num)
+    ):
+        rows = slice(done, done + len(some))
+        images[rows], labels[rows] = some, theirs
+        done = rows.stop
+    return images, labels
 
 
 def batches(

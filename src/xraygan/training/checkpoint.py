@@ -37,7 +37,9 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, best: int | None = None) -> Path:
-    """Write a checkpoint, then remove all but the newest two and the best.
+    """Write a checkpoint, then remove all but it, the one before and the best.
+
+    One of more images is damaged: training fell back from it, and it would pass for the newest.
 
     Args:
         folder: the run's `checkpoints/`.
@@ -75,7 +77,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, best: int | None = Non
             shutil.rmtree(beside, ignore_errors=True)
             raise
         sync_folder(folder)
-        _remove_old(folder, best)
+        _remove_old(folder, final.name, best)
     return final
 
 
@@ -126,8 +128,9 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if re.fullmatch(r"\d{12}", path.name))
 
 
-def _remove_old(folder: Path, best: int | None) -> None:
-    kept = {path.name for path in list_checkpoints(folder)[-KEPT:]}
+def _remove_old(folder: Path, newest: str, best: int | None) -> None:
+    names = [path.name for path in list_checkpoints(folder) if path.name <= newest]
+    kept = set(names[-KEPT:])
     if best is not None:
         kept.add(f"{best:012d}")
     for path in list_checkpoints(folder):

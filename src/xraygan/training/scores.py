@@ -9,7 +9,7 @@ from xraygan.config import ModelSettings
 from xraygan.errors import XrayganError
 from xraygan.models.conditions import class_conditions
 from xraygan.models.discriminator import build_discriminator
-from xraygan.runs import CONFIG, read_json
+from xraygan.runs import CONFIG, read_config
 from xraygan.sets import ImageSet
 from xraygan.training.checkpoint import load_newest
 
@@ -29,7 +29,7 @@ def discriminator_scores(run: Path, *sets: ImageSet) -> list[np.ndarray]:
     Raises:
         XrayganError: no run, no checkpoint, or images that do not fit its networks.
     """
-    config = read_json(run / CONFIG)
+    config = read_config(run)
     if config is None:
         raise XrayganError(f"{run}: no run folder; give the folder that `xraygan train` wrote")
     network = ModelSettings.parse(config["model"], str(run / CONFIG))
@@ -40,12 +40,14 @@ def discriminator_scores(run: Path, *sets: ImageSet) -> list[np.ndarray]:
             "or, with --data, move the folder of checkpoints away"
         )
     discriminator = build_discriminator(network)
-    discriminator.set_weights(
-        [
-            checkpoint.arrays[f"discriminator.{number:03d}"]
-            for number in range(len(discriminator.weights))
-        ]
-    )
+    shapes = {f"discriminator.{n:03d}": tuple(w.shape) for n, w in enumerate(discriminator.weights)}
+    arrays = {n: a for n, a in checkpoint.arrays.items() if n.startswith("discriminator.")}
+    if shapes != {name: array.shape for name, array in arrays.items()}:
+        raise XrayganError(
+            f"{run}: its checkpoint is of other networks than this version builds; leave out "
+            "--model or, with --data, move the folder of checkpoints away"
+        )
+    discriminator.set_weights([arrays[name] for name in shapes])
     classes = config["data"]["classes"]
     return [_scores(discriminator, network, classes, run, images) for images in sets]
 

@@ -1,5 +1,6 @@
 """One training run from opening its folder to its finished model: begin, resume, finish."""
 
+import contextlib
 import platform
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from xraygan.models.conditions import class_conditions
 from xraygan.models.files import is_whole
 from xraygan.presets import model_settings
 from xraygan.progress import Reporter
-from xraygan.runs import RunFolder, numbered_runs, same_data
+from xraygan.runs import RunFolder, numbered_runs, read_config, same_data
 from xraygan.training.base import fit_base
 from xraygan.training.checkpoint import (
     Checkpoint,
@@ -91,7 +92,7 @@ def train_run(
     """
     images, labels = dataset.split("train")
     check_batch(settings, len(images))
-    stored = run.read_config()
+    stored = read_config(run.path)
     described = describe(dataset, settings, choices)
     if stored is None:
         network = model_settings(
@@ -113,14 +114,17 @@ def train_run(
         check_same_run(run.path, stored, described, choices.force, reporter)
         network = ModelSettings.parse(stored["model"], str(run.path / "config.json"))
         same_length = all(
-            stored["settings"]["training"][name] == described["settings"]["training"][name]
+            stored["settings"]["training"].get(name) == described["settings"]["training"][name]
             for name in (*LENGTHS, "batch")
         )
         described["model"], described["start"] = stored["model"], stored.get("start")
+        described["data_before"] = data_before(run, stored, described)
         for name in ("total_images", "published"):
             described[name] = stored.get(name) if same_length else None
         kept = ("begun", "device", "versions") if described["published"] else ("begun",)
         described |= {name: stored[name] for name in kept if name in stored}
+        if described["published"]:
+            described["settings"]["training"] = stored["settings"]["training"]
         if stored.get("published") and not list_checkpoints(run.path / "checkpoints"):
             return _without_checkpoints(run, described, reporter)
     run.write_config(described)
@@ -212,23 +216,46 @@ def _without_checkpoints(
 
 
 def find_run(outdir: Path, described: dict[str, Any]) -> Path | None:
-    """The newest numbered run in `outdir` with these settings of data and training."""
+    """The newest numbered run in `outdir` on these data with these settings of data and training.
+
+    What is no run, or cannot be read, is passed over.
+    """
+    settings, data = described["settings"], described["data"]
     for path in reversed(numbered_runs(outdir)):
-        stored = RunFolder(path).read_config() if (path / "config.json").exists() else None
+        stored = None
+        with contextlib.suppress(XrayganError):
+            stored = read_config(path)
         if (
             stored
-            and all(
-                stored["settings"].get(part) == described["settings"][part]
-                for part in ("data", "training")
-            )
-            and stored.get("source") == described["source"]
+            and all(stored["settings"][part] == settings[part] for part in ("data", "training"))
+            and same_data(stored["data"], data["fingerprint"], data["content"])
         ):
             return path
     return None
 
 
+def data_before(
+    run: RunFolder, stored: dict[str, Any], now: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """What else a run was trained on: "data" of each time that --force let others follow.
+
+    Args:
+        run: the folder.
+        stored: config.json as it was.
+        now: as it is to be.
+    """
+    before, data = stored.get("data_before", []), now["data"]
+    if same_data(stored["data"], data["fingerprint"], data["content"]):
+        return before
+    return [*before, stored["data"]] if list_checkpoints(run.path / "checkpoints") else before
+
+
 def describe(dataset: Dataset, settings: RunSettings, choices: Choices) -> dict[str, Any]:
-    """What config.json says before training: settings, data, versions; no path, no patient."""
+    """What config.json says before training: settings as they were given, data, versions.
+
+    It is for the house: the data folder's own name is in it, and so is what was typed for `where`
+    and `patient_pattern`.
+    """
     table = dataset.manifest
     counts = Counter(zip(table["split"], table["label"], strict=True))
     return {
@@ -244,6 +271,7 @@ def describe(dataset: Dataset, settings: RunSettings, choices: Choices) -> dict[
             "of_unknown_patients": {name: dataset.of_unknown_patients(name) for name in SPLITS},
             "refused": len(dataset.refused),
         },
+        "data_before": [],
         "versions": {
             "xraygan": __version__,
             "python": platform.python_version(),
@@ -261,19 +289,22 @@ def check_same_run(
 
     Raises:
         XrayganError: naming the first differences, unless `force`; with it too, where its
-            networks would not fit.
+            networks would not fit, or where a model is published and the data are others: an
+            audit would take for members films that it has never seen.
     """
+    published = stored.get("published") is not None
     fixed, differences = [], []
     for part in ("data", "training"):
         old, new = stored["settings"].get(part, {}), now["settings"][part]
         for name in new:
             if old.get(name) != new[name]:
                 said = f"{part}.{name} was {old.get(name)!r}, is {new[name]!r}"
-                (fixed if name in old and name in FIXED else differences).append(said)
+                for_good = name in FIXED or (published and part == "data")
+                (fixed if name in old and for_good else differences).append(said)
     if stored["data"]["classes"] != now["data"]["classes"]:
         fixed.append(f"its classes were {', '.join(stored['data']['classes'])}")
     if not same_data(stored["data"], now["data"]["fingerprint"], now["data"]["content"]):
-        differences.append(_data_difference(stored["data"], now["data"]))
+        (fixed if published else differences).append(_data_difference(stored["data"], now["data"]))
     differences += [
         f"{name} was {stored['versions'].get(name)}, is {version}"
         for name, version in now["versions"].items()
@@ -286,7 +317,8 @@ def check_same_run(
     if fixed or not force:
         remedy = "or put it back" if fixed else "put it back, or add --force to go on all the same"
         raise XrayganError(
-            f"{path}: this run was begun otherwise: {text}. Choose another folder, {remedy}"
+            f"{path}: this run was begun otherwise: {text}. Begin another one (run: another "
+            f"--results, train: --new), {remedy}"
         )
     reporter.note(f"--force: going on in spite of: {text}")
 

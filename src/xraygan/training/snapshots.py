@@ -10,7 +10,7 @@ from xraygan.models.files import save_model
 from xraygan.models.sample import sample
 from xraygan.pictures import GRID_COLUMNS, Display, class_blocks, save_grid, shown_classes
 from xraygan.progress import Reporter
-from xraygan.runs import RunFolder
+from xraygan.runs import RunFolder, grid_name
 from xraygan.training.calibration import Calibrator
 from xraygan.training.state import TrainState
 from xraygan.training.trainer import TrainingData
@@ -67,7 +67,7 @@ class Snapshots:
         self._write_reals(data)
 
     def __call__(self, images_seen: int) -> dict[str, float]:
-        """One snapshot: `fakesNNNNNN.png` (thousand images), the model, the KID."""
+        """One snapshot: `grid_name`, the model, the KID."""
         self.calibrate()
         self.write_grid(images_seen)
         self.write_model(images_seen)
@@ -81,8 +81,7 @@ class Snapshots:
         """Draw the same latents with the present average."""
         labels = np.repeat(list(self._shown), list(self._shown.values()))
         images = self._sample(self._seed, np.arange(len(labels)), labels)
-        kimg = round(images_seen / 1000) or int(images_seen > 0)
-        path = self._run.path / f"fakes{kimg:06d}.png"
+        path = self._run.path / grid_name(images_seen)
         save_grid(path, class_blocks(images, labels, GRID_COLUMNS))
         if self._run.listener:
             self._run.listener.picture(path, images_seen)

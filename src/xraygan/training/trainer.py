@@ -1,6 +1,8 @@
 """Feeds the compiled step with the right images in the right order."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +19,28 @@ DEVICE_BYTES = 2 << 30
 """Data sets up to this size lie on the device; larger ones are copied a call at a time."""
 UNTIMED_IMAGES = 10**6
 """Any total will do while the speed is measured."""
+NO_MEMORY = (tf.errors.ResourceExhaustedError, tf.errors.InternalError)
+"""How TensorFlow says so; the second where what was to be copied to a GPU found no room."""
+
+
+@contextlib.contextmanager
+def refusing_memory_faults(batch: int) -> Iterator[None]:
+    """Turn a lack of memory into one clear line.
+
+    Args:
+        batch: images a step.
+
+    Raises:
+        XrayganError: there is not enough memory.
+    """
+    try:
+        yield
+    except NO_MEMORY as error:
+        words = " ".join(str(error.message).rpartition("}} ")[2].split())[:100]
+        raise XrayganError(
+            f"out of memory with --batch {batch} ({words}): begin a new run with a smaller one, "
+            "with --preset small, or with a lower --resolution"
+        ) from None
 
 
 @dataclass(frozen=True)
@@ -58,7 +82,8 @@ class Trainer:
         self._conditions = data.conditions
         self._on_device: tuple[tf.Tensor, tf.Tensor] | None = None
         if data.images.nbytes <= DEVICE_BYTES:
-            self._on_device = tf.constant(data.images), tf.constant(self._conditions)
+            with contextlib.suppress(*NO_MEMORY):  # a small device has no room for all of them
+                self._on_device = tf.constant(data.images), tf.constant(self._conditions)
 
     @property
     def images_seen(self) -> int:
@@ -84,26 +109,16 @@ class Trainer:
         self._steps.get_concrete_function()
 
     def run(self, steps: int, total_images: int) -> dict[str, float]:
-        """Train some steps in one graph call; each metric's mean over them.
-
-        Raises:
-            XrayganError: there is not enough memory.
-        """
+        """Train some steps in one graph call; each metric's mean over them."""
         order = self._order.indices(self.images_seen, steps * self.batch)
-        try:
-            images, conditions, order = self._rows(order)
-            metrics = self._steps(
-                images,
-                conditions,
-                tf.constant(order.reshape(steps, self.batch)),
-                tf.constant(total_images, tf.float32),
-                tf.constant(self.last_augmentation(total_images), tf.float32),
-            )
-        except tf.errors.ResourceExhaustedError:
-            raise XrayganError(
-                f"out of memory with --batch {self.batch}: begin a new run with a smaller one, "
-                "with --preset small, or with a lower --resolution"
-            ) from None
+        images, conditions, order = self._rows(order)
+        metrics = self._steps(
+            images,
+            conditions,
+            tf.constant(order.reshape(steps, self.batch)),
+            tf.constant(total_images, tf.float32),
+            tf.constant(self.last_augmentation(total_images), tf.float32),
+        )
         return {name: float(value) for name, value in metrics.items()}
 
     def _rows(self, order: np.ndarray) -> tuple[tf.Tensor, tf.Tensor, np.ndarray]:

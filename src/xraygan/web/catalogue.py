@@ -2,24 +2,23 @@
 
 import contextlib
 import hashlib
-import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePath
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xraygan.errors import XrayganError
-from xraygan.runs import CONFIG, is_locked, read_json, read_metrics
+from xraygan.runs import CONFIG, is_locked, read_json, read_metrics, sample_grids
 
 DEPTH = 2
 """Folders below the studio's own in which runs are looked for."""
 MOST_RUNS = 500
 REMEMBERED_S = 1.0
-_GRID = re.compile(r"fakes(\d{6,12})\.png")
 
 
 class Missing(XrayganError):  # noqa: N818  (an answer, not a failure)
@@ -92,14 +91,9 @@ class Run:
         return _plain(self.path / "report.html")
 
     @property
-    def grids(self) -> dict[int, Path]:
+    def grids(self) -> dict[float, Path]:
         """Sample grids by thousands of images seen, oldest first."""
-        found = {}
-        for path in self.path.glob("fakes*.png"):
-            match = _GRID.fullmatch(path.name)
-            if match and _plain(path):
-                found[int(match[1])] = path
-        return dict(sorted(found.items()))
+        return {kimg: path for kimg, path in sample_grids(self.path).items() if _plain(path)}
 
     def grid(self, kimg: str) -> Path:
         """One sample grid, by the digits of its number.
@@ -148,7 +142,7 @@ class Catalogue:
         with self._lock:
             if time.monotonic() - self._looked >= REMEMBERED_S:
                 self.unreadable = 0
-                found = sorted(self._find(), key=lambda run: (run.config.begun, run.name))
+                found = sorted(self._find(), key=_begun)
                 self._runs = {run.key: run for run in reversed(found[-MOST_RUNS:])}
                 self._looked = time.monotonic()
             return self._runs
@@ -224,6 +218,13 @@ class Catalogue:
         except (XrayganError, ValidationError):
             self.unreadable += 1
             return None
+
+
+def _begun(run: Run) -> tuple[float, str]:
+    """For the order of runs: when each was begun, whatever zone the clock was in."""
+    with contextlib.suppress(ValueError, OverflowError, OSError):
+        return datetime.fromisoformat(run.config.begun).timestamp(), run.name
+    return 0.0, run.name
 
 
 def _plain(path: Path) -> Path | None:

@@ -4,6 +4,7 @@ import os
 import resource
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from data_pictures import encoded, film, folder_tree, write
 
 from xraygan.config import DataSettings, PixelSettings
-from xraygan.data import cache, entries, hashes, ingest
+from xraygan.data import cache, entries, hashes, ingest, store
 from xraygan.data.cache import Dataset, default_cache_dir, prepare, read_all, taken
 from xraygan.data.pixels import decode, fit
 from xraygan.data.remarks import grey_notes
@@ -43,7 +44,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def built_folder(cached: Path) -> Path:
-    (folder,) = (path for path in cached.iterdir() if path.name != "index")
+    (folder,) = (path for path in cached.iterdir() if path.name not in ("index", "locks"))
     return folder
 
 
@@ -217,7 +218,7 @@ def test_interrupted_build_is_taken_up(
     whole = prepare(source, SMALL, cached.with_name("undisturbed"))
     with pytest.raises(KeyboardInterrupt):
         prepare(source, SMALL, cached, progress=interrupt)
-    (journal,) = (path for path in cached.iterdir() if path.name != "index")
+    (journal,) = (path for path in cached.iterdir() if path.name not in ("index", "locks"))
     assert journal.stat().st_mode & 0o777 == 0o600
     journal.write_bytes(journal.read_bytes()[:-7])  # killed in the middle of a record
     names = decoded_names(monkeypatch)
@@ -293,7 +294,7 @@ def test_full_disk(source: Path, cached: Path) -> None:
             prepare(source, SMALL, cached)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert not [path for path in cached.iterdir() if path.name != "index"]
+    assert not [path for path in cached.iterdir() if path.name not in ("index", "locks")]
     assert len(prepare(source, SMALL, cached).images) == 30
 
 
@@ -318,6 +319,41 @@ def test_two_processes_build_the_same(source: Path, cached: Path) -> None:
     assert len(found) == 1
     built_folder(cached)
     assert not list(cached.glob("*.partial-*"))
+
+
+def test_only_an_old_folder_that_no_build_holds_is_removed(cached: Path) -> None:
+    with store.temporary_folder(cached, "running") as running:
+        left, young = cached / "left.partial-1", cached / "young.partial-2"
+        for folder in (left, young):
+            folder.mkdir()
+        for folder in (running, left):
+            os.utime(folder, (0, 0))  # or the clock was put forward
+        with store.temporary_folder(cached, "another"):
+            assert running.is_dir() and young.is_dir()
+            assert not left.exists()
+    assert sorted(path.name for path in cached.iterdir()) == ["locks", "young.partial-2"]
+    assert list((cached / "locks").iterdir()) == []
+
+
+def test_no_pixels_are_mapped_while_their_file_is_cut(
+    source: Path, cached: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows would refuse it."""
+    maps = []
+    raw_images, reorder = store.raw_images, store.reorder
+
+    def noticed(*given):
+        images = raw_images(*given)
+        maps.append(weakref.ref(images))
+        return images
+
+    def checked(*given):
+        assert [each() for each in maps] == [None]
+        reorder(*given)
+
+    monkeypatch.setattr(store, "raw_images", noticed)
+    monkeypatch.setattr(store, "reorder", checked)
+    prepare(source, SMALL, cached)
 
 
 def test_odd_names_survive_the_round_trip(source: Path, cached: Path) -> None:
@@ -448,7 +484,7 @@ def test_one_patient(tmp_path: Path, cached: Path) -> None:
     assert dataset.patients("train") == 1
     assert len(dataset.split("val")[0]) == 0
     notes = " ".join(dataset.notes)
-    assert "one patient" in notes
+    assert "count as one patient's" in notes and "--patient-pattern" in notes
     assert "figures against validation images are not possible" in notes
 
 

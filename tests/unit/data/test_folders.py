@@ -89,7 +89,7 @@ def test_empty_class_and_names_that_differ_in_case(tmp_path: Path) -> None:
     touch(tmp_path, "train/A/a.png", "test/a/b.png")
     (tmp_path / "train" / "EMPTY").mkdir()
     notes = " ".join(list_images(tmp_path).notes)
-    assert "Class folders without images, dropped: 1." in notes
+    assert "Class folders without images, dropped: 1 ('EMPTY'); fill or delete them." in notes
     assert "differ only in case" in notes
 
 

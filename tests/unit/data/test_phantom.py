@@ -1,6 +1,8 @@
 """The procedural phantom, against closed forms, numerical integration and its own promises."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from xraygan.api import preparing
 from xraygan.data import phantom
 from xraygan.data.phantom import CLASSES, phantom_images, render, write_phantom
 from xraygan.data.simulation import film
@@ -32,6 +35,7 @@ from xraygan.data.simulation.projection import (
 )
 from xraygan.data.simulation.stance import Stance
 from xraygan.errors import XrayganError
+from xraygan.progress import Reporter
 
 STRAIGHT = Pose(yaw_rad=0.0, pitch_rad=0.0, breath_cm=0.5, arm_rad=0.2, head_cm=-1.0)
 
@@ -295,7 +299,7 @@ def test_the_folder_is_laid_out_by_split_and_class(tmp_path):
         assert image.mode == "L" and image.size == (32, 32)
         assert "xraygan" in image.text["Software"]
         assert "Simulated" in image.text["Description"]
-    assert not list((tmp_path / "set").rglob("*.part"))
+    assert {p.suffix for p in (tmp_path / "set").rglob("*") if p.is_file()} == {".png", ".json"}
     note = json.loads((tmp_path / "set" / "phantom.json").read_text())
     assert (note["num"], note["resolution"], note["seed"]) == (30, 32, 1)
 
@@ -324,12 +328,41 @@ def test_a_file_holds_the_film_it_names(tmp_path):
 def test_writing_again_mends_and_changes_nothing(tmp_path):
     write_phantom(tmp_path, 8, 32, seed=6)
     before = tree(tmp_path)
-    kept, lost = sorted(tmp_path.rglob("*.png"))[:2]
+    kept, lost, empty = sorted(tmp_path.rglob("*.png"))[:3]
     stamp = kept.stat().st_mtime_ns
     lost.unlink()
+    empty.write_bytes(b"")  # as a power cut leaves it
     write_phantom(tmp_path, 8, 32, seed=6)
     assert tree(tmp_path) == before
     assert kept.stat().st_mtime_ns == stamp
+
+
+def test_two_first_starts_draw_the_same_films_at_once(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from xraygan.data.phantom import write_phantom;"
+        "input(); write_phantom(Path(sys.argv[1]), 24, 32, seed=6)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "set")]
+    both = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(2)]
+    for each in both:
+        each.stdin.write(b"\n")
+        each.stdin.flush()
+    assert [each.wait(60) for each in both] == [0, 0]
+    write_phantom(tmp_path / "alone", 24, 32, seed=6)
+    assert tree(tmp_path / "set") == tree(tmp_path / "alone")
+
+
+def test_the_built_in_phantom_of_another_version_is_drawn_beside(tmp_path, monkeypatch):
+    monkeypatch.setenv("XRAYGAN_CACHE", str(tmp_path))
+    monkeypatch.setattr(preparing, "PHANTOM_IMAGES", 4)
+    quiet = Reporter(quiet=True)
+    first = preparing.phantom_folder(32, quiet)
+    assert preparing.phantom_folder(32, quiet) == first
+    for module in (preparing, phantom):
+        monkeypatch.setattr(module, "__version__", "99.0")
+    second = preparing.phantom_folder(32, quiet)
+    assert second != first
+    assert len(list(second.rglob("*.png"))) == len(list(first.rglob("*.png"))) == 4
 
 
 @pytest.mark.parametrize("settings", [(9, 32, 6), (8, 64, 6), (8, 32, 7)])

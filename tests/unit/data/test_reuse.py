@@ -179,3 +179,17 @@ def test_the_journal_of_a_build_that_has_finished_meanwhile(tmp_path: Path) -> N
     with mine:
         assert mine.known("cd" * 32) is None
         mine.add("cd" * 32, picture)
+
+
+def test_a_build_that_ends_leaves_the_journal_of_one_that_runs(tmp_path: Path) -> None:
+    settings = PixelSettings(resolution=32)
+    picture = Decoded(np.zeros((32, 32), np.uint8), "ab" * 32, 40, 40, False, None)
+    with pytest.raises(KeyboardInterrupt), Reuse(tmp_path, settings, []) as other:
+        other.add("cd" * 32, picture)
+        other._stream.flush()
+        with Reuse(tmp_path, settings, []) as mine:
+            assert mine.known("cd" * 32) is not None
+        raise KeyboardInterrupt
+    with Reuse(tmp_path, settings, []) as third:
+        assert third.known("cd" * 32) is not None
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

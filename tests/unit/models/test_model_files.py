@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,7 +18,15 @@ from safetensors.numpy import load_file, save_file
 from xraygan.config import ModelSettings
 from xraygan.errors import XrayganError
 from xraygan.models import files
-from xraygan.models.files import DESCRIPTION, FORMAT, WEIGHTS, load_model, save_model
+from xraygan.models.files import (
+    DESCRIPTION,
+    FORMAT,
+    WEIGHTS,
+    copy_model,
+    is_whole,
+    load_model,
+    save_model,
+)
 from xraygan.models.generator import build_generator
 from xraygan.models.sample import sample
 
@@ -263,3 +272,54 @@ def test_a_flipped_bit_and_a_cut_are_found(model: Path) -> None:
     (model / WEIGHTS).write_bytes(whole[:-1])
     with pytest.raises(XrayganError, match="cannot be read"):
         load_model(model)
+
+
+@pytest.fixture
+def later(tiny: ModelSettings, original: Path) -> keras.Model:
+    """The same generator after some more images."""
+    generator = load_model(original).generator
+    generator.set_weights([np.asarray(weight) + 1 for weight in generator.weights])
+    return generator
+
+
+@pytest.mark.parametrize("moment", ["before the weights", "after the weights"])
+def test_a_kill_between_the_two_files_leaves_a_model(
+    tiny: ModelSettings,
+    model: Path,
+    later: keras.Model,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+) -> None:
+    def killed(path: Path, data: bytes) -> None:
+        if moment == "after the weights":
+            path.write_bytes(data)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(files, "write_whole", killed)
+        save_model(model, later, facts_of(tiny, images_seen=1280))
+    loaded = load_model(model)
+    assert loaded.description.images_seen == (640 if moment == "before the weights" else 1280)
+    assert loaded.sha256 == hashlib.sha256((model / WEIGHTS).read_bytes()).hexdigest()
+    assert is_whole(model) == (moment == "before the weights")
+    (tmp_path / "copy").mkdir()
+    copy_model(model, tmp_path / "copy")
+    assert load_model(tmp_path / "copy").description == loaded.description
+    save_model(model, later, facts_of(tiny, images_seen=1280))
+    assert sorted(path.name for path in model.iterdir()) == [DESCRIPTION, WEIGHTS]
+    assert is_whole(model)
+
+
+def test_a_model_that_is_replaced_while_it_is_read(
+    tiny: ModelSettings, model: Path, later: keras.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build_and_train_on(*given) -> keras.Model:
+        save_model(model, later, facts_of(tiny, images_seen=1280))
+        return build_generator(*given)
+
+    monkeypatch.setattr(files, "build_generator", build_and_train_on)
+    loaded = load_model(model)
+    assert loaded.description.images_seen == 1280
+    for mine, theirs in zip(loaded.generator.weights, later.weights, strict=True):
+        assert np.array_equal(mine, theirs)

@@ -393,12 +393,19 @@ def test_figures_that_could_not_be_measured(run):
     assert as_json(data, internal=False)["evaluation"]["figures"][0]["value"] is None
 
 
+def test_a_sample_grid_of_no_whole_thousand_has_a_place(run):
+    (run / "fakes000006.png").rename(run / "fakes000006_096.png")
+    data = collect(run)
+    assert [kimg for kimg, _ in data.course.moments] == [0, 6.096, 12]
+    assert "after 6.096 thousand images" in render_html(data, internal=False)
+
+
 def test_metrics_that_are_not_numbers_are_passed_over(run):
     lines = [
-        '{"images_seen": 1, "d_loss": NaN, "g_loss": 1}',
-        '{"images_seen": 2, "d_loss": "x", "g_loss": 1}',
-        '{"images_seen": 3, "d_loss": 1, "g_loss": 1, "kid": Infinity, "kid_low": 1, '
-        '"kid_high": 1}',
+        '{"images_seen": 1, "d_loss": NaN, "g_loss": 1, "fake_spread": 1}',
+        '{"images_seen": 2, "d_loss": "x", "g_loss": 1, "fake_spread": 1}',
+        '{"images_seen": 3, "d_loss": 1, "g_loss": 1, "fake_spread": 1, "kid": Infinity, '
+        '"kid_low": 1, "kid_high": 1, "kid_floor": 1}',
         "[]",
         "torn",
     ]
@@ -409,7 +416,8 @@ def test_metrics_that_are_not_numbers_are_passed_over(run):
 
 
 def test_a_long_course_is_thinned_to_its_last_point(run):
-    rows = [{"images_seen": n, "d_loss": 1.0, "g_loss": 1.0} for n in range(10 * MOST_POINTS + 3)]
+    row = {"d_loss": 1.0, "g_loss": 1.0, "fake_spread": 1.0}
+    rows = [row | {"images_seen": n} for n in range(10 * MOST_POINTS + 3)]
     (run / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
     images = collect(run).course.images
     assert MOST_POINTS / 2 < len(images) <= MOST_POINTS

@@ -22,7 +22,7 @@ from xraygan.models.files import Model, ModelFile
 from xraygan.models.generator import build_generator
 from xraygan.models.sample import sample
 from xraygan.progress import Reporter
-from xraygan.sampling import folder
+from xraygan.sampling import folder, generate
 from xraygan.sampling.folder import write_images
 from xraygan.sampling.generate import generate_arrays, label_of
 from xraygan.sampling.records import COLUMNS
@@ -90,6 +90,29 @@ def test_a_class_that_is_a_set_of_labels_is_named_in_any_order(model: Model) -> 
     for unknown, asked in ((sets, "A+C"), (sets, "B"), (plain, "A+B")):
         with pytest.raises(XrayganError, match="the model was trained on"):
             unknown.class_number(asked)
+
+
+def test_arrays_are_in_memory_once(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def made(_model, _request, indices):
+        for start in range(0, len(indices), 256):
+            some = list(indices[start : start + 256])
+            pixels = np.full((len(some), 32, 32), start // 256, np.uint8)
+            yield some, pixels, np.full(len(some), 1, np.int32)
+
+    monkeypatch.setattr(generate, "batches", made)
+    tracemalloc.start()
+    images, labels = generate_arrays(model, Request(10_000))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1.2 * images.nbytes
+    assert images[::256, 0, 0].tolist() == list(range(40))
+    assert labels.tolist() == [1] * 10_000
+
+
+def test_what_a_run_audits_has_room_in_memory() -> None:
+    assert making.images_audited(1000, 512) == 1000
+    assert making.images_audited(50_000, 64) == making.images_audited(50_000, 128) == 10_000
+    assert making.images_audited(10**9, 512) * 512**2 == 512 * 2**20
 
 
 def test_labels_in_the_training_datas_proportions(model: Model) -> None:

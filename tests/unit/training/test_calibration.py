@@ -198,4 +198,4 @@ def test_a_snapshot_writes_a_calibrated_model(
     Snapshots(run, state, tiny, data, nobody, ("A", "B"), facts, Reporter(), False)(8)
     gains = load_model(run.path).generator.get_layer("calibration").gains
     assert np.abs(np.log(gains)).max() > 0.05
-    assert (run.path / "fakes000001.png").is_file()
+    assert (run.path / "fakes000000_008.png").is_file()

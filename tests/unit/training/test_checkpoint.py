@@ -77,6 +77,16 @@ def test_the_newest_two_and_the_best_are_kept(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["000000000160", "000000000192"]
 
 
+def test_after_a_fall_the_damaged_one_costs_no_good_one(folder: Path) -> None:
+    (folder / "000000000064" / "state.json").write_bytes(b"cut")
+    assert same(newest(folder)[0], made(32))
+    save_checkpoint(folder, made(48))
+    assert [int(path.name) for path in list_checkpoints(folder)] == [32, 48]
+    loaded, warnings = newest(folder)
+    assert same(loaded, made(48))
+    assert warnings == []
+
+
 def test_saving_one_that_is_there(folder: Path) -> None:
     facts = folder / "000000000064" / "state.json"
     before = facts.stat().st_mtime_ns

@@ -36,7 +36,12 @@ def state(tiny: ModelSettings) -> TrainState:
 
 @pytest.fixture
 def run(tmp_path: Path, tiny: ModelSettings, state: TrainState) -> Path:
-    config = {"model": tiny.model_dump(mode="json"), "data": {"classes": list(CLASSES)}}
+    config = {
+        "settings": {"data": {}, "training": {}},
+        "model": tiny.model_dump(mode="json"),
+        "data": {"classes": list(CLASSES), "counts": {}, "fingerprint": ""},
+        "versions": {},
+    }
     write_json(tmp_path / "config.json", config)
     (tmp_path / "checkpoints").mkdir()
     arrays = state.to_arrays()
@@ -70,6 +75,16 @@ def test_classes_without_an_image_are_not_asked_about(run: Path) -> None:
     unknown = ImageSet(more.images, more.labels + 1, more.patients, more.classes)
     with pytest.raises(XrayganError, match="not made elsewhere"):
         discriminator_scores(run, unknown)
+
+
+def test_a_checkpoint_of_other_networks_is_not_asked(run: Path, state: TrainState) -> None:
+    own = state.to_arrays()
+    other = {**own, "discriminator.000": np.zeros((3, 3), np.float32)}
+    fewer = {name: array for name, array in own.items() if name != "discriminator.000"}
+    for seen, arrays in ((488, other), (496, fewer)):
+        save_checkpoint(run / "checkpoints", Checkpoint(seen, arrays, {}))
+        with pytest.raises(XrayganError, match="of other networks than this version builds"):
+            discriminator_scores(run, films(2, 0))
 
 
 def test_what_cannot_be_asked(run: Path, tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+import itertools
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +18,13 @@ from xraygan.training.loop import (
     train_loop,
     whole_steps,
 )
-from xraygan.training.session import check_batch, check_same_run, publish
+from xraygan.training.session import (
+    check_batch,
+    check_same_run,
+    data_before,
+    find_run,
+    publish,
+)
 from xraygan.training.step import METRICS
 
 
@@ -72,7 +80,12 @@ class Notes:
 def described(**training: object) -> dict:
     settings = RunSettings.parse({"training": training}, "test").model_dump(mode="json")
     data = {"fingerprint": "f", "content": "c", "counts": {"train/A": 10}, "classes": ["A"]}
-    return {"settings": settings, "data": data, "versions": {"keras": "3.15"}}
+    return {"settings": settings, "data": data, "model": {}, "versions": {"keras": "3.15"}}
+
+
+def of_other_data(then: dict) -> dict:
+    data = {**then["data"], "fingerprint": "g", "content": "d", "counts": {"train/A": 12}}
+    return {**then, "data": data}
 
 
 def test_a_run_goes_on_only_as_it_was_begun(tmp_path) -> None:
@@ -83,18 +96,7 @@ def test_a_run_goes_on_only_as_it_was_begun(tmp_path) -> None:
     for now, message in (
         (described(batch=16), "training.batch was 8, is 16"),
         (described(batch=8) | {"versions": {"keras": "4"}}, "keras was 3.15, is 4"),
-        (
-            described(batch=8)
-            | {
-                "data": {
-                    **then["data"],
-                    "fingerprint": "g",
-                    "content": "d",
-                    "counts": {"train/A": 12},
-                }
-            },
-            r"the data changed \(10 images then, 12 now\)",
-        ),
+        (of_other_data(then), r"the data changed \(10 images then, 12 now\)"),
     ):
         with pytest.raises(XrayganError, match=f"begun otherwise: {message}"):
             check_same_run(tmp_path, then, now, False, reporter)
@@ -114,6 +116,49 @@ def test_a_run_goes_on_only_as_it_was_begun(tmp_path) -> None:
     check_same_run(tmp_path, then, other_output, False, reporter)
 
 
+def test_a_published_run_keeps_its_data_with_force_too(tmp_path: Path) -> None:
+    then = described(batch=8) | {"published": 2000}
+    other_split = described(batch=8)
+    other_split["settings"]["data"]["split_seed"] = 1
+    for now, message in (
+        (of_other_data(described(batch=8)), "the data changed"),
+        (other_split, "data.split_seed was 0, is 1"),
+    ):
+        with pytest.raises(XrayganError, match=f"{message}.*another --results, train: --new"):
+            check_same_run(tmp_path, then, now, True, Notes())
+    longer = described(batch=8, kimg=9)
+    check_same_run(tmp_path, then, longer, True, Notes())
+
+
+def test_the_run_of_the_same_data_and_settings_is_found(tmp_path: Path) -> None:
+    now = described(batch=8)
+    stored = [now, now | {"source": "moved"}, of_other_data(now), described(batch=16)]
+    for number, config in enumerate(stored):
+        RunFolder(tmp_path / f"{number:05d}-chest_xray").write_config(config)
+    for number, content in enumerate(("{", "[]", '{"settings": {}}'), start=len(stored)):
+        folder = tmp_path / f"{number:05d}-foreign"
+        folder.mkdir()
+        (folder / "config.json").write_text(content)
+    before = sorted(tmp_path.rglob("*"))
+    assert find_run(tmp_path, now) == tmp_path / "00001-chest_xray"
+    assert find_run(tmp_path, of_other_data(now)) == tmp_path / "00002-chest_xray"
+    assert find_run(tmp_path, described(batch=4)) is None
+    assert find_run(tmp_path / "none", now) is None
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_run_remembers_what_else_it_was_trained_on(tmp_path: Path) -> None:
+    run, then = RunFolder(tmp_path), described(batch=8)
+    now = of_other_data(then)
+    assert data_before(run, then, now) == [], "nothing was learnt of it yet"
+    save_checkpoint(tmp_path / "checkpoints", Checkpoint(0, {}, {}))
+    assert data_before(run, then, then) == []
+    now["data_before"] = data_before(run, then, now)
+    assert now["data_before"] == [then["data"]]
+    assert data_before(run, now, now) == [then["data"]]
+    assert data_before(run, now, then) == [then["data"], now["data"]]
+
+
 @pytest.mark.parametrize(
     ("best_kid", "checkpoint", "seen", "said"),
     [
@@ -127,7 +172,8 @@ def test_the_last_model_is_published_or_an_earlier_one_if_it_can_be_read(
     tmp_path: Path, best_kid: float, checkpoint: str, seen: int, said: str | None
 ) -> None:
     run, reporter, written = RunFolder(tmp_path / "run"), Notes(), []
-    run.add_metrics({"images_seen": 128, "kid": 0.3, "kid_low": 0.2})
+    row = {"images_seen": 128, "d_loss": 0.7, "g_loss": 0.7, "fake_spread": 0.5}
+    run.add_metrics(row | {"kid": 0.3, "kid_low": 0.2, "kid_high": 0.4, "kid_floor": 0.0})
     arrays = {"weight": np.ones(3, np.float32)}
     if checkpoint != "missing":
         folder = save_checkpoint(run.path / "checkpoints", Checkpoint(64, arrays, {}))
@@ -161,6 +207,20 @@ class OddBatches:
 
     def epoch(self) -> float:
         return 1.0
+
+
+def test_a_clock_that_jumps_changes_no_duration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, clock = RunFolder(tmp_path / "run"), itertools.count(10**9, -3600)
+    monkeypatch.setattr(time, "time", lambda: float(next(clock)))
+    settings = RunSettings.parse({"training": {"batch": 32}}, "test")
+    facts: dict = {"seconds": 100.0}
+    train_loop(run, OddBatches(), settings, 6000, lambda _: {}, Reporter(quiet=True), facts)
+    seconds = [row["seconds"] for row in run.metrics()]
+    assert seconds == sorted(seconds)
+    assert 100 < seconds[0] <= seconds[-1] <= facts["seconds"] < 200
+    assert min(row["images_per_second"] for row in run.metrics()) > 0
 
 
 def test_a_run_that_goes_on_with_another_batch_still_shows_itself(tmp_path: Path) -> None:

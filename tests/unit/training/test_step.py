@@ -1,6 +1,7 @@
 """One training step against a slow, obvious twin."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -8,10 +9,12 @@ import pytest
 import tensorflow as tf
 from scipy.fft import dct
 
+from studio_run import write_films
+from xraygan.api import train
 from xraygan.config import ModelSettings, TrainingSettings
 from xraygan.errors import TrainingFailedError, XrayganError
 from xraygan.runs import RunFolder
-from xraygan.training import losses
+from xraygan.training import losses, session
 from xraygan.training import step as step_module
 from xraygan.training.augment import augment
 from xraygan.training.base import fit_base
@@ -262,14 +265,35 @@ def test_rows_on_the_device_are_the_rows_copied(
     assert np.array_equal(chosen[0][1], chosen[1][1])
 
 
-def test_a_lack_of_memory_is_one_clear_line(state: TrainState, monkeypatch) -> None:
-    def greedy(*_: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"d_loss": tf.reduce_sum(tf.random.stateless_normal([2**23, 2**23], [1, 2]))}
+def test_films_that_find_no_room_on_the_device_are_copied(
+    state: TrainState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    films, constant = data(), tf.constant
 
-    trainer = Trainer(state, SETTINGS, data())
-    monkeypatch.setattr(trainer, "_steps", greedy)
-    with pytest.raises(XrayganError, match="out of memory with --batch"):
-        trainer.run(1, 100)
+    def small_device(value: object, *more: object) -> tf.Tensor:
+        if value is films.images:
+            raise tf.errors.InternalError(None, None, "Dst tensor is not initialized.")
+        return constant(value, *more)
+
+    monkeypatch.setattr(tf, "constant", small_device)
+    order = np.array([3, 0, 11, 3], np.int32)
+    images, _, rows = Trainer(state, SETTINGS, films)._rows(order)
+    assert np.array_equal(np.asarray(images)[rows], films.images[order])
+
+
+def test_a_lack_of_memory_is_one_clear_line(tmp_path: Path, monkeypatch) -> None:
+    def greedy(*_: object) -> None:
+        tf.random.stateless_normal([2**23, 2**23], [1, 2])
+
+    def no_room(*_: object) -> None:
+        raise tf.errors.InternalError(None, None, "Dst tensor\nis not initialized.")
+
+    films = write_films(tmp_path / "films", 2)
+    for fault, words in ((greedy, "OOM when allocating"), (no_room, "Dst tensor is not init")):
+        monkeypatch.setattr(session, "train_run", fault)
+        message = rf"out of memory with --batch 4 \({words}.*--preset small"
+        with pytest.raises(XrayganError, match=message):
+            train(films, run_dir=tmp_path / "run", device="cpu", resolution=32, batch=4)
 
 
 def test_measuring_the_rate_changes_nothing(state: TrainState) -> None:

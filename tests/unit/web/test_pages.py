@@ -53,6 +53,28 @@ def test_a_run_page_draws_its_course(visitor, keys):
         assert visitor.get(f"/runs/{keys['00000-ward']}/grids/{none}.png").status_code == 404
 
 
+def test_runs_come_in_the_order_in_which_they_were_begun(tmp_path):
+    """Half past two of the night in which the clock is put back, and ten past two an hour later."""
+    begun = ["2026-10-25T02:30:00+0200", "2026-10-25T02:10:00+0100", "2026-10-24T23:59:00-0200"]
+    data = {"classes": ["A"], "counts": {}, "fingerprint": "f"}
+    for name, when in zip("abcd", [*begun, "in the morning"], strict=True):
+        (tmp_path / name).mkdir()
+        config = {"settings": {}, "data": data, "begun": when}
+        (tmp_path / name / "config.json").write_text(json.dumps(config))
+    runs = Catalogue(tmp_path).runs().values()
+    assert [run.name for run in runs] == ["c", "b", "a", "d"]
+
+
+def test_a_sample_grid_of_no_whole_thousand_has_a_place(visitor, folder, keys):
+    page, grid = f"/runs/{keys['00000-ward']}", folder / "00000-ward" / "fakes000002_592.png"
+    shutil.copy(folder / "00000-ward" / "fakes000002.png", grid)
+    try:
+        assert '<output id="moment-value">2.592</output>' in visitor.get(page).text
+        assert visitor.get(f"{page}/grids/2.592.png").status_code == 200
+    finally:
+        grid.unlink()
+
+
 def test_a_run_that_is_being_trained_says_so(visitor, folder, keys):
     assert not is_locked(folder / "00000-ward")
     with RunFolder(folder / "00000-ward").locked():

@@ -1,0 +1,78 @@
+"""A run whose films changed under it, and a folder that is no run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studio_run import CLASSES, SIDE, write_films
+from xraygan import evidence
+from xraygan.api import making, train
+from xraygan.api.preparing import training_data
+from xraygan.config import DataSettings, RunSettings
+from xraygan.data.cache import prepare
+from xraygan.errors import XrayganError
+from xraygan.progress import Reporter
+from xraygan.runs import write_json
+
+EARLIER = {"counts": {"train/A": 70, "train/B": 5, "val/A": 9}}
+
+
+@dataclass(frozen=True)
+class Found:
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict:
+        return {}
+
+
+@pytest.mark.parametrize("config", ["{}", '{"name": "a package"}', "[1"])
+def test_a_folder_with_a_foreign_config_is_refused_and_left_as_it_is(
+    tmp_path: Path, config: str
+) -> None:
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(XrayganError, match=r"config\.json"):
+        train(tmp_path / "no-data", run_dir=tmp_path, device="cpu")
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_what_was_trained_on_other_films_before_is_not_audited_by_its_own_splits(
+    tmp_path: Path,
+) -> None:
+    films = write_films(tmp_path / "films", 4)
+    settings = RunSettings.parse({"data": {"resolution": SIDE}}, "test")
+    dataset = prepare(films, settings.data)
+    config = {
+        "settings": settings.model_dump(mode="json"),
+        "data": {"fingerprint": dataset.fingerprint, "classes": list(CLASSES), "counts": {}},
+        "model": {},
+        "versions": {},
+    }
+    quiet = Reporter(quiet=True)
+    write_json(tmp_path / "config.json", config)
+    assert training_data(tmp_path, films, quiet).content == dataset.content
+    write_json(tmp_path / "config.json", {**config, "data_before": [EARLIER]})
+    with pytest.raises(XrayganError, match="trained on other films before"):
+        training_data(tmp_path, films, quiet)
+
+
+def test_evidence_says_that_other_films_were_trained_on_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    films = write_films(tmp_path / "films", 4)
+    dataset = prepare(films, DataSettings.model_validate({"resolution": SIDE}))
+    pair = np.zeros((4, SIDE, SIDE), np.uint8), np.zeros(4, np.int32)
+    settings = RunSettings.parse({"output": {"evidence": "basic"}}, "test")
+    # The figures are not looked at here, and take minutes.
+    monkeypatch.setattr(evidence, "evaluate", lambda *_: {"notes": [], "utility": None})
+    monkeypatch.setattr(evidence, "look_for_leaks", lambda *_: Found(("audited",)))
+    monkeypatch.setattr(
+        evidence, "write_audit", lambda folder, found, *_: write_json(folder / "a", found.notes)
+    )
+    for before, others in (([EARLIER], 1), ([], 0)):
+        trained = making.Trained(tmp_path, {"data_before": before}, dataset)
+        making._evidence(trained, pair, pair, "0" * 64, settings, Reporter(quiet=True))
+        for file in ("evaluation.json", "a"):
+            text = (tmp_path / file).read_text()
+            assert text.count("trained on others (75 training films)") == others
