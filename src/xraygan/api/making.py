@@ -70,7 +70,8 @@ def train(
         run_dir: train in this very folder instead of a numbered one.
         device: "auto", "cpu", "gpu" or "gpu:N".
         show: display sample grids as they are written.
-        force: resume in spite of changed settings, data or versions.
+        force: resume in spite of changed settings, data or versions; a finished run keeps its
+            data.
         new: begin a new run even where one with these settings is there.
         track: log figures and sample grids for "tensorboard" or "mlflow" as well.
         reporter: where progress goes; stderr by default.

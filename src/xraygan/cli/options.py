@@ -23,7 +23,10 @@ Show = Annotated[
 ]
 Force = Annotated[
     bool,
-    typer.Option("--force", help="Go on in spite of changed settings, data or versions."),
+    typer.Option(
+        "--force",
+        help="Go on in spite of changed settings, data or versions; a finished run keeps its data.",
+    ),
 ]
 Track = Annotated[
     Literal["tensorboard", "mlflow"] | None,
