@@ -12,6 +12,7 @@ from pydantic import Field
 
 from xraygan.config import Extent, Settings
 from xraygan.data.cache import default_cache_dir
+from xraygan.data.listing import SINGLE_CLASS
 from xraygan.errors import XrayganError
 from xraygan.evaluation.comparison import comparable_sides
 from xraygan.evaluation.feature_cache import FeatureSpace, content_hash, features
@@ -46,7 +47,7 @@ NO_TRAINING_IMAGES = (
 UTILITY_PLOT = "utility.png"
 GALLERY_COLUMNS = 10
 # Part of the key of stored evaluations: raise it when equal images give other figures.
-_FORMAT = 8
+_FORMAT = 9
 
 
 class Measures(Settings):
@@ -87,6 +88,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Fidelity and, where the training images are given, utility.
 
+    Where the real or the synthetic images lie in no class folders, all are compared with all.
+
     Args:
         real: images of patients whom the generator was not trained on.
         synthetic: what it made.
@@ -106,23 +109,20 @@ def evaluate(
     with suppress(XrayganError):  # a damaged file is measured again
         if (stored := read_json(kept)) is not None:
             return stored
-    comparable_sides(real, synthetic, train, seed=measures.seed)  # or no network is trained
+    compared, notes = _on_equal_terms(sets)
+    of_all = compared["real"], compared["synthetic"], compared.get("train")
+    comparable_sides(*of_all, seed=measures.seed)  # or no network is trained
     own = [name for name in measures.spaces if name in OWN_SPACES]
     spaces |= _spaces(train or real, own, measures.seed, reporter)
     spaces = {name: spaces[name] for name in measures.spaces}
     with reporter.bar("comparing with real images", 1, "steps") as bar:
         figures = measure_fidelity(
-            real,
-            synthetic,
-            train,
-            spaces,
-            cache=_cache(),
-            seed=measures.seed,
-            progress=bar.count,
+            *of_all, spaces, cache=_cache(), seed=measures.seed, progress=bar.count
         )
     evaluation = {
         **figures,
-        "utility": _utility(train, real, synthetic, measures, reporter),
+        "notes": [*notes, *figures["notes"]],
+        "utility": _utility(*of_all, measures, reporter),
         "sets": {name: _facts(name, images) for name, images in sets.items()},
     }
     private_folder(kept.parent)
@@ -248,10 +248,28 @@ def _difference(made: np.ndarray, film: np.ndarray) -> np.ndarray:
     return np.clip(half + 128, 0, 255).astype(np.uint8)
 
 
+def _on_equal_terms(sets: Mapping[str, ImageSet]) -> tuple[Mapping[str, ImageSet], list[str]]:
+    """The sets as they are; or all in one class, with a note, where the folders tell no classes."""
+    flat = [
+        role
+        for role in ("real", "synthetic")
+        if {sets[role].classes[label] for label in set(sets[role].labels.tolist())}
+        == {SINGLE_CLASS}
+    ]
+    if not flat or sets["real"].classes == (SINGLE_CLASS,):
+        return sets, []
+    note = (
+        f"The {' and the '.join(flat)} images lie in no class folders: all were compared with "
+        "all, so that the balance of classes counts as well, and there are no figures by class "
+        "and none of utility."
+    )
+    return {role: part.in_one_class(SINGLE_CLASS) for role, part in sets.items()}, [note]
+
+
 def _utility(
-    train: ImageSet | None,
     real: ImageSet,
     synthetic: ImageSet,
+    train: ImageSet | None,
     measures: Measures,
     reporter: Reporter,
 ) -> dict[str, Any] | None:

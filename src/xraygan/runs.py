@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -237,8 +237,12 @@ def _number(run: Path) -> int:
     return int(run.name.split("-")[0])
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes | Iterable[bytes | memoryview]) -> None:
     """Write a file so that after any crash it is the old one or the new one, whole.
+
+    Args:
+        path: the file.
+        data: what it holds, or parts of that, one after the other.
 
     Raises:
         XrayganError: the disk is full or read-only; the old file is as it was.
@@ -247,7 +251,7 @@ def write_whole(path: Path, data: bytes) -> None:
         handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(data)
+                file.writelines([data] if isinstance(data, bytes) else data)
                 file.flush()
                 os.fsync(file.fileno())
             Path(beside).chmod(0o644)

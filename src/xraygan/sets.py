@@ -86,6 +86,10 @@ class ImageSet:
         number = np.array([classes.index(name) for name in self.classes], np.int32)
         return ImageSet(self.images, number[self.labels], self.patients, classes)
 
+    def in_one_class(self, name: str) -> "ImageSet":
+        """The same images, all of one class."""
+        return ImageSet(self.images, np.zeros(len(self), np.int32), self.patients, (name,))
+
     def of_class(self, label: int) -> "ImageSet":
         """The images of one class."""
         return self.rows(np.flatnonzero(self.labels == label))

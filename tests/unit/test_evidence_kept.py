@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from xraygan import evidence
+from xraygan import api, evidence
 from xraygan.cli import evaluate as command
 from xraygan.evaluation.feature_cache import FeatureSpace
 from xraygan.evidence import Measures, evaluate, write_evaluation
@@ -25,28 +26,57 @@ def films(count: int, seed: int, first_patient: int) -> ImageSet:
     return ImageSet(images, np.arange(count, dtype=np.int32) % 2, patients, CLASSES)
 
 
-def test_fidelity_is_kept_where_a_shared_patient_forbids_utility(
+def test_fidelity_is_kept_where_shared_patients_forbid_utility(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XRAYGAN_CACHE", str(tmp_path / "cache"))
-    real, made, train = films(24, 1, 0), films(24, 2, 100), films(60, 3, 23)
+    real, made, train = films(24, 1, 0), films(24, 2, 100), films(60, 3, 6)
     measures = Measures.model_validate({"spaces": ("filter-bank-1",), "utility": "basic"})
     found = evaluate(real, made, train, measures, Reporter(quiet=True))
     assert found["kid"]["value"] is not None
     assert found["utility"]["tstr"] is None
-    (reason,) = found["utility"]["notes"]
-    assert "1 patients are in both the training and the test images" in reason
+    reasons = tuple(found["utility"]["notes"])
+    assert "18 patients with 18 test images are in the training images" in reasons[0]
     assert len(list(tmp_path.glob("cache/features/evaluation-*.json"))) == 1, "kept"
 
     write_evaluation(tmp_path, found)
     shown = read_evaluation(tmp_path, CLASSES, Censor())
-    assert shown is not None and shown.utility_notes == (reason,)
+    assert shown is not None and shown.utility_notes == reasons
     assert utility(shown).tone == "none"
-    assert reason in command._notes(found)
+    assert reasons[0] in command._notes(found)
     assert not [name for name, _ in command._rows(found) if name.startswith(REGIMES)]
     facts = {"data": {"classes": CLASSES, "counts": {}}, "images_trained_on": 60, "notes": []}
     summary = summarise(tmp_path, facts, made.images, made.labels, found, None)
     assert summary["tstr_auc"] is None
+
+
+def written(folder: Path, part: ImageSet, by_class: bool) -> Path:
+    for number, (image, label) in enumerate(zip(part.images, part.labels, strict=True)):
+        inside = folder / CLASSES[label] if by_class else folder
+        inside.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(inside / f"{number}.png"), image)
+    return folder
+
+
+@pytest.mark.parametrize("flat", ["real", "synthetic"])
+def test_images_in_no_class_folders_are_compared_with_all(
+    flat: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other generators write one folder."""
+    monkeypatch.setenv("XRAYGAN_CACHE", str(tmp_path / "cache"))
+    real, made, train = (
+        written(tmp_path / name, films(24, seed, 100 * seed), by_class=name != flat)
+        for seed, name in enumerate(("real", "synthetic", "train"))
+    )
+    found = api.evaluate(
+        real, made, train, spaces=("filter-bank-1",), reporter=Reporter(quiet=True)
+    )
+    assert found["kid"]["n"] == 24
+    assert found["kid"]["floor"] is not None
+    assert found["per_class"] == {}
+    assert found["utility"]["tstr"] is None
+    assert f"The {flat} images lie in no class folders" in found["notes"][0]
+    assert not any("class shares" in note for note in found["notes"])
 
 
 def test_other_weights_of_a_borrowed_network_are_measured_anew(

@@ -118,15 +118,20 @@ def comparable_sides(
     if len(drawn) < LEAST or _comparable(alone) < LEAST:
         raise TooFewError(
             f"fidelity: {len(real):,} real and {len(synthetic):,} synthetic images have under "
-            f"{LEAST} of a class in common; give more images, in folders with the same class names"
+            f"{LEAST} of a class in common; give more images, in folders with the same class names "
+            "or, on one side, in no class folders"
         )
     sides, floor_note = _with_control(drawn, synthetic, train, alone, draw)
     used = len(sides.overall().synthetic)
     notes += [floor_note, *_class_notes(drawn, synthetic, sides)]
+    drawn = (
+        ", drawn to the real class shares, so that the balance of classes does not pass for a fault"
+        if len(real.classes) > 1
+        else ""
+    )
     notes.append(
         f"Overall figures compare {len(sides.reference):,} real images with {used:,} of "
-        f"{len(synthetic):,} synthetic ones, drawn to the real class shares, so that the balance "
-        "of classes does not pass for a fault."
+        f"{len(synthetic):,} synthetic ones{drawn}."
     )
     return sides, notes
 

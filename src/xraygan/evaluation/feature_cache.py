@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +38,8 @@ def features(
 ) -> NDArray[np.float32]:
     """An image set's features, from the cache where they are there.
 
-    The images are read a thousand at a time, so a memory map needs no memory of its own.
+    The images are read a thousand at a time, and so are features written to the cache: neither
+    needs memory of its own, however many there are.
 
     Args:
         space: where.
@@ -47,7 +48,7 @@ def features(
             made where it does not exist. None: nothing is kept.
 
     Returns:
-        float32 [N, D]; read-only and memory-mapped where they come from the cache.
+        float32 [N, D]; read-only and memory-mapped where there is a cache.
 
     Raises:
         TypeError: images that are not uint8.
@@ -58,16 +59,16 @@ def features(
         raise TypeError(f"images are {images.dtype}: features are defined on uint8")
     if images.ndim != 3:
         raise ValueError(f"images of shape {images.shape}: expected [N, H, W]")
+    tables = feature_tables(space, images, np.arange(len(images)))
     if cache is None:
-        return _computed(space, images)
+        return np.concatenate(list(tables))
     path = cache / f"features-{_key(space, images)}.npy"
     found = _read(path, len(images))
     if found is not None:
         return found
-    table = _computed(space, images)
     private_folder(cache)
-    write_whole(path, _sealed(table))
-    return table
+    write_whole(path, _sealed(tables, len(images)))
+    return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def content_hash(*parts: bytes | str | NDArray) -> str:
@@ -109,15 +110,20 @@ def feature_tables(
         yield space.describe(images[rows[start : start + _IMAGES_AT_ONCE]])
 
 
-def _computed(space: FeatureSpace, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.concatenate(list(feature_tables(space, images, np.arange(len(images)))))
-
-
-def _sealed(table: NDArray[np.float32]) -> bytes:
-    """An .npy file, then the digest of its bytes: readers of .npy pass over what follows."""
-    buffer = io.BytesIO()
-    np.save(buffer, table, allow_pickle=False)
-    return buffer.getvalue() + hashlib.sha256(buffer.getbuffer()).digest()
+def _sealed(tables: Iterable[NDArray[np.float32]], rows: int) -> Iterator[bytes | memoryview]:
+    """An .npy file of tables below one another, then its digest: readers of .npy pass that over."""
+    digest = hashlib.sha256()
+    header = io.BytesIO()
+    for table in tables:
+        part = np.ascontiguousarray(table, np.float32)
+        if not header.tell():
+            facts = {"descr": "<f4", "fortran_order": False, "shape": (rows, part.shape[1])}
+            np.lib.format.write_array_header_1_0(header, facts)
+            digest.update(header.getvalue())
+            yield header.getvalue()
+        digest.update(part.data)
+        yield part.data
+    yield digest.digest()
 
 
 def _read(path: Path, rows: int) -> NDArray[np.float32] | None:

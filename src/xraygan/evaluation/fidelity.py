@@ -49,8 +49,8 @@ def measure_fidelity(
 ) -> dict[str, Any]:
     """Compare synthetic images with real ones of patients the generator was not trained on.
 
-    Overall, made images are drawn to the real class shares; then each class by itself. The
-    floor beside a figure is the same measure of as many real images of other patients in the
+    Overall, made images are drawn to the real class shares; then each class of several by itself.
+    The floor beside a figure is the same measure of as many real images of other patients in the
     same class shares. Where intervals come from:
 
     | measure | interval |
@@ -79,7 +79,8 @@ def measure_fidelity(
         density, coverage and classifier_auc in the main space, and fid_all where there are more
         than 10,000 real and made images, the same as "kid@name" in others,
         ms_ssim, swd, swd_level_0 (the finest) and on, spectrum; "per_class": the same by class
-        name; "notes": sentences. A figure that cannot be measured is not there.
+        name, nothing where there is but one; "notes": sentences. A figure that cannot be measured
+        is not there.
 
     Raises:
         XrayganError: under ten real or synthetic images of common classes, or the cache cannot
@@ -92,7 +93,7 @@ def measure_fidelity(
     scopes: dict[str | None, Rows] = {None: sides.overall()}
     for label, name in enumerate(real.classes):
         rows = sides.of_class(label)
-        if rows is not None:
+        if rows is not None and len(real.classes) > 1:  # or it would be all of it again
             scopes[name] = rows
     whole = everything(real, synthetic, train, seed=seed)
     sets = 3 if sides.control is not None else 2

@@ -63,7 +63,8 @@ def measure_utility(
 
     Args:
         train: real images to train on.
-        test: real images of other patients.
+        test: real images of other patients; those of patients who are in train as well are left
+            out, with a note.
         synthetic: images of any generator that has seen no test patient.
         seeds: one training of each regime for each, at least 3, none twice; equal seeds give
             equal figures on one machine.
@@ -77,22 +78,18 @@ def measure_utility(
         "specificity": …, "ece": …, "images": test images, "seeds": …, "trained_on": {"real": …,
         "synthetic": …}}; for each difference, named as "tstr_minus_trtr", {"auc_difference": …,
         "images": …, "seeds": …}; and "notes", sentences for the reader. Where fewer than two
-        classes are in all three sets, or a patient is in both `train` and `test`, trtr, tstr and
-        trts are None, and a note says so.
+        classes are in all three sets, trtr, tstr and trts are None, and a note says so.
 
     Raises:
         ValueError: fewer than 3 different seeds, or sets that differ in classes or image size.
     """
     _check(train, test, synthetic, seeds)
-    shared = len(set(train.patients.tolist()) & set(test.patients.tolist()))
-    if shared:
-        return _not_measured(
-            f"Utility was not measured: {shared:,} patients are in both the training and the test "
-            "images, so that the test would prove nothing; split the folders by patient."
-        )
-    kept, notes = _shared_classes(train, test, synthetic)
+    test, notes = _of_others(test, train)
+    kept, left_out = _shared_classes(train, test, synthetic)
+    notes += left_out
     if len(kept) < 2:
-        return _not_measured(*notes, "Utility is not defined: it needs two classes to tell apart.")
+        undefined = "Utility is not defined: it needs two classes to tell apart."
+        return {"trtr": None, "tstr": None, "trts": None, "notes": [*notes, undefined]}
     from xraygan.evaluation.diagnoser import Diagnoser
 
     seed = seeds[0]
@@ -122,8 +119,17 @@ def measure_utility(
     return {**results, "notes": notes}
 
 
-def _not_measured(*notes: str) -> dict[str, Any]:
-    return {"trtr": None, "tstr": None, "trts": None, "notes": [*notes]}
+def _of_others(test: ImageSet, train: ImageSet) -> tuple[ImageSet, list[str]]:
+    """The test images without those of patients who are in train, with a note of how many."""
+    trained = set(train.patients.tolist())
+    known = np.array([patient in trained for patient in test.patients.tolist()], bool)
+    if not known.any():
+        return test, []
+    note = (
+        f"Utility: {len(set(test.patients[known].tolist())):,} patients with {known.sum():,} test "
+        "images are in the training images as well and were left out of the test."
+    )
+    return test.rows(~known), [note]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,12 @@
 """Two published figures on copying, from distances in a feature space: AuthPct and C_T."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xraygan.estimates import Estimate, bootstrap, proportion
+from xraygan.estimates import Estimate, proportion
+from xraygan.evaluation.intervals import percentile_interval, resampled_weights
 
 CELLS = 5
 _CELL_IMAGES = 20  # synthetic images that a cell needs to count
@@ -84,25 +84,43 @@ class CellDistances:
     synthetic: NDArray[np.float64]
     synthetic_cells: NDArray[np.intp]
 
+    def rows(self, test: NDArray[np.intp], synthetic: NDArray[np.intp]) -> "CellDistances":
+        """Some images of either side, also several times."""
+        return CellDistances(
+            self.test[test],
+            self.test_cells[test],
+            self.synthetic[synthetic],
+            self.synthetic_cells[synthetic],
+        )
 
-def copying_statistic(distances: CellDistances) -> float:
+    def counted(self) -> NDArray[np.intp]:
+        """The cells with at least 20 synthetic images and one held-out one."""
+        cells, images = np.unique(self.synthetic_cells, return_counts=True)
+        return np.intersect1d(cells[images >= _CELL_IMAGES], self.test_cells)
+
+
+def copying_statistic(distances: CellDistances, cells: NDArray[np.intp]) -> float:
     """C_T: are synthetic images nearer to training images than held-out ones are?
 
-    In each cell with at least 20 synthetic images and one held-out one the Mann-Whitney z of
-    distances to the training set, averaged with the held-out images' shares as weights. Far
-    below 0 the generator copies, far above 0 it underfits; equal sets give about 0 with a
-    standard deviation of about 1 (less with several cells).
+    In each cell the Mann-Whitney z of distances to the training set, averaged with the held-out
+    images' shares as weights. Far below 0 the generator copies, far above 0 it underfits; equal
+    sets give about 0 with a standard deviation of about 1 (less with several cells).
+
+    Args:
+        distances: of held-out and synthetic images.
+        cells: those that are looked at, `distances.counted()`; one that lacks images of either
+            side is passed over.
 
     Returns:
-        C_T; NaN where no cell qualifies.
+        C_T; NaN where no cell is left.
 
     Source: Meehan et al. 2020, arXiv 2004.05675, sections 3 and 4.
     """
     scores, weights = [], []
-    for cell in np.unique(distances.test_cells):
+    for cell in cells:
         test = distances.test[distances.test_cells == cell]
         synthetic = distances.synthetic[distances.synthetic_cells == cell]
-        if len(synthetic) >= _CELL_IMAGES:
+        if len(test) and len(synthetic):
             scores.append(_mann_whitney_z(synthetic, test))
             weights.append(len(test))
     return float(np.average(scores, weights=weights)) if scores else float("nan")
@@ -128,6 +146,9 @@ def data_copying(
 ) -> Estimate:
     """C_T with an interval over held-out patients and synthetic images.
 
+    Either side is drawn again by itself, in the cells that count among the images as they are. A
+    resample without a held-out or a synthetic image in any of them says nothing and is left out.
+
     Args:
         train: [N, D] features, which also make the cells (k-means).
         holdout: [n, D].
@@ -140,37 +161,32 @@ def data_copying(
 
     Source: Meehan et al. 2020, arXiv 2004.05675.
     """
-    cells = _cells(train, seed)
-    distances = CellDistances(
-        nearest_distance(holdout, train)[0],
-        cells(holdout),
-        nearest_distance(synthetic, train)[0],
-        cells(synthetic),
+    centres = _centres(train, seed)
+    (to_test, test_cells), (to_made, made_cells) = (
+        (nearest_distance(part, train)[0], nearest_distance(part, centres)[1])
+        for part in (holdout, synthetic)
     )
-    n = len(holdout)
-
-    def statistic(rows: NDArray[np.intp]) -> float:
-        test, made = rows[rows < n], rows[rows >= n] - n
-        return copying_statistic(
-            CellDistances(
-                distances.test[test],
-                distances.test_cells[test],
-                distances.synthetic[made],
-                distances.synthetic_cells[made],
+    distances = CellDistances(to_test, test_cells, to_made, made_cells)
+    cells, n, m = distances.counted(), len(holdout), len(synthetic)
+    if not len(cells):
+        return Estimate(float("nan"), float("nan"), float("nan"), n + m)
+    draw = np.random.default_rng(seed)
+    drawn = np.array(
+        [
+            copying_statistic(
+                distances.rows(np.repeat(np.arange(n), often), draw.integers(0, m, m)), cells
             )
-        )
-
-    groups = np.array(
-        [f"r{p}" for p in holdout_patients] + [f"s{i}" for i in range(len(synthetic))], object
+            for often in resampled_weights(holdout_patients, seed=seed).astype(np.intp)
+        ]
     )
-    return bootstrap(statistic, groups, seed=seed)
+    value = copying_statistic(distances, cells)
+    return percentile_interval(value, drawn[np.isfinite(drawn)], n + m)
 
 
-def _cells(
-    train: NDArray[np.floating], seed: int
-) -> Callable[[NDArray[np.floating]], NDArray[np.intp]]:
+def _centres(train: NDArray[np.floating], seed: int) -> NDArray[np.float64]:
+    """The middles of the cells, [C, D]."""
     from sklearn.cluster import KMeans
 
     count = max(1, min(CELLS, len(train) // (4 * _CELL_IMAGES)))
-    means = KMeans(count, n_init="auto", random_state=seed).fit(np.asarray(train, np.float64))
-    return lambda rows: np.asarray(means.predict(np.asarray(rows, np.float64)), np.intp)
+    means = KMeans(count, n_init="auto", random_state=seed)
+    return means.fit(np.asarray(train, np.float64)).cluster_centers_

@@ -6,6 +6,7 @@ Two rules speak of copying; both are kept from false alarms by design:
   so many images (`CERTAIN` an audit);
 - **excess**: more patients are imitated closely than chance lets be (`EXCESS` an audit), by at
   least `LEAST_EXCESS` of the images, of which it looks at no more than two a training patient.
+  What may be less is a note, and is not called copying.
 """
 
 from collections.abc import Callable, Mapping
@@ -53,6 +54,7 @@ class Copies:
         reasons: why there is copying, in sentences; empty where none was found.
         recognised: kind of planted copy to the share that a single look recognises.
         notes: plain sentences.
+        slight: those of the notes on an excess that is too small to be called copying.
     """
 
     figures: Mapping[str, Estimate]
@@ -61,6 +63,7 @@ class Copies:
     reasons: tuple[str, ...]
     recognised: Mapping[str, float]
     notes: tuple[str, ...]
+    slight: tuple[str, ...] = ()
 
     @property
     def found(self) -> bool:
@@ -116,13 +119,16 @@ def find_copies(
     figures |= correlated
     for name, tables in features.items():
         figures |= classic_figures(name, tables, holdout, seed)
+    judged = [_judged(seen, len(examinations)) for seen in examinations]
+    slight = tuple(said for _, too_small in judged for said in too_small)
     return Copies(
         figures=figures,
         closest_pairs=closest_pairs(examinations[0], correlation, index),
         most_imitated=most_imitated(examinations, patients),
-        reasons=tuple(r for seen in examinations for r in _reasons(seen, len(examinations))),
+        reasons=tuple(said for reasons, _ in judged for said in reasons),
         recognised={k: found / n for k, (found, n) in examinations[0].planted.items()},
-        notes=_notes(patients, others),
+        notes=(*slight, *_notes(patients, others)),
+        slight=slight,
     )
 
 
@@ -138,9 +144,9 @@ class _Counter:
             self._report(self._done, self._total)
 
 
-def _reasons(seen: Examination, views: int) -> list[str]:
-    """Why this view speaks of copying, one sentence a rule."""
-    reasons = []
+def _judged(seen: Examination, views: int) -> tuple[list[str], list[str]]:
+    """Why this view speaks of copying, one sentence a rule; and an excess too small for it."""
+    reasons, slight = [], []
     where = "pixels" if seen.name == PIXELS else f"the features of {seen.name}"
     certain = int(seen.certain.sum())
     if certain:
@@ -148,14 +154,21 @@ def _reasons(seen: Examination, views: int) -> list[str]:
             f"By {where}, {certain:,} of {len(seen.certain):,} synthetic images are nearer to one "
             "training patient than chance would bring a single one."
         )
-    if seen.p_value < EXCESS / views and imitated_share(seen).low > LEAST_EXCESS:
+    if seen.p_value < EXCESS / views:
         level = seen.most_surprising
-        reasons.append(
+        said = (
             f"By {where}, {level.found:,} training patients are imitated by {level.n:,} synthetic "
             f"images more closely than {100 * (1 - level.chance):.3g}% of real films come to "
-            f"another patient; chance alone would make it about {level.chance * level.n:,.0f}."
+            f"another patient; chance alone would make it about {level.chance * level.n:,.0f}"
         )
-    return reasons
+        if imitated_share(seen).low > LEAST_EXCESS:
+            reasons.append(f"{said}.")
+        else:
+            slight.append(
+                f"{said} (p = {seen.p_value:.1g}). That is not called copying, since what is "
+                f"beyond chance may be less than {100 * LEAST_EXCESS:g}% of the images."
+            )
+    return reasons, slight
 
 
 def _notes(patients: Patients, others: NDArray[np.intp]) -> tuple[str, ...]:

@@ -32,11 +32,12 @@ def best_correlation(
         )
     used, place = np.unique(candidates, return_inverse=True)
     place = place.reshape(candidates.shape)
-    small, others = shrunk(queries), shrunk(references, used)
-    margin = margin_of(small)
-    size = (small.shape[1] - 2 * margin, small.shape[2] - 2 * margin)
+    others = shrunk(references, used)
+    margin = margin_of(others)
+    size = (others.shape[1] - 2 * margin, others.shape[2] - 2 * margin)
     result = np.empty(candidates.shape, np.float32)
-    for row, image in enumerate(small):
+    for row in range(len(queries)):
+        image = shrunk(queries[row : row + 1])[0]
         both = np.stack([image, image[:, ::-1]])
         windows = np.lib.stride_tricks.sliding_window_view(both, size, (1, 2))
         middles = others[place[row], margin : margin + size[0], margin : margin + size[1]]

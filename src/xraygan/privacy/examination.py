@@ -164,7 +164,8 @@ def examine(
     def near(queries: NDArray, references: References, count: int = 1) -> Nearest:
         return nearest_patients(view, queries, references, candidates=count, progress=progress)
 
-    synthetic = near(sides.synthetic, seen, CANDIDATES)
+    candidates = CANDIDATES if pixels else 1  # of features none is asked for
+    synthetic = near(sides.synthetic, seen, candidates)
     null = nearest_patients(view, real, seen, own=own, progress=progress)
     synthetic_unseen, null_unseen = near(sides.synthetic, unseen), near(real, unseen)
     ratio_style, style = 1.0, 1.0
@@ -179,7 +180,7 @@ def examine(
         name=name,
         synthetic=synthetic,
         null=null,
-        holdout=near(sides.holdout, seen, CANDIDATES),
+        holdout=near(sides.holdout, seen, candidates),
         synthetic_unseen=synthetic_unseen,
         null_unseen=null_unseen,
         style=style,

@@ -33,9 +33,15 @@ def explanation(copies: Copies, membership: Membership) -> str:
     if copies.found:
         first = "Synthetic images copy training images. " + " ".join(copies.reasons)
         return f"{first} {_attacks_said(membership)} Do not share these images or this model."
+    excess = (
+        ". More patients were imitated than chance explains, by too few of the images to be called "
+        "copying: see the notes."
+        if copies.slight
+        else ", nor were more patients imitated than chance explains."
+    )
     nothing = (
-        "No synthetic image came nearer to a training patient than chance explains, nor were more "
-        f"patients imitated than chance explains. {_power(copies)}"
+        "No synthetic image came nearer to a training patient than chance explains"
+        f"{excess} {_power(copies)}"
     )
     if membership.leaks == (DISCRIMINATOR,):
         return (

@@ -1,5 +1,7 @@
 """Feature spaces by name: one scale, one cache, and clear answers."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from films import blurred, films, phantoms
@@ -121,7 +123,7 @@ def test_a_damaged_file_is_computed_again(tmp_path_factory, where, cut) -> None:
     cache = tmp_path_factory.mktemp("cache")
     images = np.random.default_rng(0).integers(0, 256, (9, 16, 16), dtype=np.uint8)
     space, asked = counting()
-    expected = features(space, images, cache=cache)
+    expected = features(space, images, cache=cache).copy()  # it is a map of what is damaged next
     (file,) = cache.iterdir()
     data = bytearray(file.read_bytes())
     place = min(int(where * len(data)), len(data) - 1)
@@ -134,6 +136,22 @@ def test_a_damaged_file_is_computed_again(tmp_path_factory, where, cut) -> None:
     assert asked == [9, 9]
     np.testing.assert_array_equal(features(space, images, cache=cache), expected)
     assert asked == [9, 9]
+
+
+def test_the_memory_does_not_grow_with_the_images(tmp_path, monkeypatch) -> None:
+    """A table of 8 MB, written and read 64 rows at a time."""
+    monkeypatch.setattr(feature_cache, "_IMAGES_AT_ONCE", 64)
+    space = FeatureSpace("wide", "0", lambda i: np.repeat(i[:, 0, :1], 500, 1).astype(np.float32))
+    images = np.random.default_rng(0).integers(0, 256, (4000, 16, 16), dtype=np.uint8)
+    tracemalloc.start()
+    table = features(space, images, cache=tmp_path)
+    again = features(space, images, cache=tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert table.nbytes == 8_000_000
+    assert peak < 1_000_000
+    for found in (table, again):
+        np.testing.assert_array_equal(found[:, 499], images[:, 0, 0])
 
 
 def test_a_cache_that_is_a_file_is_named(reference, tmp_path) -> None:

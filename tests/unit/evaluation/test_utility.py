@@ -155,13 +155,27 @@ def test_equal_seeds_give_equal_figures(train, test_set) -> None:
     assert measured(4) != measured(5)
 
 
-def test_a_patient_on_both_sides_is_a_note(train, test_set) -> None:
+def test_patients_on_both_sides_are_left_out_of_the_test(train, test_set) -> None:
     patients = test_set.patients.copy()
-    patients[3] = train.patients[0]
+    patients[2:4] = train.patients[0]
+    shared = replace(test_set, patients=patients)
+    found = measure_utility(train, shared, as_synthetic(train), steps=1)
+    assert "1 patients with 2 test images are in the training images" in found.pop("notes")[0]
+    others = test_set.rows(np.delete(np.arange(120), [2, 3]))
+    expected = measure_utility(train, others, as_synthetic(train), steps=1)
+    expected.pop("notes")
+    assert found == expected
+
+
+def test_few_patients_of_the_test_alone_are_a_note(train, test_set) -> None:
+    patients = np.resize(train.patients, 120)
+    patients[:6] = test_set.patients[:6]
     found = measure_utility(train, replace(test_set, patients=patients), as_synthetic(train))
     assert found.keys() == {"trtr", "tstr", "trts", "notes"}
     assert found["trtr"] is found["tstr"] is found["trts"] is None
-    assert "1 patients are in both" in found["notes"][0]
+    assert "57 patients with 114 test images" in found["notes"][0]
+    assert "class NORMAL is left out" in found["notes"][1]
+    assert "not defined" in found["notes"][-1]
 
 
 def test_one_class_is_a_note(train, test_set) -> None:

@@ -63,12 +63,25 @@ def test_copying_statistic_equals_scipys() -> None:
         random.exponential(0.8, size=150),
         random.choice([0, 1, 2, 3], 150, p=[0.4, 0.3, 0.25, 0.05]),
     )
-    assert copying_statistic(d) == pytest.approx(twin(d), abs=1e-9)
+    assert copying_statistic(d, d.counted()) == pytest.approx(twin(d), abs=1e-9)
 
 
 def test_copying_statistic_is_not_a_number_without_cells() -> None:
     few = CellDistances(np.ones(5), np.zeros(5, int), np.ones(5), np.zeros(5, int))
-    assert np.isnan(copying_statistic(few))
+    assert np.isnan(copying_statistic(few, few.counted()))
+    found = data_copying(np.eye(5), np.eye(5), np.eye(5), np.arange(5).astype(object))
+    assert np.isnan([found.value, found.low, found.high]).all()
+
+
+def test_a_figure_of_few_images_has_an_interval() -> None:
+    """Just enough synthetic images in a cell: resamples with fewer of them count all the same."""
+    random = np.random.default_rng(5)
+    train, holdout, made = (random.normal(size=(n, 4)) for n in (170, 40, 45))
+    found = data_copying(train, holdout, made, np.arange(40).astype(object))
+    assert found.low < found.value < found.high
+    # Of three held-out images one is in a cell that counts: some resamples lack it.
+    three = data_copying(train, holdout[3:6], made, np.arange(3).astype(object))
+    assert three.low < three.value < three.high
 
 
 def test_copies_are_far_below_zero_and_fresh_images_near_it() -> None:

@@ -1,5 +1,6 @@
 """Known leaks on the phantom are found and ranked; honest images are cleared."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,10 +8,13 @@ import numpy as np
 import pytest
 from privacy_films import FRESH, TRAIN, Films, image_set, leaking, thumbnails
 
-from xraygan.privacy.copies import EXCESS, Copies, find_copies
+from xraygan.data.phantom import phantom_images
+from xraygan.privacy.copies import EXCESS, Copies, _judged, find_copies
 from xraygan.privacy.examination import CERTAIN, Patients, Sides, examine
 from xraygan.privacy.figures import correlation_figures
-from xraygan.privacy.planted import PLANTED, Disguise, disguised
+from xraygan.privacy.membership import Membership
+from xraygan.privacy.planted import PLANTED, Disguise, disguised, plant
+from xraygan.privacy.words import explanation
 from xraygan.sets import ImageSet
 
 LEAKS = {
@@ -65,6 +69,20 @@ def test_disguised_copies_are_found_where_they_are_several(films: Films, name: s
     assert check(films, copies_of(films, FRESH // 13, DISGUISED[name])).found
 
 
+def test_copies_under_strong_noise_are_found_in_their_numbers() -> None:
+    """At 64 pixels a fifth are copies under 20 % noise: none is certain, but their number."""
+    images, labels = phantom_images(400, 64, 71)
+    train, holdout, made = (
+        image_set(images[rows], labels[rows], name)
+        for rows, name in zip(np.split(np.arange(400), [200, 240]), ("t", "h", "m"), strict=True)
+    )
+    made.images[:32] = plant(train.images, PLANTED["noise_20_percent"], 32)
+    found = find_copies(train, holdout, made, {})
+    assert found.figures["certain_copies"].value == 0
+    (reason,) = found.reasons
+    assert "training patients are imitated by 160 synthetic images" in reason
+
+
 def test_two_exact_copies_are_named(films: Films) -> None:
     random = np.random.default_rng(4)
     sources = random.permutation(TRAIN)[:2]
@@ -108,6 +126,32 @@ def test_many_images_that_lean_on_few_patients_are_found() -> None:
     assert seen.p_value < EXCESS
     honest = Sides(train, holdout, random.normal(size=(6000, 20)).astype(np.float32))
     assert examine("features", honest, Patients.of(who, 0), np.arange(60), 1).p_value > EXCESS
+
+
+def test_an_excess_too_small_to_be_copying_is_told() -> None:
+    """Noisy copies in 0.8 % of many images: more than chance explains, and under the limit."""
+    random = np.random.default_rng(9)
+    train, holdout, made = (
+        random.normal(size=(n, 40)).astype(np.float32) for n in (1500, 60, 3000)
+    )
+    made[:24] = train[:24] + random.normal(0, 0.7, (24, 40))
+    names = np.array([f"p{n}" for n in range(1500)], object)
+    who = ImageSet(np.zeros((1500, 8, 8), np.uint8), np.zeros(1500, np.int32), names, ("a",))
+    seen = examine("features", Sides(train, holdout, made), Patients.of(who, 0), np.arange(60), 1)
+    assert seen.p_value < EXCESS
+    reasons, slight = _judged(replace(seen, bound=np.inf), 1)  # no single one is certain
+    assert reasons == []
+    level = seen.most_surprising
+    assert f"{level.found} training patients are imitated by 3,000" in slight[0]
+    assert f"(p = {seen.p_value:.1g})" in slight[0]
+    assert "less than 0.5% of the images." in slight[0]
+
+    def said(slight: tuple[str, ...]) -> str:
+        return explanation(Copies({}, (), (), (), {}, (), slight), Membership({}, 0, 0, ()))
+
+    assert "More patients were imitated than chance explains" in said(tuple(slight))
+    assert "nor were more patients imitated" not in said(tuple(slight))
+    assert "nor were more patients imitated than chance explains." in said(())
 
 
 def test_copies_show_in_features_too(films: Films) -> None:

@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from xraygan.privacy import correlation
 from xraygan.privacy.correlation import aligned, best_correlation
 from xraygan.privacy.views import shrunk
 
@@ -46,6 +47,19 @@ def test_references_are_not_copied_at_full_size() -> None:
     assert most < references.nbytes
     small = (shrunk(images) for images in (queries, references))
     np.testing.assert_array_equal(found, best_correlation(*small, candidates))
+
+
+def test_queries_are_made_small_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million of them at 64 px would fill the memory."""
+    asked = []
+
+    def counting(images: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        asked.append(len(images))
+        return shrunk(images, rows)
+
+    monkeypatch.setattr(correlation, "shrunk", counting)
+    best_correlation(pictures(5, 6, 128), pictures(2, 7, 128), np.tile([0, 1], (5, 1)))
+    assert asked == [2, 1, 1, 1, 1, 1]
 
 
 def test_sizes_must_agree() -> None:
