@@ -1,6 +1,5 @@
 """Images while somebody waits: models stay loaded, and one thread draws from them."""
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,6 @@ MODELS, CHUNKS, WALKS = 4, 128, 32
 """How many of each stay in memory."""
 STEPS = 17
 """Images of a walk, both ends included."""
-LOAD_AGAIN_S = 0.3
 
 
 class Asked(Settings):
@@ -122,15 +120,7 @@ class Painter:
         files = [folder / "model" / name for name in (DESCRIPTION, WEIGHTS)]
         written = [file.stat().st_mtime_ns if file.exists() else 0 for file in files]
 
-        def load() -> Any:
-            try:
-                return load_model(folder)
-            except XrayganError:
-                # A trainer replaces weights and description one after the other.
-                time.sleep(LOAD_AGAIN_S)
-                return load_model(folder)
-
-        return self._models.get((folder, *written), load)
+        return self._models.get((folder, *written), lambda: load_model(folder))
 
     def _picture(self, folder: Path, asked: Asked) -> Any:
         from xraygan.models.sample import CHUNK
