@@ -22,6 +22,7 @@ EARLIER = {"counts": {"train/A": 70, "train/B": 5, "val/A": 9}}
 @dataclass(frozen=True)
 class Found:
     notes: tuple[str, ...]
+    sets: dict[str, dict]
 
     def as_dict(self) -> dict:
         return {}
@@ -65,14 +66,14 @@ def test_evidence_says_that_other_films_were_trained_on_before(
     pair = np.zeros((4, SIDE, SIDE), np.uint8), np.zeros(4, np.int32)
     settings = RunSettings.parse({"output": {"evidence": "basic"}}, "test")
     # The figures are not looked at here, and take minutes.
-    monkeypatch.setattr(evidence, "evaluate", lambda *_: {"notes": [], "utility": None})
-    monkeypatch.setattr(evidence, "look_for_leaks", lambda *_: Found(("audited",)))
+    monkeypatch.setattr(evidence, "evaluate", lambda *_: {"notes": [], "sets": {}, "utility": None})
+    monkeypatch.setattr(evidence, "look_for_leaks", lambda *_: Found(("audited",), {}))
     monkeypatch.setattr(
         evidence, "write_audit", lambda folder, found, *_: write_json(folder / "a", found.notes)
     )
     for before, others in (([EARLIER], 1), ([], 0)):
         trained = making.Trained(tmp_path, {"data_before": before}, dataset)
-        making._evidence(trained, pair, pair, "0" * 64, settings, Reporter(quiet=True))
+        making._evidence(trained, pair, pair, {}, settings, Reporter(quiet=True))
         for file in ("evaluation.json", "a"):
             text = (tmp_path / file).read_text()
             assert text.count("trained on others (75 training films)") == others
