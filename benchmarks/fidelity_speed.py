@@ -7,7 +7,8 @@ does not depend on what they show) and prints a Markdown table. Features are dra
 the primary space's width: describing images is no part of what is timed. The rate of the
 neighbour search is set beside NumPy's own rate of the same matrix products in the same run.
 Last comes what `xraygan evaluate` does once the images are read, features included, and the same
-again from its cache.
+again from its cache. Peak memory is printed before that, of the measures on random features, and at
+the end, of `evaluate` as well.
 """
 
 import argparse
@@ -69,13 +70,14 @@ def main() -> None:
     timed(
         "in two, as evaluate does unless told", lambda: measure_fidelity(real, made, train, spaces)
     )
-    print(f"\npeak memory: {peak_gib():.2f} GiB")
+    print(f"\npeak memory so far, without features of images: {peak_gib():.2f} GiB")
     print("\n| evaluate, images read | seconds |\n|---|---|")
     measures = Measures.model_validate({"spaces": ("filter-bank-1",), "utility": "none"})
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XRAYGAN_CACHE"] = folder
         for name in ("features and all measures", "again, from the cache"):
             timed(name, lambda: evaluate(real, made, train, measures, Reporter()))
+    print(f"\npeak memory: {peak_gib():.2f} GiB")
 
 
 def parts(

@@ -1,12 +1,16 @@
 """Does the audit find leaks that are known, and clear generators that are honest?
 
     python benchmarks/validate_audit.py --data ../shared/data/chest_xray
+    python benchmarks/validate_audit.py --phantoms 300 --resolution 32 --train 100 --synthetic 100
+    python benchmarks/validate_audit.py --phantoms 20 --train 240 --synthetic 160 --copied 0.1
 
 Real films of three groups of patients: trained on, held out, and fresh, the last in place of
 an honest generator's images. Then a share of the fresh films is replaced by disguised copies
 of training films, by images that only lean on training films, and once more with few films
 trained on. Prints Markdown tables of verdicts, and how often the honest generator is called a
-leak over repeated splits of the patients.
+leak over repeated splits of the patients. With `--phantoms` nothing but this is counted, over so
+many audits of phantoms, each of patients of its own; with `--copied` such a share of the images of
+each are copies under 20 % noise, and what is counted is how often they are noticed.
 """
 
 import argparse
@@ -22,10 +26,10 @@ from numpy.typing import NDArray
 
 from xraygan.config import DataSettings
 from xraygan.data.cache import prepare
-from xraygan.data.phantom import phantom_images
+from xraygan.data.phantom import CLASSES, phantom_images
 from xraygan.estimates import proportion
 from xraygan.evaluation.spaces import make_space
-from xraygan.privacy.audit import NOTHING, Audit, audit
+from xraygan.privacy.audit import COPYING, LEAK, NOTHING, Audit, audit
 from xraygan.privacy.planted import PLANTED, plant
 from xraygan.sets import ImageSet
 
@@ -33,18 +37,27 @@ SHARES = (0.01, 0.05, 0.2, 1.0)
 HARD_SHARE = 0.05
 MANY = 3000
 """Images that all lean on few training films."""
+HELD_OUT = 40
+"""Phantoms held out of an audit of phantoms."""
 HEADER = "| images | verdict | copied share (95 %) | strongest attack (95 %) |\n|---|---|---|---|"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of chest X-rays")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", type=Path, help="folder of chest X-rays")
+    source.add_argument("--phantoms", type=int, help="audits of phantoms, and nothing else")
     parser.add_argument("--resolution", type=int, default=64)
     parser.add_argument("--train", type=int, default=1000, help="films trained on")
     parser.add_argument("--synthetic", type=int, default=500)
     parser.add_argument("--few", type=int, default=100, help="films of a small training set")
     parser.add_argument("--repeats", type=int, default=20, help="splits for the false alarms")
+    parser.add_argument("--copied", type=float, default=0, help="with --phantoms: share of copies")
     arguments = parser.parse_args()
+    if arguments.data is None:
+        sizes = arguments.train, HELD_OUT, arguments.synthetic
+        print_phantom_alarms(arguments.phantoms, arguments.resolution, sizes, arguments.copied)
+        return
     settings = DataSettings.parse({"resolution": arguments.resolution}, "options")
     films = prepare(arguments.data, settings).image_set("train", "val", "test")
     train, holdout, fresh = split(films, arguments.train, arguments.synthetic, seed=0)
@@ -72,12 +85,35 @@ def main() -> None:
         for seed in range(1, arguments.repeats + 1):
             train, holdout, fresh = split(films, trained, arguments.synthetic, seed)
             alarms += Trial(train, holdout).audit(fresh).verdict != NOTHING
-        rate = proportion(alarms, arguments.repeats)
-        print(
-            f"- {trained} films trained on: {alarms} of {arguments.repeats} splits "
-            f"(95 %: {rate.low:.3f} to {rate.high:.3f})",
-            flush=True,
+        print(f"- {trained} films trained on: {rate_of(alarms, arguments.repeats)}", flush=True)
+
+
+def print_phantom_alarms(
+    audits: int, side: int, sizes: tuple[int, int, int], copied: float
+) -> None:
+    """How often phantoms, copied or not, are called anything but "nothing found"."""
+    verdicts = []
+    for seed in range(audits):
+        drawn, labels = phantom_images(sum(sizes), side, seed)
+        everyone = ImageSet.of_nobody(drawn, labels, CLASSES, "phantom")
+        train, holdout, fresh = (
+            everyone.rows(rows) for rows in np.split(np.arange(len(drawn)), np.cumsum(sizes)[:-1])
         )
+        noisy = PLANTED["noise_20_percent"]
+        copies = plant(train.images, noisy, round(copied * len(fresh)), seed)
+        found = Trial(train, holdout).audit(mixed(copies, fresh))
+        verdicts.append(found.verdict)
+        if found.verdict != NOTHING:
+            print(f"seed {seed}: {found.verdict}. {' '.join(found.copies.reasons)}", flush=True)
+    for verdict in (COPYING, LEAK):
+        print(f"{verdict}: {rate_of(verdicts.count(verdict), audits)}")
+    print(f"either: {rate_of(audits - verdicts.count(NOTHING), audits)}")
+
+
+def rate_of(alarms: int, audits: int) -> str:
+    """How many, with the interval of Clopper and Pearson."""
+    rate = proportion(alarms, audits)
+    return f"{alarms} of {audits} (95 %: {rate.low:.3f} to {rate.high:.3f})"
 
 
 def show_planted(trial: "Trial", fresh: ImageSet, share: float) -> None:

@@ -6,7 +6,7 @@
 | tstr | synthetic images, as many of each class as there are real ones, where there are |
 | real_plus_synthetic_R | reals, and R times as many synthetic images of each class |
 | classical_augmentation | reals, turned, scaled, shifted and lit anew each time |
-| real_duplicated | reals, each twice: what real_plus_synthetic_1 has to beat |
+| real_duplicated | reals, each twice: what real_plus_synthetic_1 has to beat, and nearly trtr |
 | synthetic_then_real | half of the steps on the images of tstr, then half on all reals |
 | low_K_real | K reals in the classes' proportions, another choice for each seed |
 | low_K_real_plus_synthetic | those K in one half of the draws, the images of tstr in the other |
