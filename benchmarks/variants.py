@@ -367,6 +367,21 @@ def approximate_penalty() -> None:
     step._penalised = penalised
 
 
+def _projected(features: Any, condition: Any, seed: int) -> Any:
+    """A head's score, [B, 1]: its features [B, 64] along an embedding of the class."""
+    import keras
+    from keras import layers
+
+    embedding = layers.Dense(
+        64,
+        kernel_initializer=keras.initializers.RandomNormal(0.0, 1.0, seed=seed),
+        use_bias=False,
+        dtype="float32",
+    )(condition)
+    score = layers.Dot(1, dtype="float32")([features, embedding])
+    return layers.Rescaling(64**-0.5, dtype="float32")(score)
+
+
 @_variant
 def frozen_head() -> None:
     """A second head of the discriminator, on maps of a network taught on the films beforehand.
@@ -408,14 +423,7 @@ def frozen_head() -> None:
             features = layers.Dense(
                 64, kernel_initializer=initialisers.normal(), use_bias=False, dtype="float32"
             )(features)
-            embedding = layers.Dense(
-                64,
-                kernel_initializer=keras.initializers.RandomNormal(0.0, 1.0, seed=seed + number),
-                use_bias=False,
-                dtype="float32",
-            )(condition)
-            part = layers.Dot(1, dtype="float32")([features, embedding])
-            part = layers.Rescaling(64**-0.5, dtype="float32")(part)
+            part = _projected(features, condition, seed + number)
             score = layers.Add(dtype="float32")([score, part])
         return keras.Model([image, condition], score, name="discriminator")
 
@@ -722,31 +730,9 @@ def local_scores() -> None:
             ]
             features = blocks.activate(blocks.conv(seen[-1], 64, 1, initialisers.normal()))
             features = blocks.cast(blocks.conv(features, 64, 1, initialisers.normal()), "float32")
-            embedding = layers.Dense(
-                64,
-                kernel_initializer=keras.initializers.RandomNormal(0.0, 1.0, seed=seed + number),
-                use_bias=False,
-                dtype="float32",
-            )(condition)
             features = layers.GlobalAveragePooling2D(dtype="float32")(features)
-            part = layers.Dot(1, dtype="float32")([features, embedding])
-            score = layers.Add(dtype="float32")([score, layers.Rescaling(1 / 8)(part)])
+            part = _projected(features, condition, seed + number)
+            score = layers.Add(dtype="float32")([score, part])
         return keras.Model([image, condition], score, name="discriminator")
 
     state.build_discriminator = build
-
-
-@_variant
-def coarser_cycles() -> None:
-    """Slopes count less beyond 2 cycles a film, not 4."""
-    from xraygan.training import losses
-
-    losses.COARSE_CYCLES = 2.0
-
-
-@_variant
-def steeper_tilt() -> None:
-    """Beyond 4 cycles slopes count by (4 / cycles) ** 1.2, not 0.8."""
-    from xraygan.training import losses
-
-    losses.TILT = 1.2

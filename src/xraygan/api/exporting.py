@@ -12,7 +12,8 @@ from xraygan.runs import CONFIG, read_json, refusing_disk_faults, write_json, wr
 
 if TYPE_CHECKING:
     from xraygan.export.source import Synthetic
-    from xraygan.report.content import Audit, Evaluation, ReportData
+    from xraygan.report.content import ReportData
+    from xraygan.report.measured import Audit, Evaluation
 
     Evidence = TypeVar("Evidence", Evaluation, Audit)
 

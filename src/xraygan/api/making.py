@@ -93,14 +93,14 @@ def train(
     dataset = prepare(data, settings.data, reporter, skip=[Path(run_dir or outdir)])
     chosen = use_device(device)
     from xraygan.data.entries import printable
-    from xraygan.training import session
+    from xraygan.training import identity, session
     from xraygan.training.trainer import refusing_memory_faults
 
     name = printable(Path(data).resolve().name) if data is not None else PHANTOM
-    choices = session.Choices(device=chosen, source_name=name, show=show, force=force)
-    described = session.describe(dataset, settings, choices)
+    choices = identity.Choices(device=chosen, source_name=name, show=show, force=force)
+    described = identity.describe(dataset, settings, choices)
     if run_dir is None:
-        found = None if new else session.find_run(Path(outdir), described)
+        found = None if new else identity.find_run(Path(outdir), described)
         run_dir = found or next_run(Path(outdir), f"{name}-{settings.data.resolution}")
     run = RunFolder(Path(run_dir))
     with run.locked():

@@ -9,7 +9,7 @@ from typing import Any
 
 from xraygan.errors import XrayganError
 from xraygan.estimates import Estimate
-from xraygan.report.content import Audit, Evaluation, Figure, SetFacts
+from xraygan.report.measured import Audit, Evaluation, Figure, SetFacts
 from xraygan.report.readings import is_known
 from xraygan.report.wording import Censor, clean
 from xraygan.runs import AUDIT, EVALUATION, read_json

@@ -10,7 +10,8 @@ from typing import Literal
 
 from xraygan.estimates import Estimate
 from xraygan.privacy.audit import COPYING
-from xraygan.report.content import Audit, Evaluation, Figure, ReportData
+from xraygan.report.content import ReportData
+from xraygan.report.measured import Audit, Evaluation, Figure
 from xraygan.report.wording import floor_of, interval_of, number, value_of
 
 MARK = "INTERNAL EDITION: shows films of real patients. Must not leave the house."

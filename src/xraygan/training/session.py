@@ -1,25 +1,17 @@
 """One training run from opening its folder to its finished model: begin, resume, finish."""
 
-import contextlib
-import platform
-import time
-from collections import Counter
-from dataclasses import dataclass
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from xraygan.config import LENGTHS, ModelSettings, RunSettings
 from xraygan.data.cache import Dataset
-from xraygan.data.manifest import SPLITS
 from xraygan.errors import XrayganError
 from xraygan.models.conditions import class_conditions
 from xraygan.models.files import is_whole
 from xraygan.presets import model_settings
 from xraygan.progress import Reporter
-from xraygan.runs import RunFolder, numbered_runs, read_config, same_data
+from xraygan.runs import RunFolder, read_config
 from xraygan.training.base import fit_base
 from xraygan.training.checkpoint import (
     Checkpoint,
@@ -29,41 +21,22 @@ from xraygan.training.checkpoint import (
     save_checkpoint,
 )
 from xraygan.training.device import compute_dtype, device_sentence
+from xraygan.training.identity import Choices, check_same_run, data_before, describe
 from xraygan.training.loop import train_loop, whole_steps
 from xraygan.training.snapshots import Snapshots
 from xraygan.training.start import begins_learnt, find_start, set_start, start_sentence
 from xraygan.training.state import TrainState
 from xraygan.training.trainer import Trainer, TrainingData
-from xraygan.version import __version__
 
 DEFAULT_MINUTES = 30.0
 MOST_VIEWS = 120
 """Of each film, where nobody says how long to train: more was never measured."""
-FIXED = {"resolution", "multi_label", "preset", "precision", "start"}
-"""Settings that networks are built by, and that nothing can change later."""
 MEASURED_SECONDS = 6.0
 """How long the speed is measured where minutes are to become images."""
 NOTICE = (
     "Generates synthetic chest X-rays. Synthetic is not anonymous: weights, principal "
     "components included, are functions of the training images. Not for diagnosis."
 )
-
-
-@dataclass(frozen=True)
-class Choices:
-    """How this one call treats the run; nothing here changes what is learnt.
-
-    Attributes:
-        device: "cpu" or "gpu", as chosen.
-        source_name: the data's name for a person, not its path.
-        show: display the grids.
-        force: resume in spite of differences.
-    """
-
-    device: str
-    source_name: str
-    show: bool = False
-    force: bool = False
 
 
 def train_run(
@@ -215,119 +188,6 @@ def _without_checkpoints(
     )
 
 
-def find_run(outdir: Path, described: dict[str, Any]) -> Path | None:
-    """The newest numbered run in `outdir` on these data with these settings of data and training.
-
-    What is no run, or cannot be read, is passed over.
-    """
-    settings, data = described["settings"], described["data"]
-    for path in reversed(numbered_runs(outdir)):
-        stored = None
-        with contextlib.suppress(XrayganError):
-            stored = read_config(path)
-        if (
-            stored
-            and all(stored["settings"][part] == settings[part] for part in ("data", "training"))
-            and same_data(stored["data"], data["fingerprint"], data["content"])
-        ):
-            return path
-    return None
-
-
-def data_before(
-    run: RunFolder, stored: dict[str, Any], now: dict[str, Any]
-) -> list[dict[str, Any]]:
-    """What else a run was trained on: "data" of each time that --force let others follow.
-
-    Args:
-        run: the folder.
-        stored: config.json as it was.
-        now: as it is to be.
-    """
-    before, data = stored.get("data_before", []), now["data"]
-    if same_data(stored["data"], data["fingerprint"], data["content"]):
-        return before
-    return [*before, stored["data"]] if list_checkpoints(run.path / "checkpoints") else before
-
-
-def describe(dataset: Dataset, settings: RunSettings, choices: Choices) -> dict[str, Any]:
-    """What config.json says before training: settings as they were given, data, versions.
-
-    It is for the house: the data folder's own name is in it, and so is what was typed for `where`
-    and `patient_pattern`.
-    """
-    table = dataset.manifest
-    counts = Counter(zip(table["split"], table["label"], strict=True))
-    return {
-        "settings": settings.model_dump(mode="json"),
-        "source": choices.source_name,
-        "device": choices.device,
-        "data": {
-            "fingerprint": dataset.fingerprint,
-            "content": dataset.content,
-            "classes": list(dataset.classes),
-            "counts": {f"{split}/{label}": n for (split, label), n in sorted(counts.items())},
-            "patients": {name: dataset.patients(name) for name in SPLITS},
-            "of_unknown_patients": {name: dataset.of_unknown_patients(name) for name in SPLITS},
-            "refused": len(dataset.refused),
-        },
-        "data_before": [],
-        "versions": {
-            "xraygan": __version__,
-            "python": platform.python_version(),
-            **{name: metadata.version(name) for name in ("keras", "numpy")},
-            "tensorflow": _tensorflow_version(),
-        },
-        "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-    }
-
-
-def check_same_run(
-    path: Path, stored: dict[str, Any], now: dict[str, Any], force: bool, reporter: Reporter
-) -> None:
-    """A resumed run must be the run that it was.
-
-    Raises:
-        XrayganError: naming the first differences, unless `force`; with it too, where its
-            networks would not fit, or where a model is published and the data are others: an
-            audit would take for members films that it has never seen.
-    """
-    published = stored.get("published") is not None
-    fixed, differences = [], []
-    for part in ("data", "training"):
-        old, new = stored["settings"].get(part, {}), now["settings"][part]
-        for name in new:
-            if old.get(name) != new[name]:
-                said = f"{part}.{name} was {old.get(name)!r}, is {new[name]!r}"
-                for_good = name in FIXED or (published and part == "data")
-                (fixed if name in old and for_good else differences).append(said)
-    if stored["data"]["classes"] != now["data"]["classes"]:
-        fixed.append(f"its classes were {', '.join(stored['data']['classes'])}")
-    if not same_data(stored["data"], now["data"]["fingerprint"], now["data"]["content"]):
-        (fixed if published else differences).append(_data_difference(stored["data"], now["data"]))
-    differences += [
-        f"{name} was {stored['versions'].get(name)}, is {version}"
-        for name, version in now["versions"].items()
-        if stored["versions"].get(name) != version
-    ]
-    differences = fixed + differences
-    if not differences:
-        return
-    text = "; ".join(differences[:4]) + ("; …" if len(differences) > 4 else "")
-    if fixed or not force:
-        remedy = "or put it back" if fixed else "put it back, or add --force to go on all the same"
-        raise XrayganError(
-            f"{path}: this run was begun otherwise: {text}. Begin another one (run: another "
-            f"--results, train: --new), {remedy}"
-        )
-    reporter.note(f"--force: going on in spite of: {text}")
-
-
-def _data_difference(old: dict[str, Any], new: dict[str, Any]) -> str:
-    counts = [sum(part["counts"].values()) for part in (old, new)]
-    return f"the data changed ({counts[0]:,} images then, {counts[1]:,} now)"
-
-
 def check_batch(settings: RunSettings, num_images: int) -> None:
     """A batch holds no image twice.
 
@@ -402,9 +262,3 @@ def publish(
     snapshots.calibrate()
     snapshots.write_model(seen)
     return seen
-
-
-def _tensorflow_version() -> str:
-    import tensorflow as tf
-
-    return tf.__version__

@@ -11,6 +11,7 @@ from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
 from xraygan.runs import RunFolder
 from xraygan.training.checkpoint import Checkpoint, save_checkpoint
+from xraygan.training.identity import check_same_run, data_before, find_run
 from xraygan.training.loop import (
     intervals,
     remember_best,
@@ -18,13 +19,7 @@ from xraygan.training.loop import (
     train_loop,
     whole_steps,
 )
-from xraygan.training.session import (
-    check_batch,
-    check_same_run,
-    data_before,
-    find_run,
-    publish,
-)
+from xraygan.training.session import check_batch, publish
 from xraygan.training.step import METRICS
 
 
