@@ -545,6 +545,8 @@ def test_no_picture_is_shared_where_copies_were_found(tmp_path):
     page = render_html(shared, internal=False)
     assert page.count(PICTURES_LEFT_OUT) == 1
     assert "example 1" not in page
+    assert "strip-row" not in page.partition("<header>")[2], "nor a heading without pictures"
+    assert "None is shown here." in page
     assert any(collect(run).examples.values()), "the house sees them"
 
 
