@@ -61,7 +61,7 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from xraygan.training.calibration import Calibrator
     from xraygan.training.loop import whole_steps
     from xraygan.training.snapshots import MEASURED
-    from xraygan.training.start import begins_learnt, set_start
+    from xraygan.training.start import set_start
     from xraygan.training.state import TrainState
     from xraygan.training.trainer import Trainer, TrainingData
 
@@ -87,7 +87,7 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     trainer = Trainer(state, training, data)
     trainer.compile()
     total = whole_steps(round(arguments.kimg * 1000), trainer.batch)
-    if begins_learnt(training.start, network.resolution, total, len(images)):
+    if training.start != "random":
         set_start(state, network)
     start, log = time.monotonic(), []
     while trainer.images_seen < total:

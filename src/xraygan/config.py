@@ -170,9 +170,8 @@ class TrainingSettings(Settings):
     preset: Literal["small", "base", "large"] = Field("base", description="Widths of the networks.")
     start: Literal["auto", "phantom", "random"] = Field(
         "auto",
-        description="Weights that training begins with: learnt on simulated films, where there "
-        "are any for the resolution and preset, or random; auto takes the learnt ones but for "
-        "long runs on many films.",
+        description="Weights that training begins with: learnt on simulated films, or random; "
+        "auto takes the learnt ones where there are any for the resolution and preset.",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto",

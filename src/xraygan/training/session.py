@@ -24,7 +24,7 @@ from xraygan.training.device import compute_dtype, device_sentence
 from xraygan.training.identity import Choices, check_same_run, data_before, describe
 from xraygan.training.loop import train_loop, whole_steps
 from xraygan.training.snapshots import Snapshots
-from xraygan.training.start import begins_learnt, find_start, set_start, start_sentence
+from xraygan.training.start import find_start, set_start, start_sentence
 from xraygan.training.state import TrainState
 from xraygan.training.trainer import Trainer, TrainingData
 
@@ -118,9 +118,8 @@ def train_run(
         described["total_images"] = total_images(settings, trainer, len(images), reporter)
     total = described["total_images"]
     if newest is None:
-        described["start"] = None
-        if begins_learnt(settings.training.start, network.resolution, total, len(images)):
-            described["start"] = set_start(state, network)
+        learnt = settings.training.start != "random"
+        described["start"] = set_start(state, network) if learnt else None
         reporter.note(start_sentence(described["start"]))
     run.write_config(described)
 

@@ -23,11 +23,6 @@ from safetensors.numpy import save
 from xraygan.config import ModelSettings
 from xraygan.training.state import TrainState
 
-LONG = {64: 50_000}
-"""Of so many images to see, at this resolution, a run comes further from random weights
-(docs/experiments.md); at others the learnt ones were better in every run."""
-MANY_VIEWS = 60
-"""That was measured where films are seen 30 times at most: of fewer films the start is kept."""
 _WIDTHS = ("generator_widths", "discriminator_widths")
 _KNOWN = "generator.dense.00.kernel"
 _BIAS = "generator.dense.00.bias"
@@ -50,20 +45,6 @@ def find_start(network: ModelSettings, learnt_at: int | None = None) -> Path | N
     sides = [learnt_at] if learnt_at else [network.resolution, network.resolution // 2]
     path = next((file for file in map(start_file, sides) if file.exists()), None)
     return path if path is not None and _facts(path)["widths"] == _widths(network) else None
-
-
-def begins_learnt(choice: str, resolution: int, total_images: int, num_images: int) -> bool:
-    """Whether a run is to begin with learnt weights.
-
-    Args:
-        choice: "auto", "phantom" or "random".
-        resolution: of the images.
-        total_images: images to see.
-        num_images: training images.
-    """
-    long = total_images >= LONG.get(resolution, total_images + 1)
-    few = total_images > MANY_VIEWS * num_images
-    return choice == "phantom" or (choice == "auto" and (few or not long))
 
 
 def set_start(

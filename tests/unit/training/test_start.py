@@ -3,11 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from studio_run import write_films
+from xraygan.api import train
 from xraygan.config import ModelSettings, TrainingSettings
 from xraygan.presets import model_settings
 from xraygan.training import start
 from xraygan.training.start import (
-    begins_learnt,
     find_start,
     set_start,
     start_sentence,
@@ -116,15 +117,6 @@ def test_networks_of_another_shape_begin_at_random(own: Path) -> None:
     assert all(np.array_equal(a, b) for a, b in pairs)
 
 
-def test_long_runs_begin_at_random_unless_told() -> None:
-    assert begins_learnt("auto", 64, 35_000, 4000)
-    assert not begins_learnt("auto", 64, 105_000, 4000)
-    assert begins_learnt("auto", 64, 105_000, 200), "of few films nobody has seen it better"
-    assert begins_learnt("phantom", 64, 105_000, 4000)
-    assert begins_learnt("auto", 128, 10**9, 10**9)
-    assert not begins_learnt("random", 128, 8, 4000)
-
-
 def test_the_log_says_where_the_networks_begin() -> None:
     assert start_sentence(FACTS).endswith("12,000 images of 800 simulated films left them")
     assert "at random" in start_sentence(None)
@@ -156,3 +148,16 @@ def test_weights_that_fit_are_found_before_anything_is_built() -> None:
     assert find_start(network_of(CLASSES["one class"], 256)) == start.start_file(128)
     assert find_start(network_of(CLASSES["one class"], 32)) is None
     assert find_start(network_of(CLASSES["one class"], 64, preset="small")) is None
+
+
+@pytest.mark.parametrize("choice", ["auto", "phantom", "random"])
+def test_a_run_begins_as_told(own: Path, tmp_path: Path, choice: str) -> None:
+    run = train(
+        write_films(tmp_path / "films"),
+        run_dir=tmp_path / "run",
+        resolution=32,
+        kimg=0.008,
+        start=choice,
+        device="cpu",
+    )
+    assert run.config["start"] == (None if choice == "random" else FACTS)
