@@ -23,7 +23,7 @@ from xraygan.data.entries import (
     stamp,
 )
 from xraygan.data.headers import MAX_FILE_BYTES, Refusal
-from xraygan.data.walk import is_ignored
+from xraygan.data.walk import is_ignored, is_own_manifest
 from xraygan.errors import XrayganError
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
@@ -268,7 +268,8 @@ def _as_tree(members: list[tuple[str, Place]], refused: list[tuple[str, str]]) -
         if times[nfc("/".join(parts))] > 1:
             tree.refused.append(("/".join(parts), "the archive holds several files of this name"))
             continue
-        tree.files.append(Entry(parts, place))
+        if not is_own_manifest(entry := Entry(parts, place)):
+            tree.files.append(entry)
         folders.update(parts[:depth] for depth in range(1, len(parts)))
     tree.files.sort(key=lambda entry: sort_key(entry.name))
     tree.folders = sorted(folders)

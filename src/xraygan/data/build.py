@@ -30,7 +30,7 @@ from xraygan.data.remarks import (
 from xraygan.data.reuse import Earlier, Reuse, own_values, pixels_key
 from xraygan.data.splits import assign, keep_all
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 """Part of every key: raise it when the same files and settings give other pixels or splits."""
 
 Arrange = Callable[

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from xraygan.config import PixelSettings
 from xraygan.data.entries import IMAGE_ENDINGS, Entry, Tree, nfc
-from xraygan.data.listing import SINGLE_CLASS, SPLIT_NAMES, ImageFile, Listing, left_out
+from xraygan.data.layout import above, children, find_root, levels
+from xraygan.data.listing import SINGLE_CLASS, ImageFile, Listing, left_out, split_named
 from xraygan.data.selection import check_class_name
 from xraygan.data.splits import is_synthetic
 from xraygan.errors import XrayganError
@@ -64,11 +65,14 @@ def interpret(tree: Tree, sure: bool = False) -> Listing:
         sure: the user says that images lie in folders by class.
 
     Raises:
-        XrayganError: the folders are patients', not classes', or the name of one is of no use.
+        XrayganError: the folders are patients', not classes', the name of one is of no use, or
+            splits lie where they cannot be used.
     """
     notes: list[str] = []
     refused = list(tree.refused)
-    root = _find_root(tree)
+    named = [(entry.parts, not_an_image(entry.name)) for entry in tree.files]
+    pictured = above([parts for parts, reason in named if reason != NO_IMAGE])
+    root = find_root(tree, [parts for parts, reason in named if not reason], pictured)
     depth = len(root)
     inside = [
         entry
@@ -82,39 +86,33 @@ def interpret(tree: Tree, sure: bool = False) -> Listing:
     ]
     if root:
         notes.append(f"The data were found in a sub-folder, {len(root)} deep.")
-    split_layout = any(_split_of(parts[depth]) for parts in tree.folders if _below(parts, root))
+    split_layout = any(split_named(parts[-1]) for parts in children(pictured, root))
     if split_layout:
         inside = list(_leave_out_strangers(inside, tree.folders, root, refused, notes))
-    class_depth = depth + split_layout
-    images = []
-    for entry in inside:
-        reason = not_an_image(entry.name)
-        if not reason and is_mask(entry.parts[depth:]):
-            reason = left_out("in a folder of masks")
-        if reason:
-            refused.append((entry.name, reason))
-        else:
-            images.append(entry)
-    in_class = [entry for entry in images if len(entry.parts) > class_depth + 1]
+    images = list(_leave_out_others(inside, depth, refused))
+    split_at, class_at = levels(images, depth, split_layout)
+    if split_layout and class_at > depth + 1:
+        notes.append("The class folders lie in one more folder within each split folder.")
+    in_class = [entry for entry in images if len(entry.parts) > class_at + 1]
     if images and not in_class:
         notes.append(f"There are no class folders: all images form one class, '{SINGLE_CLASS}'.")
     elif len(in_class) < len(images):
         reason = "not inside a class folder"
-        refused += [(e.name, reason) for e in images if len(e.parts) <= class_depth + 1]
+        refused += [(e.name, reason) for e in images if len(e.parts) <= class_at + 1]
         images = in_class
     files = [
         ImageFile(
             name=entry.name,
             place=entry.place,
-            split=_split_of(entry.parts[depth]) if split_layout else None,
-            label=nfc(entry.parts[class_depth]) if in_class else SINGLE_CLASS,
+            split=None if split_at is None else split_named(entry.parts[split_at]),
+            label=_class_named(entry.parts[class_at]) if in_class else SINGLE_CLASS,
         )
         for entry in images
     ]
     _check_classes(files, sure)
     for label in sorted({file.label for file in files}):
         check_class_name(label, "class folder", "rename it")
-    notes += _class_notes(tree, images, files, root, class_depth, split_layout)
+    notes += _class_notes(tree, images, files, root, class_at, split_layout)
     return Listing(tuple(files), tuple(refused), tuple(notes))
 
 
@@ -179,32 +177,9 @@ def list_dicom(tree: Tree) -> Listing:
     return Listing(tuple(files), tuple(tree.refused), (note,), "dicom")
 
 
-def _find_root(tree: Tree) -> tuple[str, ...]:
-    """Descend while there is one folder, without images beside it, that holds folders."""
-    root: tuple[str, ...] = ()
-    while True:
-        folders = _children(tree.folders, root)
-        if any(_split_of(parts[-1]) for parts in folders):
-            return root
-        if len(folders) != 1 or not _children(tree.folders, folders[0]):
-            return root
-        for entry in tree.files:
-            beside = entry.parts[:-1] in (root, folders[0])
-            if beside and not not_an_image(entry.name) and not _holds_splits(tree, folders[0]):
-                return root
-        root = folders[0]
-
-
-def _children(folders: list[tuple[str, ...]], root: tuple[str, ...]) -> list[tuple[str, ...]]:
-    return [parts for parts in folders if parts[:-1] == root]
-
-
-def _holds_splits(tree: Tree, folder: tuple[str, ...]) -> bool:
-    return any(_split_of(parts[-1]) for parts in _children(tree.folders, folder))
-
-
-def _below(parts: tuple[str, ...], root: tuple[str, ...]) -> bool:
-    return len(parts) > len(root) and parts[: len(root)] == root
+def _class_named(folder: str) -> str:
+    """The class that a folder is of: blanks that nobody sees make no other one."""
+    return " ".join(nfc(folder).split()) or folder
 
 
 def _leave_out_strangers(
@@ -220,13 +195,13 @@ def _leave_out_strangers(
     beside train/ that itself holds split folders is such a copy.
     """
     copies: dict[str, int] = {}
-    holding = {parts[:-1] for parts in folders if _split_of(parts[-1])}
+    holding = {parts[:-1] for parts in folders if split_named(parts[-1])}
     for entry in entries:
         folder = entry.parts[len(root)]
         if len(entry.parts) == len(root) + 1:
             reason = not_an_image(entry.name) or "not inside a class folder"
             refused.append((entry.name, reason))
-        elif _split_of(folder):
+        elif split_named(folder):
             yield entry
         elif (*root, folder) in holding:
             copies[folder] = copies.get(folder, 0) + 1
@@ -238,12 +213,26 @@ def _leave_out_strangers(
     ]
 
 
+def _leave_out_others(
+    entries: list[Entry], depth: int, refused: list[tuple[str, str]]
+) -> Iterator[Entry]:
+    """The images that are no masks by the folders below the root; the rest is refused."""
+    for entry in entries:
+        reason = not_an_image(entry.name)
+        if not reason and is_mask(entry.parts[depth:]):
+            reason = left_out("in a folder of masks")
+        if reason:
+            refused.append((entry.name, reason))
+        else:
+            yield entry
+
+
 def _class_notes(
     tree: Tree,
     images: list[Entry],
     files: list[ImageFile],
     root: tuple[str, ...],
-    class_depth: int,
+    class_at: int,
     split_layout: bool,
 ) -> list[str]:
     """Sentences about class folders: empty, told apart by case alone, or perhaps no classes."""
@@ -251,11 +240,11 @@ def _class_notes(
     labels = {file.label for file in files}
     if labels != {SINGLE_CLASS}:
         empty = {
-            nfc(parts[-1])
+            _class_named(parts[-1])
             for parts in tree.folders
-            if len(parts) == class_depth + 1
+            if len(parts) == class_at + 1
             and parts[: len(root)] == root
-            and (not split_layout or _split_of(parts[len(root)]))
+            and (not split_layout or split_named(parts[len(root)]))
         } - labels
         if empty:
             named = ", ".join(map(repr, sorted(empty)[:3])) + ", …" * (len(empty) > 3)
@@ -275,12 +264,13 @@ def _class_notes(
     inner = Counter(
         inside
         for inside, _ in {
-            (entry.parts[class_depth + 1], entry.parts[class_depth])
+            (entry.parts[class_at + 1], entry.parts[class_at])
             for entry in images
-            if len(entry.parts) > class_depth + 2
+            if len(entry.parts) > class_at + 2
         }
     )
-    if len(shared := sorted(name for name, outer in inner.items() if outer > 1)) > 1:
+    shared = sorted(name for name, of in inner.items() if of > 1 and not split_named(name))
+    if len(shared) > 1:
         notes.append(
             f"Class folders hold folders of the same names ({', '.join(shared[:3])}, …): if those "
             "are the classes, call the outer ones train, val and test."
@@ -298,7 +288,3 @@ def not_an_image(name: str) -> str | None:
     if suffix in _KNOWN_UNREAD:
         return f"{_KNOWN_UNREAD[suffix]} is not read yet; only JPEG, PNG and DICOM are read"
     return NO_IMAGE
-
-
-def _split_of(folder: str) -> str | None:
-    return SPLIT_NAMES.get(folder.lower())

@@ -23,6 +23,12 @@ SPLIT_NAMES = {
 }
 """What people call the splits, in lower case."""
 
+
+def split_named(word: str) -> str | None:
+    """One of "train", "val" and "test" for any word that people use for them."""
+    return SPLIT_NAMES.get(word.strip().lower())
+
+
 SUSPECTED = "suspected"
 """In the column `burned_in`: the film seems to have text in it."""
 

@@ -21,9 +21,16 @@ from xraygan.data.folders import (
     not_an_image,
 )
 from xraygan.data.formats import chexpert, dicom_sets, nih, padchest, plain, stylegan, tuberculosis
-from xraygan.data.formats.base import Row, Table, split_named
+from xraygan.data.formats.base import Row, Table
 from xraygan.data.formats.plain import passed_over
-from xraygan.data.listing import ImageFile, Listing, is_left_out, left_out, left_out_notes
+from xraygan.data.listing import (
+    ImageFile,
+    Listing,
+    is_left_out,
+    left_out,
+    left_out_notes,
+    split_named,
+)
 from xraygan.data.medmnist import list_medmnist, list_parts
 from xraygan.data.query import as_name
 from xraygan.data.selection import Selection, Stated, several_note
@@ -100,7 +107,7 @@ def _open(
     if name.endswith(_TABLE_FILES):
         tree = walk_folder(source.parent, skip)
         tree.files = [entry for entry in tree.files if not is_table(entry.name)]
-        # By its own name, since one that is called manifest.csv is passed over elsewhere.
+        # By its own name, since the one that `xraygan generate` writes is passed over elsewhere.
         tree.files.append(Entry((source.name,), DiskFile(str(source), source.stat())))
         if settings.format == "auto":
             known = (kind for kind in _BY_TABLE if _FORMATS[kind](tree, settings))

@@ -28,6 +28,9 @@ _PATIENTS_FOR_ONE = 5
 _KNOWN_NAMES = re.compile(
     r"(?:^|/)(?:(person\d+_(?:bacteria|virus))_\d|((?:NORMAL\d*-)?IM-\d+)-\d|(phantom\d+)_\d)[^/]*$"
 )
+_KERMANY_NAME = re.compile(r"(?:^|/)(?:person\d+_(?:bacteria|virus)_|NORMAL\d*-IM-\d+-)\d[^/]*$")
+# Kermany's too; but OsiriX and Horos call every export so, and N is a series there.
+_SERIES_NAME = re.compile(r"(?:^|/)((IM-\d+)-\d[^/]*)$")
 _SYNTHETIC_NAME = re.compile(r"(?:^|/)seed\d+(?:_psi[\d-]+)?_\d+\.[^/.]+$")
 
 
@@ -58,7 +61,8 @@ def patient_of(name: str, pattern: re.Pattern[str] | None) -> str | None:
 
     Args:
         name: posix path relative to the source.
-        pattern: the user's; its groups are joined by "_". None: the names known by default.
+        pattern: the user's; its groups are joined by "_". None: the names known by default, of
+            which "IM-N" is a patient in Kermany's set alone.
     """
     match = (pattern or _KNOWN_NAMES).search(name)
     found = [group for group in match.groups() if group] if match else []
@@ -149,10 +153,12 @@ def keep_all(
 def _patients(table: pd.DataFrame, settings: PixelSettings, notes: list[str]) -> list[str]:
     pattern = compile_pattern(settings.patient_pattern)
     patients, unknown = [], 0
+    series = set() if pattern else _series(table)
     given = column(table, "patient") if "patient" in table.columns else [""] * len(table)
     for name, told in zip(column(table, "name"), given, strict=True):
         # A pattern that the user wrote is a wish; one of ours is a guess.
-        patient = (patient_of(name, pattern) if pattern or not told else None) or told or None
+        patient = patient_of(name, pattern) if pattern or not told else None
+        patient = (None if patient in series else patient) or told or None
         unknown += patient is None and not is_synthetic(name)
         patients.append(patient or name)
     if unknown:
@@ -162,6 +168,21 @@ def _patients(table: pd.DataFrame, settings: PixelSettings, notes: list[str]) ->
             "--patient-pattern says how to find the patient."
         )
     return patients
+
+
+def _series(table: pd.DataFrame) -> set[str]:
+    """Which of the names "IM-N" are numbers of series, and tell no patient.
+
+    Kermany's are believed beside Kermany's other names, unless one and the same file name in
+    several folders shows different pictures.
+    """
+    names = column(table, "name")
+    pictures: dict[tuple[str, ...], set[str]] = {}
+    for name, pixels in zip(names, column(table, "pixel_sha256"), strict=True):
+        if match := _SERIES_NAME.search(name):
+            pictures.setdefault(match.groups(), set()).add(pixels)
+    kermany = any(map(_KERMANY_NAME.search, names))
+    return {series for (_, series), seen in pictures.items() if len(seen) > 1 or not kermany}
 
 
 def _repair_leakage(

@@ -1,4 +1,4 @@
-"""The plain files and folders under a source folder, without opening any."""
+"""The plain files and folders under a source folder; none but a `manifest.csv` is opened."""
 
 import os
 import stat
@@ -7,16 +7,25 @@ from collections.abc import Collection
 from pathlib import Path
 
 from xraygan.data.entries import DiskFile, Entry, Tree, sort_key
+from xraygan.data.tables import read_columns
 
 _IGNORED = frozenset(
     {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "icon\r"}
-    | {"phantom.json", "manifest.csv"}  # what `xraygan` itself writes beside images
+    | {"phantom.json"}  # what `xraygan phantom` writes beside images
 )
+# The table that `xraygan generate` writes, not one of the user's by that name.
+_OWN_MANIFEST = "manifest.csv"
+_OWN_COLUMNS = ("file", "class", "seed", "index", "psi", "model_sha256")
 
 
 def is_ignored(name: str) -> bool:
     """Whether a file or folder is what systems leave about: hidden, or known by its name."""
     return name.startswith(".") or name.lower() in _IGNORED
+
+
+def is_own_manifest(entry: Entry) -> bool:
+    """Whether a file is the table that `xraygan generate` writes beside its images."""
+    return entry.parts[-1] == _OWN_MANIFEST and read_columns(entry) == _OWN_COLUMNS
 
 
 def walk_folder(source: Path, skip: Collection[Path] = ()) -> Tree:
@@ -82,7 +91,9 @@ class _Walk:
                 if not self._skip or Path(entry.path).resolve() not in self._skip:
                     (links if entry.is_symlink() else subfolders).append((here, entry.path))
             elif stat.S_ISREG(status.st_mode):
-                self.tree.files.append(Entry(here, DiskFile(entry.path, status)))
+                file = Entry(here, DiskFile(entry.path, status))
+                if not is_own_manifest(file):
+                    self.tree.files.append(file)
             else:
                 self.tree.refused.append(("/".join(here), "not a plain file (a pipe or a device)"))
         return subfolders, links

@@ -2,6 +2,7 @@
 
 import importlib.util
 import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from xraygan.data.ingest import Facts
 from xraygan.data.tables import parse_view
 from xraygan.errors import XrayganError
 from xraygan.runs import same_data
+from xraygan.sampling.records import COLUMNS, MANIFEST
 
 SMALL = DataSettings(resolution=32)
 NIH = "Image Index,Finding Labels,Patient ID,Patient Age,Patient Gender,View Position"
@@ -58,6 +60,31 @@ def test_a_collections_table_given_by_itself(tmp_path: Path) -> None:
     assert listed(own).format == "nih"
     named = table(tmp_path / "manifest.csv", "path,label", "images/00000000_000.png,A")
     assert classes(listed(named)) == {"00000000_000.png": "A"}
+
+
+def test_a_manifest_of_the_users_own(tmp_path: Path) -> None:
+    films(tmp_path / "data", "1.png", "2.png")
+    own = table(tmp_path / "data" / "manifest.csv", "path,label", "1.png,A", "2.png,B")
+    with zipfile.ZipFile(tmp_path / "data.zip", "w") as archive:
+        for path in (tmp_path / "data").iterdir():
+            archive.write(path, path.name)
+    for source in (tmp_path / "data", tmp_path / "data.zip"):
+        assert listed(source).format == "csv"
+        assert classes(listed(source)) == {"1.png": "A", "2.png": "B"}
+    table(own, "image,kind", "1.png,A")
+    assert any("table beside the images" in note for note in listed(tmp_path / "data").notes)
+
+
+def test_the_manifest_that_generate_writes_is_passed_over(tmp_path: Path) -> None:
+    films(tmp_path / "made", "A/1.png", "B/2.png")
+    table(tmp_path / "made" / MANIFEST, ",".join(COLUMNS), "A/1.png,C,0,0,1,f00d")
+    with zipfile.ZipFile(tmp_path / "made.zip", "w") as archive:
+        for path in (tmp_path / "made").rglob("*.*"):
+            archive.write(path, path.relative_to(tmp_path / "made"))
+    for source in (tmp_path / "made", tmp_path / "made.zip"):
+        listing = listed(source)
+        assert (listing.format, listing.refused, listing.notes) == ("folders", (), ())
+        assert classes(listing) == {"1.png": "A", "2.png": "B"}
 
 
 def test_masks_are_no_films(tmp_path: Path) -> None:

@@ -237,6 +237,16 @@ def test_mimic_without_findings(mimic: Path) -> None:
         listed(mimic)
 
 
+def test_mimic_with_an_unknown_split(mimic: Path) -> None:
+    zipped_table(
+        mimic / "mimic-cxr-2.0.0-split.csv.gz",
+        "dicom_id,study_id,subject_id,split",
+        "02aa804e-a,50414267,10000032,holdout",
+    )
+    with pytest.raises(XrayganError, match=r"split\.csv\.gz: split 'holdout' is none of train"):
+        listed(mimic)
+
+
 def test_padchest(tmp_path: Path) -> None:
     names = [f"21684011136696401_0{i}.png" for i in range(9)]
     films(tmp_path / "0", *names[:7], names[8])
@@ -363,6 +373,33 @@ def test_a_few_of_these_films_in_class_folders(tmp_path: Path) -> None:
     assert listed(tmp_path).format == "folders"
     assert len(listed(tmp_path).files) == 4
     assert len(listed(tmp_path, format="tuberculosis").files) == 1
+
+
+@pytest.mark.parametrize("layout", ["{split}/{kind}/{name}", "{kind}/{name}"])
+def test_these_films_in_somebodys_class_folders(tmp_path: Path, layout: str) -> None:
+    placed = [("train", "NORMAL", 1, 0), ("train", "PNEUMONIA", 2, 0), ("test", "NORMAL", 3, 1)]
+    for split, kind, number, last in placed:
+        name = f"CHNCXR_000{number}_{last}.png"
+        films(tmp_path, layout.format(split=split, kind=kind, name=name), start=number)
+    split = "split" in layout
+    listing = listed(tmp_path)
+    assert listing.format == "folders"
+    assert {(f.split, f.label) for f in listing.files} == {
+        (s if split else None, kind) for s, kind, _, _ in placed
+    }
+    asked = listed(tmp_path, format="tuberculosis")
+    assert {f.label for f in asked.files} == {"Tuberculosis", "No Finding"}
+    assert one(asked, "0003_1.png").split == ("test" if split else None)
+
+
+def test_these_films_in_split_folders(tmp_path: Path) -> None:
+    films(tmp_path, "train/CHNCXR_0001_0.png", "test/CHNCXR_0002_1.png")
+    listing = listed(tmp_path)
+    assert listing.format == "tuberculosis"
+    assert {(f.split, f.label) for f in listing.files} == {
+        ("train", "No Finding"),
+        ("test", "Tuberculosis"),
+    }
 
 
 def test_stylegan(tmp_path: Path) -> None:

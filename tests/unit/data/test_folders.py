@@ -85,6 +85,95 @@ def test_folders_beside_the_splits_are_refused(tmp_path: Path) -> None:
     assert [name for name, _ in listing.refused] == ["d.png", "extra/A/b.png", "train/c.png"]
 
 
+@pytest.mark.parametrize("wrapper", ["images", "chest_xray", "data/films"])
+def test_a_folder_round_the_classes_of_each_split(tmp_path: Path, wrapper: str) -> None:
+    touch(tmp_path, f"train/{wrapper}/A/1.png", f"train/{wrapper}/B/deep/er/2.png")
+    touch(tmp_path, f"test/{wrapper}/B/3.png", "test/masks/B/3.png", "test/readme.txt")
+    listing = list_images(tmp_path)
+    assert place(listing) == {
+        f"test/{wrapper}/B/3.png": ("test", "B"),
+        f"train/{wrapper}/A/1.png": ("train", "A"),
+        f"train/{wrapper}/B/deep/er/2.png": ("train", "B"),
+    }
+    assert any("in one more folder within each split" in note for note in listing.notes)
+
+
+def test_a_split_folder_in_itself(tmp_path: Path) -> None:
+    touch(tmp_path, "train/train/A/1.png", "train/train/B/2.png", "test/Test/B/3.png")
+    assert set(place(list_images(tmp_path)).values()) == {
+        ("train", "A"),
+        ("train", "B"),
+        ("test", "B"),
+    }
+
+
+def test_patients_folders_in_the_one_class_of_each_split_are_no_classes(tmp_path: Path) -> None:
+    touch(tmp_path, "train/A/p1/1.png", "train/A/p2/2.png", "test/A/p3/3.png")
+    assert {file.label for file in list_images(tmp_path).files} == {"A"}
+    touch(tmp_path, "test/B/p3/3.png")
+    assert {file.label for file in list_images(tmp_path).files} == {"A", "B"}
+
+
+@pytest.mark.parametrize("inner", ["train/A", "A"])
+def test_folders_of_other_things_beside_the_data(tmp_path: Path, inner: str) -> None:
+    touch(tmp_path, f"chest_xray/{inner}/1.png", "chest_xray/B/2.png", "code/test/read.py")
+    files = list_images(tmp_path).files
+    assert [file.name for file in files if file.label == "A"] == [f"chest_xray/{inner}/1.png"]
+    (tmp_path / "results").mkdir()
+    touch(tmp_path, "chest_xray/test/A/3.png")
+    assert {file.split for file in list_images(tmp_path).files} >= {"test"}
+
+
+def test_a_class_without_usable_images_is_a_class(tmp_path: Path) -> None:
+    touch(tmp_path, "A/p1/1.png", "A/p2/2.png")
+    (tmp_path / "B").mkdir()
+    assert {file.label for file in list_images(tmp_path).files} == {"A"}
+    touch(tmp_path, "B/p3/3.tif")
+    assert {file.label for file in list_images(tmp_path).files} == {"A"}
+
+
+def test_a_split_folder_without_images_is_none(tmp_path: Path) -> None:
+    touch(tmp_path, "A/1.png", "B/2.png", "test/test_read.py")
+    (tmp_path / "val").mkdir()
+    assert place(list_images(tmp_path)) == {"A/1.png": (None, "A"), "B/2.png": (None, "B")}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("data/train/A/1.png", "data/test/A/2.png", "extra/3.png"),
+        ("A/train/1.png", "A/test/2.png", "B/3.png"),
+        ("site 1/train/A/1.png", "site 1/test/A/2.png", "site 2/train/A/3.png"),
+        ("wrap/data/train/A/1.png", "wrap/data/test/B/2.png", "wrap/docs/3.png"),
+    ],
+)
+def test_splits_in_a_would_be_class(tmp_path: Path, names: tuple[str, ...]) -> None:
+    touch(tmp_path, *names)
+    outer = Path(names[0]).parts[names[0].startswith("wrap")]
+    with pytest.raises(XrayganError, match=rf"^split folders \('test'\) lie in '{outer}'.*; give"):
+        list_images(tmp_path)
+
+
+def test_splits_in_every_class_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "A/train/1.png", "A/Test/2.png", "B/training/3.png", "B/masks/3.png")
+    listing = list_images(tmp_path)
+    assert place(listing) == {
+        "A/Test/2.png": ("test", "A"),
+        "A/train/1.png": ("train", "A"),
+        "B/training/3.png": ("train", "B"),
+    }
+    assert not any("same names" in note for note in listing.notes)
+
+
+def test_blanks_in_a_class_name_make_no_other_class(tmp_path: Path) -> None:
+    touch(tmp_path, "train/NORMAL /1.png", "train/A  B/2.png", "test /NORMAL/3.png")
+    touch(tmp_path, "test /A B/4.png", "test /\u00a0NORMAL/5.png")
+    listing = list_images(tmp_path)
+    assert {file.label for file in listing.files} == {"A B", "NORMAL"}
+    assert {file.split for file in listing.files} == {"train", "test"}
+    assert not any("dropped" in note for note in listing.notes)
+
+
 def test_empty_class_and_names_that_differ_in_case(tmp_path: Path) -> None:
     touch(tmp_path, "train/A/a.png", "test/a/b.png")
     (tmp_path / "train" / "EMPTY").mkdir()

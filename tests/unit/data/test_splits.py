@@ -37,6 +37,41 @@ def test_known_names(name: str, patient: str | None) -> None:
     assert patient_of(name, None) == patient
 
 
+def numbered(name: str) -> list[tuple[str, str | None, str, str]]:
+    """Sixty studies whose films are called as OsiriX and Horos call them."""
+    names = [name.format(study=i, series=i % 3 + 1) for i in range(60)]
+    return [(n, "test" if i > 50 else "train", "A", f"h{i}") for i, n in enumerate(names)]
+
+
+EXPORTS = ["train/A/study{study}/IM-0001-0001.jpg", "A/IM-{series:04d}-{study:04d}.jpg"]
+
+
+@pytest.mark.parametrize("arrange", [assign, keep_all])
+@pytest.mark.parametrize("name", EXPORTS)
+def test_numbers_of_series_are_no_patients(name: str, arrange: object) -> None:
+    table, _, notes = arrange(records(*numbered(name)), DataSettings())
+    assert table["patient"].nunique() == 60
+    assert any(note.startswith("60 of 60 file names do not tell") for note in notes)
+    asked = DataSettings(patient_pattern=r"(IM-\d+)-")
+    assert arrange(records(*numbered(name)), asked)[0]["patient"].nunique() < 4
+
+
+@pytest.mark.parametrize("other", ["person1_virus_6.jpeg", "NORMAL2-IM-0007-0001.jpeg"])
+def test_numbers_are_kermanys_patients_beside_the_other_names_of_that_set(other: str) -> None:
+    rows = [
+        ("train/A/IM-0115-0001.jpeg", "train", "A", "1"),
+        ("train/A/IM-0115-0002.jpeg", "train", "A", "2"),
+        ("train/copy/IM-0115-0002.jpeg", "train", "A", "2"),
+        (f"test/A/{other}", "test", "A", "3"),
+    ]
+    table, _, notes = assign(records(*rows), DataSettings())
+    assert set(table["patient"]) == {"IM-0115", other.rpartition("_" if "_" in other else "-")[0]}
+    assert not any("tell the patient" in note for note in notes)
+    table, _, notes = assign(records(*rows, *numbered(EXPORTS[0])), DataSettings())
+    assert table["patient"].nunique() == 62
+    assert any(note.startswith("60 of 64 file names") for note in notes)
+
+
 def test_pattern_sees_the_whole_name_and_joins_groups() -> None:
     settings = DataSettings(patient_pattern=r"(site\d)/(p\d+)_")
     rows = [(f"A/site{i % 2}/p{i // 2}_{i}.png", "train", "A", f"h{i}") for i in range(4)]

@@ -108,6 +108,25 @@ def test_flat_folder_with_a_table(flat: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("word", ["holdout", "external", "eval", "fold0", "train,\nnot"])
+def test_an_unknown_split_is_no_training_data(flat: Path, word: str) -> None:
+    told = "path,label,split", "a.png,A,train", f'b.png,B,"{word}"'
+    table(flat / "films.csv", *told)
+    with pytest.raises(XrayganError, match=r"^table films\.csv: split '.*; write one") as caught:
+        listed(flat)
+    assert word.replace("\n", "\\n") in str(caught.value)
+    assert "train, training, val, valid, validate, validation, dev, test" in str(caught.value)
+    table(flat / "films.csv", *told[:2], "b.png,B, ")
+    assert [file.split for file in listed(flat).files] == ["train", None]
+    (flat / "films.csv").unlink()
+    line = '{"file_name": "a.png", "label": "A", "split": "%s"}'
+    table(flat / "metadata.jsonl", line % word.replace("\n", "\\n"))
+    with pytest.raises(XrayganError, match=r"^table metadata\.jsonl: split '"):
+        listed(flat)
+    table(flat / "metadata.jsonl", line % "Test")
+    assert one(listed(flat), "a.png").split == "test"
+
+
 @pytest.mark.parametrize(
     "label",
     ["Effusion/Edema", "Pneumonia?", "..", "\\udcf6", "x" * 201],

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from xraygan.data.entries import Entry, Tree
-from xraygan.data.listing import SPLIT_NAMES, Facts
+from xraygan.data.entries import Entry, Tree, printable
+from xraygan.data.listing import SPLIT_NAMES, Facts, split_named
 from xraygan.data.selection import Stated
 from xraygan.data.tables import parse_flag, values
+from xraygan.errors import XrayganError
 
 _DEEPEST_TABLE = 4
 
@@ -66,9 +67,19 @@ def find_tables(tree: Tree, pattern: str) -> list[Entry]:
     ]
 
 
-def split_named(word: str) -> str | None:
-    """One of "train", "val" and "test" for any word that people use for them."""
-    return SPLIT_NAMES.get(word.strip().lower())
+def split_told(word: str, table: str) -> str | None:
+    """The split that a table's cell names; None where it is empty.
+
+    Raises:
+        XrayganError: it says something else: films held out are not to be trained on by mistake.
+    """
+    split = split_named(word)
+    if split is None and word.strip():
+        raise XrayganError(
+            f"table {table}: split '{printable(word)}' is none of {', '.join(SPLIT_NAMES)}; write "
+            "one of them or nothing, or rename the column if it tells something else"
+        )
+    return split
 
 
 def flagged(

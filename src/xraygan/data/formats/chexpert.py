@@ -6,8 +6,8 @@ import pandas as pd
 
 from xraygan.config import PixelSettings
 from xraygan.data.entries import Entry, Tree
-from xraygan.data.formats.base import Row, Table, find_tables, flagged, split_named
-from xraygan.data.listing import Facts
+from xraygan.data.formats.base import Row, Table, find_tables, flagged, split_told
+from xraygan.data.listing import Facts, split_named
 from xraygan.data.tables import (
     parse_age,
     parse_sex,
@@ -79,7 +79,7 @@ def mimic(tree: Tree, _settings: PixelSettings) -> Table | None:
     the table of findings has none stated.
 
     Raises:
-        XrayganError: one of the tables is not there.
+        XrayganError: one of the tables is not there, or names an unknown split.
 
     Source: Johnson et al. 2019, arXiv 1901.07042; https://physionet.org/content/mimic-cxr-jpg/
     """
@@ -112,7 +112,7 @@ def mimic(tree: Tree, _settings: PixelSettings) -> Table | None:
             f"files/p{subject[:2]}/p{subject}/s{study}/{image}.jpg",
             stated[line],
             Facts(subject or None, parse_view(view)),
-            split_named(split),
+            split_told(split, splits.name if splits else ""),
             line,
         )
         for line, (image, subject, study, view, split) in enumerate(columns)

@@ -10,9 +10,9 @@ import pandas as pd
 
 from xraygan.config import PixelSettings
 from xraygan.data.entries import Entry, Tree, nfc
-from xraygan.data.formats.base import Row, Table, find_tables, split_named
+from xraygan.data.formats.base import Row, Table, find_tables, split_told
 from xraygan.data.headers import Refusal
-from xraygan.data.listing import LABEL_JOIN, SINGLE_CLASS, SUSPECTED, Facts
+from xraygan.data.listing import LABEL_JOIN, SINGLE_CLASS, SUSPECTED, Facts, split_named
 from xraygan.data.selection import Stated, split_list
 from xraygan.data.tables import (
     first_present,
@@ -46,7 +46,7 @@ def csv_table(tree: Tree, settings: PixelSettings) -> Table | None:
     """The one table beside the folders of images that names files and labels.
 
     Raises:
-        XrayganError: several do, or `--column` names what there is not.
+        XrayganError: several do, `--column` names what there is not, or a row an unknown split.
     """
     renamed = _renamed(settings.column)
     asked = settings.format == "csv"
@@ -211,10 +211,12 @@ def _rows(
     every, text = values(frame, "labels"), values(frame, "burned_in")
     looked_for = "burned_in" in frame.columns
     labelled = any(given["label"])
+    splits = [split_told(word, entry.name) for word in given["split"]]
     return [
         _row(
             "/".join((*folder, *_parts(path))),
             {ours: texts[line] for ours, texts in given.items()},
+            splits[line],
             every[line],
             text[line] == SUSPECTED if looked_for else None,
             labelled,
@@ -225,7 +227,13 @@ def _rows(
 
 
 def _row(
-    file: str, given: Mapping[str, str], every: str, text: bool | None, labelled: bool, line: int
+    file: str,
+    given: Mapping[str, str],
+    split: str | None,
+    every: str,
+    text: bool | None,
+    labelled: bool,
+    line: int,
 ) -> Row:
     folders = file.split("/")[:-1]
     label = given["label"]
@@ -242,7 +250,7 @@ def _row(
             parse_sex(given["sex"]),
             text,
         ),
-        split_named(given["split"]),
+        split,
         line,
     )
 

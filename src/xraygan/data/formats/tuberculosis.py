@@ -9,7 +9,7 @@ from xraygan.data.entries import Entry, Tree
 from xraygan.data.folders import is_mask, not_an_image
 from xraygan.data.formats.base import Row, Table
 from xraygan.data.headers import Refusal
-from xraygan.data.listing import Facts
+from xraygan.data.listing import Facts, split_named
 from xraygan.data.selection import Stated
 from xraygan.data.tables import parse_age, parse_sex
 
@@ -24,18 +24,21 @@ def table(tree: Tree, settings: PixelSettings) -> Table | None:
     """`CHNCXR_0001_0.png`, `MCUCXR_0104_1.png`: 0 without finding, 1 tuberculosis.
 
     Lung masks have the same names: only `CXR_png` folders count where there are any, and never a
-    folder with "mask" in its name. Age and sex come from the readings beside the films.
+    folder with "mask" in its name. Age and sex come from the readings beside the films. Films that
+    somebody has put into class folders are of those classes, unless the format is asked for.
 
     Source: Jaeger et al. 2014, doi 10.3978/j.issn.2223-4292.2014.11.20.
     """
     named = [e for e in tree.files if _NAME.fullmatch(e.parts[-1]) and not is_mask(e.parts)]
     if not named:
         return None
-    films = [e for e in named if "cxr_png" in map(str.lower, e.parts[:-1])] or named
+    own = [e for e in named if "cxr_png" in map(str.lower, e.parts[:-1])]
+    films = own or named
     others = sum(not not_an_image(e.name) and not is_mask(e.parts) for e in tree.files)
     others -= len(named)
-    # A few of these films among others, in class folders perhaps, are another collection.
-    if settings.format == "auto" and others > len(named):
+    # A few of these films among others, or all in class folders, are another collection.
+    mixed = others > len(named) or (not own and _in_class_folders(films))
+    if settings.format == "auto" and mixed:
         return None
     readings = {e.parts[-1].rpartition(".")[0]: e for e in tree.sidecars if e.name.endswith(".txt")}
     rows = []
@@ -46,9 +49,17 @@ def table(tree: Tree, settings: PixelSettings) -> Table | None:
         age, sex = _reading(reading) if reading else (None, None)
         stated = Stated(frozenset([_FINDING] if sick else []), negative=not sick)
         rows.append(Row(entry.name, stated, Facts(patient, "PA", age, sex), None, line))
-    return Table(
-        "tuberculosis", rows, pd.DataFrame({"file": [entry.name for entry in films]}, dtype=object)
-    )
+    frame = pd.DataFrame({"file": [entry.name for entry in films]}, dtype=object)
+    return Table("tuberculosis", rows, frame, folder_splits=True)
+
+
+def _in_class_folders(films: list[Entry]) -> bool:
+    """Whether films of one of the two sets lie in several folders, splits apart."""
+    folders = {
+        (entry.parts[-1][:3].upper(), *(p for p in entry.parts[:-1] if not split_named(p)))
+        for entry in films
+    }
+    return len(folders) > len({folder[0] for folder in folders})
 
 
 def _reading(entry: Entry) -> tuple[float | None, str | None]:
