@@ -17,6 +17,7 @@ from xraygan.data.duplicates import (
 )
 from xraygan.data.entries import sort_key
 from xraygan.data.manifest import PRECEDENCE, SPLITS, column, plural, set_column
+from xraygan.data.pseudonyms import is_of_unknown
 from xraygan.errors import XrayganError
 
 # A given validation split with fewer images than this measures nothing.
@@ -161,7 +162,23 @@ def _patients(table: pd.DataFrame, settings: PixelSettings, notes: list[str]) ->
             "counts as a patient of its own, so one person may be in several splits; "
             "--patient-pattern says how to find the patient."
         )
+    if prepared := sum(map(is_of_unknown, patients)):
+        notes.append(
+            f"{prepared} of {len(table)} prepared films do not tell the patient: each counts as a "
+            "patient of its own, so one person may be in several splits."
+        )
     return patients
+
+
+def in_several_splits(patients: Iterable[str], splits: Iterable[str]) -> int:
+    """How many patients have images in more than one split.
+
+    Args:
+        patients: one key an image.
+        splits: of each image.
+    """
+    found = Counter(patient for patient, _ in set(zip(patients, splits, strict=True)))
+    return sum(count > 1 for count in found.values())
 
 
 def _repair_leakage(
