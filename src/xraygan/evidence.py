@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any, Literal
@@ -44,10 +45,12 @@ NO_TRAINING_IMAGES = (
     "Utility was not measured: it compares with a network that is trained on real images; give "
     "them with --train, or --model and --data."
 )
+BY_CLASS = ", and there are no figures by class and none of utility"
+"""What is missing where images lie in no class folders."""
 UTILITY_PLOT = "utility.png"
 GALLERY_COLUMNS = 10
 # Part of the key of stored evaluations: raise it when equal images give other figures.
-_FORMAT = 9
+_FORMAT = 10
 
 
 class Measures(Settings):
@@ -88,7 +91,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """Fidelity and, where the training images are given, utility.
 
-    Where the real or the synthetic images lie in no class folders, all are compared with all.
+    Where the images of some set lie in no class folders, all are compared with all.
 
     Args:
         real: images of patients whom the generator was not trained on.
@@ -109,7 +112,7 @@ def evaluate(
     with suppress(XrayganError):  # a damaged file is measured again
         if (stored := read_json(kept)) is not None:
             return stored
-    compared, notes = _on_equal_terms(sets)
+    compared, notes = _on_equal_terms(sets, BY_CLASS)
     of_all = compared["real"], compared["synthetic"], compared.get("train")
     comparable_sides(*of_all, seed=measures.seed)  # or no network is trained
     own = [name for name in measures.spaces if name in OWN_SPACES]
@@ -140,6 +143,9 @@ def look_for_leaks(
 ) -> Audit:
     """The privacy audit.
 
+    Where the training or the held-out images lie in no class folders and the others do, members
+    of all classes are told from others of all classes.
+
     Args:
         train: what the generator was trained on.
         holdout: images of other patients of the same source.
@@ -154,6 +160,8 @@ def look_for_leaks(
 
         train_scores, holdout_scores = discriminator_scores(run, train, holdout)
         scores = train_scores, holdout_scores
+    sides, notes = _on_equal_terms({"train": train, "holdout": holdout})
+    train, holdout = sides["train"], sides["holdout"]
     tables = {}
     # A network taught the training films alone would tell them from others by itself.
     reference = train.joined(holdout) if CHEST_NET in measures.spaces else train
@@ -161,7 +169,8 @@ def look_for_leaks(
         described = (features(space, part.images, cache=_cache()) for part in (train, holdout))
         tables[name] = (*described, features(space, synthetic.images, cache=_cache()))
     with _Steps(reporter) as steps:
-        return audit(train, holdout, synthetic, tables, scores, seed=measures.seed, progress=steps)
+        found = audit(train, holdout, synthetic, tables, scores, seed=measures.seed, progress=steps)
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def write_evaluation(folder: Path, evaluation: Mapping[str, Any]) -> None:
@@ -248,20 +257,25 @@ def _difference(made: np.ndarray, film: np.ndarray) -> np.ndarray:
     return np.clip(half + 128, 0, 255).astype(np.uint8)
 
 
-def _on_equal_terms(sets: Mapping[str, ImageSet]) -> tuple[Mapping[str, ImageSet], list[str]]:
-    """The sets as they are; or all in one class, with a note, where the folders tell no classes."""
+def _on_equal_terms(
+    sets: Mapping[str, ImageSet], missing: str = ""
+) -> tuple[Mapping[str, ImageSet], list[str]]:
+    """The sets as they are; or all in one class, with a note, where only some tell classes.
+
+    Args:
+        sets: by role, with one list of classes.
+        missing: what cannot be measured then, to be put behind the note.
+    """
     flat = [
         role
-        for role in ("real", "synthetic")
-        if {sets[role].classes[label] for label in set(sets[role].labels.tolist())}
-        == {SINGLE_CLASS}
+        for role, part in sets.items()
+        if {part.classes[label] for label in set(part.labels.tolist())} == {SINGLE_CLASS}
     ]
-    if not flat or sets["real"].classes == (SINGLE_CLASS,):
+    if len(flat) in (0, len(sets)):
         return sets, []
     note = (
         f"The {' and the '.join(flat)} images lie in no class folders: all were compared with "
-        "all, so that the balance of classes counts as well, and there are no figures by class "
-        "and none of utility."
+        f"all, so that the balance of classes counts as well{missing}."
     )
     return {role: part.in_one_class(SINGLE_CLASS) for role, part in sets.items()}, [note]
 

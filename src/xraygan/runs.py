@@ -37,6 +37,11 @@ IMITATED_FILMS = "most-imitated.csv"
 """In `INTERNAL`: rank and patient of each of these, and their films in the training set."""
 CLOSEST_PAIRS = "closest-pairs.npz"
 """In `INTERNAL`: arrays synthetic and train, uint8 [n, R, R], and similarity, float32 [n]."""
+TRAINED_BEFORE = (
+    "Before these data the generator was trained on others ({films:,} training films), until "
+    "--force let these follow: nothing here says whether their patients are given away."
+)
+"""What is to be said of a run with `films_before`."""
 
 
 class Listener(Protocol):
@@ -314,6 +319,12 @@ def same_data(stored: Mapping[str, Any], fingerprint: str, content: str) -> bool
         content: `Dataset.content` of now.
     """
     return stored["fingerprint"] == fingerprint or stored.get("content") == content
+
+
+def films_before(config: Mapping[str, Any]) -> int:
+    """How many training films of other data a run saw before --force let those of now follow."""
+    counts = [data["counts"] for data in config.get("data_before", [])]
+    return sum(n for count in counts for name, n in count.items() if name.startswith("train/"))
 
 
 def sync_folder(path: Path) -> None:

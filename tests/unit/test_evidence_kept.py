@@ -8,6 +8,7 @@ import pytest
 
 from xraygan import api, evidence
 from xraygan.cli import evaluate as command
+from xraygan.errors import XrayganError
 from xraygan.evaluation.feature_cache import FeatureSpace
 from xraygan.evidence import Measures, evaluate, write_evaluation
 from xraygan.progress import Reporter
@@ -58,7 +59,7 @@ def written(folder: Path, part: ImageSet, by_class: bool) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("flat", ["real", "synthetic"])
+@pytest.mark.parametrize("flat", ["real", "synthetic", "train"])
 def test_images_in_no_class_folders_are_compared_with_all(
     flat: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,3 +95,30 @@ def test_other_weights_of_a_borrowed_network_are_measured_anew(
         monkeypatch.setattr(evidence, "make_space", space)
         coverage.append(evaluate(*sets, measures, Reporter(quiet=True))["coverage"]["value"])
     assert coverage[0] == coverage[1] != coverage[2]
+
+
+@pytest.mark.parametrize("flat", ["train", "holdout", "synthetic"])
+def test_an_audit_attacks_films_in_no_class_folders_too(
+    flat: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAYGAN_CACHE", str(tmp_path / "cache"))
+    train, holdout, made = (
+        written(tmp_path / name, films(count, seed, 100 * seed), by_class=name != flat)
+        for seed, (name, count) in enumerate((("train", 60), ("holdout", 44), ("synthetic", 60)))
+    )
+    found = api.audit(train, holdout, made, reporter=Reporter(quiet=True))
+    assert found["membership"]
+    said = f"The {flat} images lie in no class folders: all were compared with all, so that the "
+    told = [note for note in found["notes"] if note.startswith(said)]
+    assert [note.endswith("balance of classes counts as well.") for note in told] == (
+        [] if flat == "synthetic" else [True]
+    )
+
+
+def test_an_evaluation_writes_no_plot_among_the_synthetic_images(tmp_path: Path) -> None:
+    made = written(tmp_path / "made", films(24, 2, 100), by_class=True)
+    real = written(tmp_path / "real", films(24, 1, 0), by_class=True)
+    for out in (made / "out", made / "A" / "out"):
+        with pytest.raises(XrayganError, match="writes a plot, which would be taken for one of"):
+            api.evaluate(real, made, out=out, reporter=Reporter(quiet=True))
+        assert not out.exists()

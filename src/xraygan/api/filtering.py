@@ -62,8 +62,8 @@ class CopyFilter:
         """How many images were left out, of how many."""
         self._reporter.note(
             f"{self._left_out:,} of {self._seen:,} images came nearer to a training patient "
-            f"than {self._bound.chance:.0%} of honest images do, and were left out; a filter is "
-            "no guarantee"
+            f"than {100 * self._bound.chance:.2g} % of honest images do, and were left out; a "
+            "filter is no guarantee"
         )
 
     def audit_the_rest(self, written: Written, out: Path, shard: Shard) -> Written:

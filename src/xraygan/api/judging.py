@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from xraygan.data.collection import Collection
 
 SQUASH = "squash"
+PAIRS_AMONG_IMAGES = "an audit writes the closest pairs, which show real films"
+PLOT_AMONG_IMAGES = (
+    "an evaluation writes a plot, which would be taken for one of the images the next time"
+)
 
 
 def evaluate(
@@ -72,6 +76,8 @@ def evaluate(
         raise XrayganError("--model goes with --data, what that run was trained on")
     reading = _SetReader(resolution, fit, patient_pattern, reporter)
     real_sets = {"real": real, "train": train}
+    if out is not None:
+        _check_not_within(Path(out), Path(synth), PLOT_AMONG_IMAGES)
     read = reading.read(real_sets, {"real"}, synth, data, model)
     sets = read.sets
     found = evidence.evaluate(
@@ -139,7 +145,7 @@ def audit(
     reading = _SetReader(resolution, fit, patient_pattern, reporter)
     real_sets = {"train": train, "holdout": holdout}
     if out is not None:
-        _check_not_within(Path(out), Path(synth))
+        _check_not_within(Path(out), Path(synth), PAIRS_AMONG_IMAGES)
     read = reading.read(real_sets, {"train", "holdout"}, synth, data, model)
     sets, notes = read.sets, read.unknown_said()
     if data is not None and model and not list_checkpoints(Path(model) / "checkpoints"):
@@ -301,17 +307,16 @@ def _is_same(out: str | Path, synth: str | Path) -> bool:
     return Path(out).resolve() == Path(synth).resolve()
 
 
-def _check_not_within(out: Path, synth: Path) -> None:
-    """See that real films do not come to lie among images that are meant to be shared.
+def _check_not_within(out: Path, synth: Path, why: str) -> None:
+    """See that no other picture comes to lie among the synthetic images.
 
     Raises:
-        XrayganError: `out` lies in `synth`.
+        XrayganError: `out` lies in `synth`; `why` says what is wrong with that.
     """
     if synth.resolve() in out.resolve().parents:
         raise XrayganError(
-            f"--out {out}: lies in the folder of the synthetic images, and an audit writes the "
-            "closest pairs, which show real films; give another folder, or that one itself for "
-            "the figures alone"
+            f"--out {out}: lies in the folder of the synthetic images, and {why}; give another "
+            "folder, or that one itself for the figures alone"
         )
 
 

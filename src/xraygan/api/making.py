@@ -15,7 +15,9 @@ from xraygan.runs import (
     AUDIT,
     EVALUATION,
     PHANTOM,
+    TRAINED_BEFORE,
     RunFolder,
+    films_before,
     next_run,
     read_config,
     refusing_disk_faults,
@@ -148,9 +150,9 @@ def generate(
         format: of the files: "png", "npz", "webdataset" or "dicom".
         shard: one worker's share of `num`, such as `Shard(3, 16)`; only with `out`.
         not_near: the real data that the model was trained on: images that come nearer to a
-            training patient than one in a hundred films of strangers does are left out, and
-            what is left is audited (`out/audit.json`, or `out/audit-3-of-16.json` for a shard).
-            A filter is no guarantee.
+            training patient than one in a hundred films of strangers does (of N films, N under
+            99, one in N + 1) are left out, and what is left is audited (`out/audit.json`, or
+            `out/audit-3-of-16.json` for a shard). A filter is no guarantee.
         device: "auto", "cpu", "gpu" or "gpu:N".
         reporter: where progress goes; stderr by default.
 
@@ -354,14 +356,8 @@ def images_audited(num: int, resolution: int) -> int:
 
 def _data_before(config: Mapping[str, Any]) -> list[str]:
     """A sentence on a run that --force let go on with other data than it was begun with."""
-    counts = [data["counts"] for data in config.get("data_before", [])]
-    films = sum(n for count in counts for name, n in count.items() if name.startswith("train/"))
-    if not films:
-        return []
-    return [
-        f"Before these data the generator was trained on others ({films:,} training films), until "
-        "--force let these follow: nothing here says whether their patients are given away."
-    ]
+    films = films_before(config)
+    return [TRAINED_BEFORE.format(films=films)] if films else []
 
 
 def _set_aside(synthetic: Path, model_sha256: str, reporter: Reporter) -> None:

@@ -14,7 +14,7 @@ from xraygan.data.entries import sort_key
 from xraygan.data.folders import may_be_dicom
 from xraygan.data.ingest import ingest
 from xraygan.data.listing import Facts, Listing, is_left_out, left_out_notes
-from xraygan.data.manifest import SPLITS, column
+from xraygan.data.manifest import SPLITS, column, plural
 from xraygan.data.near import near_pairs
 from xraygan.data.pseudonyms import read_salt
 from xraygan.data.remarks import (
@@ -28,7 +28,7 @@ from xraygan.data.remarks import (
     view_notes,
 )
 from xraygan.data.reuse import Earlier, Reuse, own_values, pixels_key
-from xraygan.data.splits import assign, keep_all
+from xraygan.data.splits import assign, in_several_splits, keep_all
 
 FORMAT_VERSION = 7
 """Part of every key: raise it when the same files and settings give other pixels or splits."""
@@ -54,6 +54,11 @@ def for_training(
     # What was prepared is taken as it is: at its size two films may look the same.
     if listing.final:
         table, spare, notes = keep_all(table, settings)
+        if count := in_several_splits(column(table, "patient"), column(table, "split")):
+            notes.append(
+                f"{count} {plural(count, 'patient')} have images in more than one split of the "
+                "prepared data set: figures measured on these splits are too good."
+            )
     else:
         near = [] if settings.near_duplicates == "ignore" else near_pairs(images)[0].tolist()
         table, spare, notes = assign(table, settings, near)

@@ -26,9 +26,10 @@ from xraygan.data.hashes import hash_files
 from xraygan.data.ingest import picture_sha256, strict_error
 from xraygan.data.listing import LABEL_JOIN, Listing, is_left_out
 from xraygan.data.manifest import SPLITS, column
+from xraygan.data.pseudonyms import is_of_unknown
 from xraygan.data.reuse import Earlier, pixels_key
 from xraygan.data.sources import list_source
-from xraygan.data.splits import compile_pattern
+from xraygan.data.splits import compile_pattern, in_several_splits
 from xraygan.errors import XrayganError
 from xraygan.sets import ImageSet
 
@@ -141,7 +142,13 @@ class Dataset:
         """How many films of a split tell no patient: each counts as a patient of its own."""
         names, patients = (column(self.manifest, key) for key in ("name", "patient"))
         own = set(names)
-        return sum(patients[row] in own for row in np.flatnonzero(self._in_split(name)))
+        theirs = (patients[row] for row in np.flatnonzero(self._in_split(name)))
+        return sum(patient in own or is_of_unknown(patient) for patient in theirs)
+
+    @property
+    def in_several_splits(self) -> int:
+        """How many patients have films in more than one split: none, unless the user kept them."""
+        return in_several_splits(*(column(self.manifest, key) for key in ("patient", "split")))
 
     def _in_split(self, name: str) -> np.ndarray:
         if name not in SPLITS:

@@ -1,5 +1,6 @@
 """Several folders read alike, as sets whose classes and patients can be compared."""
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,12 @@ import numpy as np
 
 from xraygan.config import PixelSettings
 from xraygan.data.cache import Dataset, read_all, taken
+from xraygan.data.dicom import is_dicom, read_dicom
 from xraygan.data.duplicates import merge_patients
 from xraygan.data.headers import Refusal, read_header
+from xraygan.data.listing import ImageFile
 from xraygan.data.manifest import column
+from xraygan.data.pseudonyms import is_of_unknown
 from xraygan.data.sources import list_source
 from xraygan.errors import XrayganError
 from xraygan.sets import ImageSet
@@ -86,12 +90,24 @@ def own_resolution(folder: Path) -> int:
         XrayganError: no such folder, or no readable image in it.
     """
     for file in list_source(folder, PixelSettings.model_validate({})).files:
-        try:
-            header = read_header(file.place.read(), file.name)
-        except Refusal:
-            continue
-        return int(np.clip(min(header.width, header.height), _SMALLEST, _LARGEST))
-    raise XrayganError(f"no usable image in {folder}; give the folder of the images")
+        with contextlib.suppress(Refusal):
+            return int(np.clip(_shorter_side(file), _SMALLEST, _LARGEST))
+    raise XrayganError(
+        f"no usable image in {folder}; give the folder of the images, or --resolution"
+    )
+
+
+def _shorter_side(file: ImageFile) -> int:
+    """In pixels.
+
+    Raises:
+        Refusal: no image that can be read.
+    """
+    data = file.place.read()
+    if is_dicom(data):
+        return min(read_dicom(data, salt=b"")[0].shape)
+    header = read_header(data, file.name)
+    return min(header.width, header.height)
 
 
 def read_sets(
@@ -160,9 +176,10 @@ def _files(dataset: Dataset, splits: Sequence[str]) -> list[str]:
 
 
 def _of_unknown_patients(dataset: Dataset, rows: np.ndarray) -> int:
-    """How many of these images tell no patient: their own pixels stand for one then."""
+    """How many of these images tell no patient: their own pixels, or a key, stand for one then."""
     pixels, patients = (_values(dataset, name, rows) for name in ("pixel_sha256", "patient"))
-    return sum(own == patient for own, patient in zip(pixels, patients, strict=True))
+    pairs = zip(pixels, patients, strict=True)
+    return sum(own == patient or is_of_unknown(patient) for own, patient in pairs)
 
 
 def _patients(read: Mapping[str, Dataset]) -> dict[str, list[str]]:

@@ -20,7 +20,7 @@ from xraygan.data.duplicates import without_name
 from xraygan.data.entries import sort_key
 from xraygan.data.formats.plain import PREPARED
 from xraygan.data.manifest import SPLITS, column, set_column
-from xraygan.data.pseudonyms import pseudonym, read_salt
+from xraygan.data.pseudonyms import pseudonym, pseudonym_of_unknown, read_salt
 from xraygan.errors import XrayganError
 from xraygan.names import class_folders
 from xraygan.runs import read_json, refusing_disk_faults, sha256_of, write_json, write_whole
@@ -152,8 +152,10 @@ def _metadata(dataset: Dataset, salt: bytes) -> pd.DataFrame:
         again = f"-{taken[name]}" if taken[name] > 1 else ""
         names.append(f"{name}{again}.png")
     patients = column(manifest, "patient")
-    # What was prepared before has keys already.
-    keys = patients if dataset.final else [pseudonym(salt, patient) for patient in patients]
+    keys = patients  # what was prepared before has keys already
+    if not dataset.final:
+        films = set(column(manifest, "name"))
+        keys = [(pseudonym_of_unknown if p in films else pseudonym)(salt, p) for p in patients]
     given = {name: column(manifest, name) for name in ("view", "age", "sex", "labels", "burned_in")}
     table = {"file_name": names, "label": labels, "split": splits, "patient": keys, **given}
     return pd.DataFrame(table, columns=list(_COLUMNS), dtype=object)
@@ -201,6 +203,7 @@ def _description(
         "label_sets": dataset.label_sets,
         "counts": counts,
         "patients": {split: dataset.patients(split) for split in SPLITS},
+        "of_unknown_patients": {split: dataset.of_unknown_patients(split) for split in SPLITS},
         "refused": dict(sorted(reasons.items())),
         "images_sha256": names.hexdigest(),
     }

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from xraygan.runs import write_whole
 
 SALT = "salt"
 _BYTES = 32
+_UNKNOWN = "unknown-"
+_OF_UNKNOWN = re.compile(rf"{_UNKNOWN}[0-9a-f]{{16}}")
 
 
 def read_salt(cache_dir: Path) -> bytes:
@@ -36,3 +39,13 @@ def pseudonym(salt: bytes, text: str) -> str:
     """
     data = text.encode("utf-8", "surrogateescape")
     return hmac.new(salt, data, hashlib.sha256).hexdigest()[:16]
+
+
+def pseudonym_of_unknown(salt: bytes, film: str) -> str:
+    """The key of a film that tells no patient: one of its own, by which it is known as such."""
+    return _UNKNOWN + pseudonym(salt, film)
+
+
+def is_of_unknown(key: str) -> bool:
+    """Whether a patient's key is a `pseudonym_of_unknown`."""
+    return _OF_UNKNOWN.fullmatch(key) is not None

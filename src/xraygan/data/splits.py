@@ -17,6 +17,7 @@ from xraygan.data.duplicates import (
 )
 from xraygan.data.entries import sort_key
 from xraygan.data.manifest import PRECEDENCE, SPLITS, column, plural, set_column
+from xraygan.data.pseudonyms import is_of_unknown
 from xraygan.errors import XrayganError
 
 # A given validation split with fewer images than this measures nothing.
@@ -167,6 +168,11 @@ def _patients(table: pd.DataFrame, settings: PixelSettings, notes: list[str]) ->
             "counts as a patient of its own, so one person may be in several splits; "
             "--patient-pattern says how to find the patient."
         )
+    if prepared := sum(map(is_of_unknown, patients)):
+        notes.append(
+            f"{prepared} of {len(table)} prepared films do not tell the patient: each counts as a "
+            "patient of its own, so one person may be in several splits."
+        )
     return patients
 
 
@@ -183,6 +189,17 @@ def _series(table: pd.DataFrame) -> set[str]:
             pictures.setdefault(match.groups(), set()).add(pixels)
     kermany = any(map(_KERMANY_NAME.search, names))
     return {series for (_, series), seen in pictures.items() if len(seen) > 1 or not kermany}
+
+
+def in_several_splits(patients: Iterable[str], splits: Iterable[str]) -> int:
+    """How many patients have images in more than one split.
+
+    Args:
+        patients: one key an image.
+        splits: of each image.
+    """
+    found = Counter(patient for patient, _ in set(zip(patients, splits, strict=True)))
+    return sum(count > 1 for count in found.values())
 
 
 def _repair_leakage(

@@ -10,6 +10,8 @@ from xraygan.sets import ImageSet
 
 LEAST = 10
 """Images of a set, or of a class in it, with which a figure is given at all."""
+FEW_PATIENTS = 4
+"""With fewer, intervals by patient say nothing; that of KID is by image then."""
 MOST = 10_000
 """Images of a set; from more, so many are drawn, but for figures of `everything`."""
 
@@ -123,7 +125,7 @@ def comparable_sides(
         )
     sides, floor_note = _with_control(drawn, synthetic, train, alone, draw)
     used = len(sides.overall().synthetic)
-    notes += [floor_note, *_class_notes(drawn, synthetic, sides)]
+    notes += [floor_note, *_few_patients(sides), *_class_notes(drawn, synthetic, sides)]
     drawn = (
         ", drawn to the real class shares, so that the balance of classes does not pass for a fault"
         if len(real.classes) > 1
@@ -318,6 +320,19 @@ def _drawn(labels: NDArray[np.int32], counts: NDArray[np.int64]) -> NDArray[np.i
     """The first so many rows of each class, in order."""
     rows = [np.flatnonzero(labels == label)[:count] for label, count in enumerate(counts)]
     return np.sort(np.concatenate(rows))
+
+
+def _few_patients(sides: Sides) -> list[str]:
+    """A sentence on each side of real images of so few patients that intervals mean little."""
+    notes = []
+    for part, whose in ((sides.reference, "real"), (sides.control, "other real")):
+        count = len(set(part.patients.tolist())) if part is not None else FEW_PATIENTS
+        if count < FEW_PATIENTS:
+            notes.append(
+                f"The {whose} images are of {count:,} {'patient' if count == 1 else 'patients'}: "
+                "intervals are by patient, and of so few they are too narrow, or there are none."
+            )
+    return notes
 
 
 def _class_notes(real: ImageSet, synthetic: ImageSet, sides: Sides) -> list[str]:

@@ -47,7 +47,8 @@ def mean_with_interval(values: NDArray, groups: NDArray[np.object_], *, seed: in
     """The mean of what was found for each image, with its bootstrap interval by patient.
 
     Where every image has the same answer, 0 or 1, no resampling can say how far the truth may
-    lie from it: then the exact interval for as many trials as there are groups is given.
+    lie from it: then the exact interval for as many trials as there are groups is given. Images of
+    one patient say nothing about others: both ends are not a number then.
 
     Args:
         values: [N], numbers or booleans.
@@ -58,10 +59,13 @@ def mean_with_interval(values: NDArray, groups: NDArray[np.object_], *, seed: in
         The mean; n is N.
     """
     numbers = np.asarray(values, np.float64)
+    cases = int(case_numbers(groups).max()) + 1
+    if cases < 2:
+        return Estimate(float(numbers.mean()), float("nan"), float("nan"), len(numbers))
     weights = resampled_weights(groups, seed=seed)
     drawn = weights @ numbers / weights.sum(axis=1)
     found = percentile_interval(float(numbers.mean()), drawn, len(numbers))
-    return uncertain(found, int(case_numbers(groups).max()) + 1) if values.dtype == bool else found
+    return uncertain(found, cases) if values.dtype == bool else found
 
 
 def deletion_groups(groups: NDArray[np.object_], count: int, *, seed: int = 0) -> NDArray[np.intp]:

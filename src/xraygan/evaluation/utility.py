@@ -88,7 +88,10 @@ def measure_utility(
     kept, left_out = _shared_classes(train, test, synthetic)
     notes += left_out
     if len(kept) < 2:
-        undefined = "Utility is not defined: it needs two classes to tell apart."
+        undefined = (
+            "Utility is not defined: it needs two classes to tell apart, each with "
+            f"{LEAST_PER_CLASS} patients or synthetic images in every set."
+        )
         return {"trtr": None, "tstr": None, "trts": None, "notes": [*notes, undefined]}
     from xraygan.evaluation.diagnoser import Diagnoser
 

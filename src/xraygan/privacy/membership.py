@@ -32,6 +32,8 @@ draws their area spreads by up to a sixth more than among permutations, and 0.4 
 MARGIN = 0.02
 """An area that may be this near to .5, and hits this near to their false alarms, are no leak."""
 FEW_FALSE_ALARMS, FEWEST_FALSE_ALARMS = 0.01, 0.001
+NOT_TESTED = "Membership was not tested"
+"""How the note begins that says why there is no attack."""
 DISCRIMINATOR = "logan"
 """The one attack that needs more than synthetic images."""
 LEAST_PATIENTS = 20
@@ -144,7 +146,7 @@ def infer_membership(
     sample = Sample.draw(train, holdout, seed)
     if sample.fewest_patients < LEAST_PATIENTS:
         note = (
-            f"Membership was not tested: one side has {sample.fewest_patients} patients of the "
+            f"{NOT_TESTED}: one side has {sample.fewest_patients} patients of the "
             f"classes that both have, and {LEAST_PATIENTS} are needed."
         )
         return Membership({}, 0, 0, (note,))

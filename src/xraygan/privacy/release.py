@@ -5,6 +5,7 @@ not change what the generator has learnt, and images just below the bound stay. 
 be run again on what is left.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,8 @@ class CopyBound:
 
     Attributes:
         level: lead beyond which an image counts as a copy.
-        chance: share of honest images that are left out as well.
+        chance: share of honest images that are left out as well, from the bound's rank among the
+            real films that it was calibrated on.
     """
 
     level: float
@@ -53,7 +55,8 @@ def fit_bound(
     Args:
         train: what the generator was trained on, of at least six patients.
         holdout: more films to calibrate with; those of training patients are passed over.
-        chance: share of honest images that may be left out, in (0, 1).
+        chance: share of honest images that may be left out, in (0, 1). With N films to calibrate
+            on, the next larger multiple of 1 / (N + 1) is taken.
         seed: of the halves: filters are fitted on one half of the patients, chance is measured
             on the other.
 
@@ -64,7 +67,11 @@ def fit_bound(
         XrayganError: too few patients.
         ValueError: chance outside (0, 1).
 
-    Guarantees: none about privacy. An honest image is left out with a chance of about `chance`.
+    Guarantees: none about privacy. An honest image that is exchangeable with the films of
+    calibration is left out with a chance of at most the bound's `chance`.
+
+    Source: ranks of exchangeable values, Vovk, Gammerman and Shafer 2005, Algorithmic
+    Learning in a Random World.
     """
     if not 0 < chance < 1:
         raise ValueError(f"chance is {chance}: expected between 0 and 1")
@@ -84,5 +91,7 @@ def fit_bound(
         others = np.array([key not in trained for key in holdout.patients.tolist()], bool)
         seen = nearest_patients(view, holdout.images[others], references)
         null = np.concatenate([null, seen.lead])
-    level = float(np.quantile(null, 1 - chance))
-    return CopyBound(level, chance, view, references)
+    # Of the level, from the largest down: rather too many images are left out than too few.
+    rank = min(math.ceil(chance * (len(null) + 1)), len(null))
+    level = float(np.sort(null)[-rank])
+    return CopyBound(level, rank / (len(null) + 1), view, references)

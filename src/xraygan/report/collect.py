@@ -20,11 +20,12 @@ from xraygan.runs import (
     CONFIG,
     EVALUATION,
     INTERNAL,
-    METRICS,
     PHANTOM,
     TERMS,
-    RunFolder,
+    TRAINED_BEFORE,
+    films_before,
     read_json,
+    read_metrics,
     sha256_of,
 )
 from xraygan.sampling.records import made_by
@@ -78,6 +79,8 @@ def collect(run: Path) -> ReportData:
         ),
         patients=_counts_by_split(data["patients"]),
         of_unknown_patients=_counts_by_split(data.get("of_unknown_patients")),
+        in_several_splits=_whole_number(data.get("in_several_splits")),
+        films_before=films_before(config),
         refused=int(data.get("refused", 0)),
         images_seen=_whole_number(model.get("images_seen")),
         simulated_films=_simulated_films(config),
@@ -90,7 +93,7 @@ def collect(run: Path) -> ReportData:
         settings=_settings(config["settings"]),
         versions=_versions(config["versions"]),
         hashes=hashes,
-        warnings=_warnings(run, model, hashes.get(MANIFEST_HASH), sum(made.values())),
+        warnings=_warnings(run, config, model, hashes.get(MANIFEST_HASH), sum(made.values())),
         **_terms(run),
         house=House(
             clean(source),
@@ -140,7 +143,8 @@ def _config(run: Path) -> dict[str, Any]:
         sound = all(isinstance(p, dict) for p in (*parts, config["versions"]))
         sound &= isinstance(resolution, int) and 32 <= resolution <= 512
         sound &= isinstance(names, list) and all(isinstance(name, str) for name in names)
-    except (KeyError, TypeError):
+        sound &= isinstance(films_before(config), int)
+    except (AttributeError, KeyError, TypeError):
         sound = False
     if not sound:
         raise XrayganError(f"{run / CONFIG}: not one that xraygan train has written")
@@ -183,9 +187,14 @@ def _hashes(run: Path, data: Mapping[str, Any], model: Mapping[str, Any]) -> dic
 
 
 def _warnings(
-    run: Path, model: Mapping[str, Any], manifest: str | None, made: int
+    run: Path,
+    config: Mapping[str, Any],
+    model: Mapping[str, Any],
+    manifest: str | None,
+    made: int,
 ) -> tuple[str, ...]:
-    warnings = []
+    films = films_before(config)
+    warnings = [TRAINED_BEFORE.format(films=films)] if films else []
     weights = run / "model" / "generator.safetensors"
     if not model or not weights.is_file():
         warnings.append("The run has no published model yet: training has not come far enough.")
@@ -219,7 +228,7 @@ def _of_whom(
 
 
 def _course(run: Path, counts: Sequence[int], resolution: int) -> Course:
-    rows = [row for row in _metrics(run) if _finite(row, "images_seen", *_LOSSES)]
+    rows = [row for row in read_metrics(run) if _finite(row, "images_seen", *_LOSSES)]
     measured = [row for row in rows if _finite(row, "kid", "kid_low", "kid_high")]
     thinned, points = _thin(rows), _thin(measured)
     return Course(
@@ -239,11 +248,6 @@ def _course(run: Path, counts: Sequence[int], resolution: int) -> Course:
         ),
         moments=tiles.moments(run, counts, resolution),
     )
-
-
-def _metrics(run: Path) -> list[dict[str, Any]]:
-    """The rows of metrics.jsonl, without making anything in the folder."""
-    return RunFolder(run).metrics() if (run / METRICS).is_file() else []
 
 
 def _thin(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import Any
 from xraygan.estimates import Estimate
 from xraygan.privacy.audit import COPYING
 from xraygan.report.measured import Audit, Evaluation, Figure
+from xraygan.runs import TRAINED_BEFORE
 
 PICTURES_LEFT_OUT = (
     "The audit found copies of training films: this edition shows no synthetic picture, since some "
@@ -123,6 +124,8 @@ class ReportData:
         classes: in the order of class numbers.
         patients: by split; films of unknown patients count as one each.
         of_unknown_patients: films, by split, that tell no patient.
+        in_several_splits: patients with films in more than one split; None where nobody counted.
+        films_before: training films of other data that --force let the run leave behind.
         refused: files that were not used.
         images_seen: what the published generator has seen, with repetition.
         simulated_films: from which its first weights were learnt; None where they were random.
@@ -158,6 +161,8 @@ class ReportData:
     versions: Mapping[str, str]
     hashes: Mapping[str, str]
     of_unknown_patients: Mapping[str, int] = field(default_factory=dict)
+    in_several_splits: int | None = None
+    films_before: int = 0
     warnings: tuple[str, ...] = ()
     licence: str | None = None
     attribution: str | None = None
@@ -216,9 +221,36 @@ class ReportData:
         return said
 
     @property
+    def trained_on(self) -> str:
+        """What the generator was trained on: films, their patients, and other films before."""
+        said = f"{self.real_images('train'):,} films{self.whose('train')}"
+        if self.films_before:
+            said += f", and before them on {self.films_before:,} films of other data"
+        return said
+
+    @property
+    def said_of_before(self) -> str:
+        """What other films before mean; "" without them."""
+        return TRAINED_BEFORE.format(films=self.films_before) if self.films_before else ""
+
+    @property
     def splits_share_patients(self) -> bool:
-        """Whether patients may be in several splits because the user left them so."""
-        return bool(self.settings.get("data", {}).get("keep_splits"))
+        """Whether patients are in several splits, or may be where nobody counted them."""
+        if self.in_several_splits is None:
+            return bool(self.settings.get("data", {}).get("keep_splits"))
+        return self.in_several_splits > 0
+
+    @property
+    def said_of_splits(self) -> str:
+        """What it means that `splits_share_patients`, where they do."""
+        count = self.in_several_splits
+        found = "a patient may be"
+        if count:
+            found = "1 patient is" if count == 1 else f"{count:,} patients are"
+        return (
+            f"The splits were left as they were given (keep_splits): {found} in several, and "
+            "figures measured on such splits are too good."
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON. Pictures appear by what they show and the hash of their file."""

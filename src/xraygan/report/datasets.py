@@ -103,6 +103,7 @@ def render_summary(dataset: Dataset, description: Mapping[str, Any]) -> str:
         "dataset.html.j2",
         description=description,
         total=len(dataset.images),
+        unknown=sum(description["of_unknown_patients"].values()),
         splits=SPLITS,
         looked_for_text=description["settings"]["find_text"]
         or description["source_format"] == "dicom",

@@ -4,12 +4,14 @@ Three questions that a reader has first are answered with one number each; the w
 the figures by fixed rules, which the page states (`RULES`).
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from xraygan.estimates import Estimate
 from xraygan.privacy.audit import COPYING
+from xraygan.privacy.membership import NOT_TESTED
 from xraygan.report.content import ReportData
 from xraygan.report.measured import Audit, Evaluation, Figure
 from xraygan.report.wording import floor_of, interval_of, number, value_of
@@ -53,7 +55,8 @@ RULES = (
     "reach those of the real films' own figures; few images have wide intervals. Otherwise "
     f"coverage decides: at least {NEAR:.0%} of what real films reach is “near to real films”, at "
     f"least {APART:.0%} “clearly different”, less is “far from real films”. Without figures of the "
-    "real films themselves there is no floor to compare with, and no difference is judged. Utility "
+    "real films themselves there is no floor to compare with, and no difference is judged; nor is "
+    "“no difference” said where a figure has no interval. Utility "
     "compares the interval of TSTR with 0.5, and that of its difference from TRTR with 0 (or, "
     "without one, with the interval of TRTR). The words on privacy are the audit's own."
 )
@@ -133,6 +136,8 @@ def _likeness(evaluation: Evaluation) -> tuple[Tone, str]:
     if found["kid"] is None or found["kid"].floor is None:
         return "open", "No floor to compare with"
     if not any(_beyond_floor(figure, key) for key, figure in found.items()):
+        if any(map(_without_interval, found.values())):
+            return "open", "Too few patients to judge"
         return "calm", "No difference from real films found"
     coverage = found["coverage"]
     if coverage is None or not coverage.value >= 0:
@@ -143,6 +148,11 @@ def _likeness(evaluation: Evaluation) -> tuple[Tone, str]:
     if share >= APART:
         return "mixed", "Clearly different from real films"
     return "bad", "Far from real films"
+
+
+def _without_interval(figure: Estimate | None) -> bool:
+    """Whether a figure was measured and could be given no interval."""
+    return figure is not None and math.isfinite(figure.value) and not math.isfinite(figure.high)
 
 
 def _beyond_floor(figure: Estimate | None, key: str) -> bool:
@@ -159,6 +169,9 @@ def utility(evaluation: Evaluation | None) -> Verdict:
     question = "Do models trained on them work on real patients?"
     regimes = evaluation.utility if evaluation else {}
     synthetic, real = _auc(regimes.get("tstr")), _auc(regimes.get("trtr"))
+    if evaluation is not None and synthetic is None and evaluation.utility_notes:
+        why = evaluation.utility_notes[-1]
+        return Verdict("Utility", question, "none", "Not measured", sentence=why)
     if evaluation is None or synthetic is None:
         return Verdict("Utility", question, "none", "Not measured yet", command=EVALUATE)
     beside = (
@@ -201,7 +214,8 @@ def privacy(audit: Audit | None) -> Verdict:
     shown = (value_of(figure[1].estimate), figure[0]) if figure else ("", "")
     said = f"95 % interval {interval_of(figure[1].estimate)}. " if figure else ""
     if not audit.membership:
-        said += "Membership was not tested: there were too few patients. "
+        why = (note for note in audit.notes if note.startswith(NOT_TESTED))
+        said += f"{next(why, f'{NOT_TESTED}.')} "
     if audit.clear:
         after = "This does not prove that the images are anonymous."
         return Verdict("Privacy", question, "open", "Nothing found", *shown, said + after)

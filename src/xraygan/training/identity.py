@@ -58,6 +58,7 @@ def describe(dataset: Dataset, settings: RunSettings, choices: Choices) -> dict[
             "counts": {f"{split}/{label}": n for (split, label), n in sorted(counts.items())},
             "patients": {name: dataset.patients(name) for name in SPLITS},
             "of_unknown_patients": {name: dataset.of_unknown_patients(name) for name in SPLITS},
+            "in_several_splits": dataset.in_several_splits,
             "refused": len(dataset.refused),
         },
         "data_before": [],

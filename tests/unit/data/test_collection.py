@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from data_pictures import folder_tree
+from dicom_files import dataset_of, file_of, film12
 
 from xraygan.config import PixelSettings
 from xraygan.data.collection import own_resolution, read_sets
@@ -64,3 +65,13 @@ def test_own_resolution_is_that_of_the_first_readable_image(source: Path, tmp_pa
     (empty / "a.png").write_bytes(b"no picture")
     with pytest.raises(XrayganError, match="no usable image"):
         own_resolution(empty)
+
+
+def test_dicom_has_a_resolution_of_its_own_too(tmp_path: Path) -> None:
+    folder = tmp_path / "made/A"
+    folder.mkdir(parents=True)
+    (folder / "a.dcm").write_bytes(b"no film")
+    with pytest.raises(XrayganError, match="or --resolution"):
+        own_resolution(tmp_path / "made")
+    (folder / "b.dcm").write_bytes(file_of(dataset_of(film12(height=40, width=56))))
+    assert own_resolution(tmp_path / "made") == 40

@@ -11,10 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from source_trees import films, table
 
-from xraygan.config import NOT_SHOWN, DataSettings
+from xraygan.config import NOT_SHOWN, DataSettings, PixelSettings
 from xraygan.data.cache import Dataset, prepare
+from xraygan.data.collection import read_sets
+from xraygan.data.manifest import SPLITS
 from xraygan.data.prepared import write_dataset
 from xraygan.errors import XrayganError
+from xraygan.report.datasets import render_summary
 
 SMALL = DataSettings(resolution=32)
 
@@ -372,3 +375,82 @@ def test_it_brings_its_own_cache(source: Path, tmp_path: Path, cached: Path) -> 
     shutil.rmtree(out / ".cache")
     written(source, out, cached)
     assert [path.name for path in (out / ".cache").iterdir()] == [first.fingerprint]
+
+
+@pytest.fixture
+def half_known(tmp_path: Path) -> Path:
+    """A table that tells the patient of every other film; two of the others look the same."""
+    root = tmp_path / "half"
+    rows = ["path,label,patient_id,split"]
+    for number in range(24):
+        patient = f"p{number // 4}" if number % 2 else ""
+        films(root, f"Doe_{number}.png", start=number)
+        rows.append(f"Doe_{number}.png,{'AB'[number // 2 % 2]},{patient},{'train' * (number < 16)}")
+    block = np.kron(film(50, 32, 32), np.ones((2, 2), np.uint8))
+    for name, image in (("Doe_p", block), ("Doe_q", np.kron(block, np.ones((2, 2), np.uint8)))):
+        (root / f"{name}.png").write_bytes(encoded(image))
+        rows.append(f"{name}.png,A,,train")
+    table(root / "films.csv", *rows)
+    return root
+
+
+@pytest.mark.parametrize("near", ["join", "ignore"])
+def test_films_that_tell_no_patient_are_counted_when_read_back(
+    half_known: Path, cached: Path, tmp_path: Path, near: str
+) -> None:
+    options = DataSettings(resolution=32, near_duplicates=near)
+    first = written(half_known, tmp_path / "out", cached, options)
+    second = prepare(tmp_path / "out", options, cached)
+    same(first, second)
+    assert first.manifest["patient"].nunique() == second.manifest["patient"].nunique()
+    unknown = {split: first.of_unknown_patients(split) for split in SPLITS}
+    assert sum(unknown.values()) == 14
+    assert {split: second.of_unknown_patients(split) for split in SPLITS} == unknown
+    described = json.loads((tmp_path / "out/dataset.json").read_text(encoding="utf-8"))
+    assert described["of_unknown_patients"] == unknown
+    told = [note for note in second.notes if "do not tell the patient" in note]
+    assert [note.partition(" prepared")[0] for note in told] == ["14 of 26"]
+    page = render_summary(first, described)
+    assert "14 of the images tell no patient and count as one each" in page
+    assert '<th scope="row">Images that tell no patient</th>' in page
+    read = read_sets({"real": tmp_path / "out"}, PixelSettings(resolution=32), cached)
+    assert read.of_unknown_patients == {"real": unknown["val"] + unknown["test"]}
+    write_dataset(second, tmp_path / "out2", options)  # and once more
+    keys = [
+        sorted(row["patient"] for row in rows_of(tmp_path / name / "metadata.csv"))
+        for name in ("out", "out2")
+    ]
+    assert keys[0] == keys[1]
+    assert len(set(keys[0])) == (6 + 13 if near == "join" else 6 + 14)
+
+
+def test_where_every_patient_is_known_nothing_is_said_of_it(
+    source: Path, cached: Path, tmp_path: Path
+) -> None:
+    dataset = written(source, tmp_path / "out", cached)
+    described = json.loads((tmp_path / "out/dataset.json").read_text(encoding="utf-8"))
+    assert described["of_unknown_patients"] == dict.fromkeys(SPLITS, 0)
+    assert "count as one each" not in render_summary(dataset, described)
+    again = prepare(tmp_path / "out", SMALL, cached)
+    assert not any("tell the patient" in note for note in again.notes)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_patients_in_several_splits_of_a_prepared_set_are_counted(
+    keep: bool, cached: Path, tmp_path: Path
+) -> None:
+    rows = ["path,label,patient_id,split"]
+    for number in range(24):
+        films(tmp_path / "data", f"{number}.png", start=number)
+        split = ("train", "train", "val", "test")[number % 4]
+        patient = number if number >= 8 else number // 4  # two patients are in all three
+        rows.append(f"{number}.png,{'AB'[number // 4 % 2]},{patient},{split}")
+    table(tmp_path / "data/films.csv", *rows)
+    options = DataSettings(resolution=32, keep_splits=keep)
+    first = written(tmp_path / "data", tmp_path / "out", cached, options)
+    second = prepare(tmp_path / "out", SMALL, cached)
+    same(first, second)
+    expected = 2 if keep else 0
+    assert first.in_several_splits == second.in_several_splits == expected
+    told = [note for note in second.notes if "more than one split of the prepared" in note]
+    assert [note.partition(" ")[0] for note in told] == ["2"] * keep

@@ -199,3 +199,11 @@ def test_any_counts_are_compared_fairly_or_refused(real, made, train, each) -> N
         if own is not None:
             assert min(len(own.reference), len(own.synthetic)) >= 10
             assert own.control is None or len(own.control) == len(own.synthetic)
+
+
+@pytest.mark.parametrize(("each", "said"), [(60, "1 patient:"), (20, "3 patients:"), (15, None)])
+def test_few_patients_are_told_of(each: int, said: str | None) -> None:
+    train = images(90, 100, 0, prefix="t")
+    _, notes = comparable_sides(images(30, 30, 0, each=each), images(90, 90, 0, prefix="s"), train)
+    told = [note for note in notes if "intervals are by patient, and of so few" in note]
+    assert [f"The real images are of {said}" in note for note in told] == [True] * bool(said)

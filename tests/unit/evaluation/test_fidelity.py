@@ -300,3 +300,14 @@ def test_each_fault_raises_those_who_claim_to_see_it(fault, severities, seen_by)
         assert values == sorted(values), (name, values)
         assert values[3] > values[0], name
         assert name in BOUNDED_FAULTS or len(set(values)) == 4, (name, values)
+
+
+def test_one_patient_gives_figures_without_intervals() -> None:
+    real = replace(films(24, 1), patients=np.full(24, "one", object))
+    space = {"thumbnails": FeatureSpace("thumbnails", "thumbnails", thumbnail_features)}
+    found = measure_fidelity(real, nobody(films(40, 2)), someone(films(60, 3), "t"), space)
+    for name in ("recall", "coverage", "fid"):
+        assert found[name]["value"] is not None
+        assert found[name]["low"] is found[name]["high"] is None, name
+    assert found["precision"]["low"] is not None, "made images are nobody's"
+    assert any("The real images are of 1 patient: intervals" in note for note in found["notes"])

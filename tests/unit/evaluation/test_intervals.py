@@ -59,3 +59,12 @@ def test_deletion_groups_keep_patients_whole() -> None:
     for name in set(groups):
         assert len(set(found[groups == name])) == 1
     assert set(found) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("values", [np.ones(20, bool), np.arange(20) < 7, np.linspace(0, 1, 20)])
+def test_images_of_one_patient_give_no_interval(values: np.ndarray) -> None:
+    got = mean_with_interval(values, names(20))
+    assert got.value == pytest.approx(values.mean())
+    assert np.isnan([got.low, got.high]).all()
+    assert got.as_dict()["low"] is None
+    assert got.as_dict()["high"] is None

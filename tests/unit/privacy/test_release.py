@@ -33,6 +33,25 @@ def test_chance_decides_how_many_honest_images_go(films: Films, bound: CopyBound
     assert strict.level < bound.level
 
 
+@pytest.mark.parametrize(("count", "chance"), [(12, 1 / 7), (240, 2 / 121)])
+def test_with_few_films_to_calibrate_on_the_chance_is_what_their_number_allows(
+    films: Films, count: int, chance: float
+) -> None:
+    """One film of each patient of one half; 1 % is less than 6 films can tell."""
+    assert fit_bound(films.train.rows(np.arange(count))).chance == pytest.approx(chance)
+
+
+def test_the_chance_is_that_of_honest_images(films: Films) -> None:
+    train, draw = films.train, np.random.default_rng(0)
+    shares, chances = [], []
+    for seed in range(60):
+        few = fit_bound(train.rows(draw.permutation(len(train))[:12]), seed=seed)
+        shares.append(few.is_copy(films.fresh.images).mean())
+        chances.append(few.chance)
+    assert chances == [pytest.approx(1 / 7)] * 60
+    assert 1 / 14 < np.mean(shares) < 2 / 7
+
+
 def test_what_is_left_passes_the_audit(films: Films, bound: CopyBound) -> None:
     leak = leaking(films, plant(films.train.images, PLANTED["hidden"], 30))
     left = leak.rows(~bound.is_copy(leak.images))

@@ -155,3 +155,12 @@ def test_escaped_text_reads_as_it_was():
             shown = shown.replace(entity, sign)
         assert shown == text
     assert escape_markdown("0.117") == "0.117", "a number is no list"
+
+
+def test_cards_say_why_utility_was_not_measured(data):
+    why = "Utility is not defined: it needs two classes."
+    evaluation = dataclasses.replace(data.evaluation, utility={}, utility_notes=(why,))
+    for card in cards(dataclasses.replace(data, evaluation=evaluation)).values():
+        assert f"**Utility was not measured.**\n\n- {why}" in card
+        assert f"- **Utility**: Not measured. {why}" in card
+        assert "not measured yet" not in card

@@ -606,3 +606,33 @@ def test_figures_of_another_model_are_said_to_be(tmp_path):
         warnings = " ".join(collect(run).warnings)
         assert ("evaluation.json is of another model" in warnings) is said
         assert ("audit.json is of another model" in warnings) is said
+
+
+BEFORE = {"counts": {"train/NORMAL": 1070, "train/PNEUMONIA": 5, "val/NORMAL": 9}}
+
+
+def test_films_that_a_forced_run_was_trained_on_before_are_told_everywhere(run):
+    change(run / "config.json", data_before=[BEFORE, BEFORE])
+    data = collect(run)
+    said = "the generator was trained on others (2,150 training films), until --force let these"
+    assert [said in warning for warning in data.warnings] == [True]
+    short = "80 films of 33 patients, and before them on 2,150 films of other data"
+    page = render_html(data, internal=False)
+    for text in (page, *cards(data).values()):
+        assert short in text
+        assert text.count(said) == 1
+    assert "times through the training films" not in page
+    assert "those of other data before among them" in page
+    assert as_json(data, internal=False)["films_before"] == 2150
+
+
+@pytest.mark.parametrize("before", [3, ["x"], [{"counts": [1]}], [{"counts": {"train/A": "n"}}]])
+def test_earlier_data_that_are_damaged(run, before):
+    change(run / "config.json", data_before=before)
+    assert str(run / "config.json") in refused(run)
+
+
+def test_a_report_makes_no_folder_for_checkpoints(run):
+    before = set(run.iterdir())
+    assert collect(run).course.images
+    assert set(run.iterdir()) == before

@@ -401,11 +401,20 @@ def test_splits_that_share_patients_are_said_to(tmp_path):
     run = make_run(tmp_path / "run")
     assert "the three splits share no patient" in render_html(collect(run), internal=True)
     config = read_json(run / "config.json")
-    config["settings"]["data"]["keep_splits"] = True
-    write_json(run / "config.json", config)
-    page = render_html(collect(run), internal=False)
-    assert "share no patient" not in page
-    assert "a patient may be in several" in page
+    for count, keep, said in (
+        (2, False, "2 patients are in several"),  # of a data set that was prepared so
+        (1, True, "1 patient is in several"),
+        (0, True, None),
+        (None, True, "a patient may be in several"),  # by a version that did not count
+    ):
+        config["settings"]["data"]["keep_splits"] = keep
+        config["data"]["in_several_splits"] = count
+        write_json(run / "config.json", config)
+        data = collect(run)
+        page, card = render_html(data, internal=False), cards(data)[MODEL_CARD]
+        assert ("share no patient" in page) == (said is None)
+        assert ("18 films of other patients to measure on" in card) == (said is None)
+        assert said is None or (said in page and said in card)
 
 
 def test_the_house_sees_who_is_imitated(tmp_path):
@@ -432,3 +441,32 @@ def test_what_is_told_without_synthetic_images_stands_once(tmp_path):
     assert "blind_auc" not in data.audit.attacks_by_measure
     title = reading_of("blind_auc", "membership").title
     assert render_html(data, internal=False).count(f'<p class="title">{title}</p>') == 1
+
+
+def test_files_that_were_not_used_need_not_be_damaged(data):
+    text = Read(render_html(data, internal=False)).text
+    assert (
+        "3 files of the source were not used: refused, duplicates, or left out by the settings."
+        in text
+    )
+
+
+def test_what_is_tested_on_synthetic_images_is_said_to_be(data):
+    said = "that nothing was trained on; in TRTS alone on synthetic images."
+    assert said in Read(render_html(data, internal=False)).text
+    without = {name: found for name, found in data.evaluation.utility.items() if name != "trts"}
+    other = dataclasses.replace(
+        data, evaluation=dataclasses.replace(data.evaluation, utility=without)
+    )
+    text = Read(render_html(other, internal=False)).text
+    assert "that nothing was trained on." in text
+
+
+def test_what_has_no_interval_is_shown_without_one(run, tmp_path):
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    values = read_json(folder / "evaluation.json")
+    values["coverage"] |= {"low": None, "high": None}
+    write_json(folder / "evaluation.json", values)
+    data = collect(folder)
+    assert "0.940 (95 % interval – to –; n = 393;" in Read(render_html(data, internal=False)).text
+    assert "| 0.940 | – to – |" in cards(data)[MODEL_CARD]

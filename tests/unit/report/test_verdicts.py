@@ -167,7 +167,29 @@ def test_a_leak_by_the_members_named_shows_these_and_not_an_area_near_guessing(a
 
 
 def test_nothing_found_says_that_membership_was_not_tested(audited):
-    found = privacy(audited(audit() | {"membership": {}, "membership_tests": {}}))
-    assert (found.headline, found.value) == ("Nothing found", "")
-    assert found.sentence.startswith("Membership was not tested: there were too few patients.")
+    empty = audit() | {"membership": {}, "membership_tests": {}}
+    why = "Membership was not tested: one side has 7 patients, and 20 are needed."
+    for notes, said in (([], "Membership was not tested. "), (["Few.", why], f"{why} ")):
+        found = privacy(audited(empty | {"notes": notes}))
+        assert (found.headline, found.value) == ("Nothing found", "")
+        assert found.sentence == f"{said}This does not prove that the images are anonymous."
     assert "not tested" not in privacy(audited(audit())).sentence
+
+
+def test_where_utility_is_undefined_no_command_can_measure_it(measured):
+    reasons = ["Class A is left out.", "Utility is not defined: it needs two classes."]
+    nothing = dict.fromkeys(("trtr", "tstr", "trts"))
+    found = utility(measured(evaluation() | {"utility": {**nothing, "notes": reasons}}))
+    assert (found.headline, found.tone, found.command) == ("Not measured", "none", "")
+    assert found.sentence == reasons[-1]
+
+
+def test_without_an_interval_no_difference_is_denied(measured):
+    values = {
+        "kid": figure(0.001, -0.01, 0.02, 9, floor=0.002, floor_high=0.011),
+        "coverage": figure(0.3, None, None, 9, floor=0.92, floor_low=0.88),
+    }
+    found = fidelity(measured(values))
+    assert (found.headline, found.tone) == ("Too few patients to judge", "open")
+    values["kid"] |= {"low": 0.1, "high": 0.2}
+    assert fidelity(measured(values)).tone == "bad", "what KID sees stays a difference"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -15,6 +16,7 @@ from xraygan.data.cache import prepare
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
 from xraygan.runs import write_json
+from xraygan.training.identity import Choices, describe
 
 EARLIER = {"counts": {"train/A": 70, "train/B": 5, "val/A": 9}}
 
@@ -77,3 +79,16 @@ def test_evidence_says_that_other_films_were_trained_on_before(
         for file in ("evaluation.json", "a"):
             text = (tmp_path / file).read_text()
             assert text.count("trained on others (75 training films)") == others
+
+
+def test_a_run_counts_patients_in_several_splits(tmp_path: Path) -> None:
+    films = write_films(tmp_path / "films", 4)
+    film = next((films / "train" / CLASSES[0]).iterdir())
+    image = cv2.imread(str(film), cv2.IMREAD_GRAYSCALE)
+    name = film.name.replace("_virus_", "_virus_9")
+    cv2.imwrite(str(films / "test" / CLASSES[0] / name), 255 - image)
+    for keep in (True, False):
+        data = {"resolution": SIDE, "keep_splits": keep}
+        settings = RunSettings.parse({"data": data}, "test")
+        described = describe(prepare(films, settings.data), settings, Choices("cpu", "films"))
+        assert described["data"]["in_several_splits"] == keep
