@@ -30,7 +30,7 @@ from xraygan.data.remarks import (
 from xraygan.data.reuse import Earlier, Reuse, own_values, pixels_key
 from xraygan.data.splits import assign, keep_all
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 """Part of every key: raise it when the same files and settings give other pixels or splits."""
 
 Arrange = Callable[
@@ -121,7 +121,7 @@ def build(
     if not records:
         raise nothing_usable(source, refused)
     check_folders_are_no_patients(records, listing, settings)
-    columns = list(store.MANIFEST_COLUMNS)
+    columns = [*store.MANIFEST_COLUMNS, "own"]
     # Objects, not text: a file's name may hold bytes that are no text.
     table = pd.DataFrame(records, columns=columns, dtype=object)
     table = table.astype({"width": int, "height": int})
