@@ -17,7 +17,7 @@ help:
 	@echo "make pictures   the documentation's pictures, DATA=folder of chest X-rays"
 
 $(INSTALLED): pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "xraygan needs Python 3.11 or newer")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "xraygan needs Python 3.11 to 3.13, as TensorFlow does: make PYTHON=python3.13 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cpu,dev]'
 	@touch $@

@@ -1,6 +1,7 @@
 """The notebook, run as its reader would, on the phantom, offline."""
 
 import hashlib
+import importlib.machinery
 import importlib.util
 import json
 import subprocess
@@ -82,9 +83,10 @@ def test_the_notebook_is_clean() -> None:
 
 
 def installing(folder: Path, package: str, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What the cell that installs would start where neither xraygan nor a checkout is."""
+    """What the cell that installs would start where xraygan is not installed."""
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    found = importlib.machinery.PathFinder.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: found(name, [str(folder)]))
     started: list[list[str]] = []
     monkeypatch.setattr(subprocess, "run", lambda command, **_: started.append(command))
     carry_out(cell_with("pip"), {"PACKAGE": package})
@@ -111,6 +113,15 @@ def test_what_is_filled_in_is_installed(
 ) -> None:
     [command] = installing(tmp_path, package, monkeypatch)
     assert command[1:] == ["-m", "pip", "install", "--quiet", named]
+
+
+def test_a_checkout_that_is_called_xraygan_is_no_installation(tmp_path: Path, monkeypatch) -> None:
+    """Python takes the folder for a package without a file, and pip its name for the index's."""
+    (tmp_path / "xraygan").mkdir()
+    [command] = installing(tmp_path, "xraygan", monkeypatch)
+    assert command[-1] == f"{tmp_path / 'xraygan'}[cpu]"
+    (tmp_path / "xraygan" / "__init__.py").touch()
+    assert installing(tmp_path, "xraygan", monkeypatch) == []
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,15 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import types
 import venv
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from program import ROOT, environment
 
 DOCKERFILE = ROOT / "Dockerfile"
@@ -23,10 +26,14 @@ def lines(instruction: str) -> list[str]:
     return re.findall(rf"^{instruction} (.+)$", text, re.MULTILINE)
 
 
+def project() -> dict[str, Any]:
+    """The table `project` of pyproject.toml."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
 def extra_requirements() -> dict[str, list[str]]:
     """What each extra brings."""
-    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)["project"]["optional-dependencies"]
+    return project()["optional-dependencies"]
 
 
 def package_files(folder: Path) -> set[Path]:
@@ -71,6 +78,40 @@ def test_a_gpu_is_served_by_an_extra_that_tensorflow_has() -> None:
     [extra] = wanted.extras
     brought = [line for line in installed.requires or () if f'extra == "{extra}"' in line]
     assert any(line.startswith("nvidia-cudnn") for line in brought)
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "name"),
+    [
+        ("Linux", "x86_64", "tensorflow-cpu"),
+        ("Linux", "aarch64", "tensorflow"),
+        ("Windows", "AMD64", "tensorflow-cpu"),
+        ("Darwin", "arm64", "tensorflow"),
+    ],
+)
+def test_a_cpu_is_served_by_a_package_that_is_there(system: str, machine: str, name: str) -> None:
+    """As `pip index versions` showed for 2.20 and 2.21."""
+    here = {"platform_system": system, "platform_machine": machine}
+    wanted = map(Requirement, extra_requirements()["cpu"])
+    assert [one.name for one in wanted if one.marker and one.marker.evaluate(here)] == [name]
+
+
+@pytest.mark.parametrize(
+    ("version", "taken"),
+    [((3, 10, 9), False), ((3, 11, 0), True), ((3, 13, 9), True), ((3, 14, 0), False)],
+)
+def test_the_versions_of_python_that_tensorflow_has(version: tuple[int, ...], taken: bool) -> None:
+    assert (".".join(map(str, version)) in SpecifierSet(project()["requires-python"])) == taken
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    [check] = re.findall(r"\$\(PYTHON\) -c 'import sys; (.*)'$", makefile, re.MULTILINE)
+    python = types.SimpleNamespace(version_info=version, exit=sys.exit)
+    with pytest.raises(SystemExit) as end:
+        exec(check, {"sys": python})  # noqa: S102  (our own line)
+    assert bool(end.value.code) is not taken
+    if not taken:
+        assert end.value.code.startswith("xraygan needs Python 3.11 to 3.13")
+    for page in (ROOT / "README.md", ROOT / "docs" / "index.md"):
+        assert "Python 3.11 to 3.13" in page.read_text(encoding="utf-8")
 
 
 def test_the_wheel_holds_the_whole_package_and_starts(tmp_path: Path) -> None:

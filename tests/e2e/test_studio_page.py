@@ -16,7 +16,6 @@ from browser import CONTRASTS, PROGRAM, Page, browser
 
 from studio_run import SIDE, make_run, write_films
 from xraygan.runs import RunFolder
-from xraygan.web.guard import COOKIE
 from xraygan.web.studies import Case, Reader, Studies, Study, new_study
 
 pytestmark = [
@@ -268,7 +267,7 @@ def test_the_token_is_asked_for_and_asked_for_again(page, runs):
         page.write(TOKEN)
         page.press("Enter")
         page.wait_for("document.querySelectorAll('.run').length === 2")
-        page.call("Network.deleteCookies", name=COOKIE, url=home)
+        page.call("Network.clearBrowserCookies")
         page.wait_for("location.pathname === '/login' && document.readyState === 'complete'", 40)
         assert page.evaluate("document.querySelectorAll('#token').length") == 1
         assert page.evaluate("document.querySelector('[data-live]')") is None

@@ -95,8 +95,8 @@ def train(
     dataset = prepare(data, settings.data, reporter, skip=[Path(run_dir or outdir)])
     chosen = use_device(device)
     from xraygan.data.entries import printable
+    from xraygan.models.memory import refusing_memory_faults
     from xraygan.training import identity, session
-    from xraygan.training.trainer import refusing_memory_faults
 
     name = printable(Path(data).resolve().name) if data is not None else PHANTOM
     choices = identity.Choices(device=chosen, source_name=name, show=show, force=force)
@@ -111,7 +111,11 @@ def train(
         parameters = {"resolution": settings.data.resolution, **settings.training.model_dump()}
         with (
             tracking(track, run, parameters, reporter.note),
-            refusing_memory_faults(settings.training.batch),
+            refusing_memory_faults(
+                f"with --batch {settings.training.batch}",
+                "begin a new run with a smaller one, with --preset small, or with a lower "
+                "--resolution",
+            ),
         ):
             config = session.train_run(run, dataset, settings, choices, reporter)
     return Trained(run.path, config, dataset)

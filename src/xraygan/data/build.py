@@ -126,7 +126,7 @@ def build(
     if not records:
         raise nothing_usable(source, refused)
     check_folders_are_no_patients(records, listing, settings)
-    columns = list(store.MANIFEST_COLUMNS)
+    columns = [*store.MANIFEST_COLUMNS, "own"]
     # Objects, not text: a file's name may hold bytes that are no text.
     table = pd.DataFrame(records, columns=columns, dtype=object)
     table = table.astype({"width": int, "height": int})

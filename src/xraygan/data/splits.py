@@ -82,8 +82,9 @@ def assign(
 
     Args:
         records: columns name, split ("train", "val", "test" or None), label, pixel_sha256,
-            patient ("" where no table tells it; the column may be missing) and any others; one
-            row a decoded picture.
+            patient ("" where nothing tells it; the column may be missing), own (what a DICOM
+            file says of itself; with it sha256, of the file's bytes) and any others; one row a
+            decoded picture.
         settings: patient_pattern, validation_fraction, split_seed, keep_splits and
             near_duplicates count.
         near: pairs of index labels of `records` whose pictures are nearly the same.
@@ -92,7 +93,7 @@ def assign(
         The kept rows with a new column `patient` and every split given (index as in
         `records`); the refused (name, reason); notes for the user. No patient and no picture
         is in two splits, unless keep_splits leaves patients so. The order of the rows makes no
-        difference.
+        difference, nor does the salt of the patients' keys.
 
     Raises:
         XrayganError: a bad patient pattern.
@@ -101,7 +102,9 @@ def assign(
     table = records.iloc[sorted(range(len(names)), key=lambda row: sort_key(names[row]))].copy()
     notes: list[str] = []
     set_column(table, "patient", _patients(table, settings, notes))
+    set_column(table, "lot", _lots(table))
     set_column(table, "patient", merge_by_pictures(table, notes))
+    set_column(table, "lot", _smallest_lots(table))
     # Without folders that say so, everything is training data until some is held back.
     splits = column(table, "split")
     folders_say = any(split in PRECEDENCE for split in splits)
@@ -109,6 +112,7 @@ def assign(
     set_column(table, "split", known)
     table, refused = drop_copies(table, notes)
     set_column(table, "patient", merge_near(table, near, notes))
+    set_column(table, "lot", _smallest_lots(table))
     if settings.near_duplicates == "drop":
         table, spare = drop_near_copies(table, near, notes)
         refused = sorted(refused + spare, key=lambda item: sort_key(item[0]))
@@ -202,6 +206,27 @@ def in_several_splits(patients: Iterable[str], splits: Iterable[str]) -> int:
     return sum(count > 1 for count in found.values())
 
 
+def _lots(table: pd.DataFrame) -> list[str]:
+    """What each image's patient is drawn by: the key, or the file's hash where a salt made the key.
+
+    Every cache has a salt of its own, and in all of them the same films are in the same splits.
+    """
+    patients = column(table, "patient")
+    if "own" not in table.columns:
+        return patients
+    rows = zip(patients, table["own"], column(table, "sha256"), strict=True)
+    return [sha256 if own and own.patient == key else key for key, own, sha256 in rows]
+
+
+def _smallest_lots(table: pd.DataFrame) -> list[str]:
+    """Each image's lot: the smallest of all that its patient has."""
+    rows = list(zip(column(table, "patient"), column(table, "lot"), strict=True))
+    smallest: dict[str, str] = {}
+    for patient, lot in rows:
+        smallest[patient] = min(lot, smallest.get(patient, lot))
+    return [smallest[patient] for patient, _ in rows]
+
+
 def _repair_leakage(
     patients: list[str], splits: list[str], notes: list[str], keep: bool
 ) -> list[str]:
@@ -263,11 +288,11 @@ def _hold_back(
 ) -> tuple[int, int]:
     """Move some training patients to another split: how many images, how many patients."""
     rows = list(
-        zip(column(table, "patient"), column(table, "label"), column(table, "split"), strict=True)
+        zip(column(table, "lot"), column(table, "label"), column(table, "split"), strict=True)
     )
-    pairs = [(patient, label) for patient, label, split in rows if split == "train"]
+    pairs = [(lot, label) for lot, label, split in rows if split == "train"]
     chosen = carve(pairs, settings.validation_fraction, settings.split_seed, purpose, most)
-    moved = [split == "train" and patient in chosen for patient, _, split in rows]
+    moved = [split == "train" and lot in chosen for lot, _, split in rows]
     splits = [purpose if move else row[2] for row, move in zip(rows, moved, strict=True)]
     set_column(table, "split", splits)
     return sum(moved), len(chosen)

@@ -8,6 +8,7 @@ import numpy as np
 
 from xraygan.config import ModelSettings
 from xraygan.models.conditions import class_conditions
+from xraygan.models.memory import refusing_memory_faults
 
 CHUNK = 32
 """Images computed together. Always the same number and the same place for an index, since
@@ -44,12 +45,15 @@ def sample(
 
     Returns:
         uint8 or uint16 [N, R, R].
+
+    Raises:
+        XrayganError: there is not enough memory.
     """
     side = settings.resolution
     images = np.empty((len(indices), side, side), np.uint8 if bits == 8 else np.uint16)
     for places in _chunks(indices):
         z, noise, condition = _inputs(settings, seed, indices, labels, places)
-        made = to_grey(np.asarray(generator.predict_on_batch([psi * z, noise, condition])), bits)
+        made = to_grey(_predicted(generator, [psi * z, noise, condition]), bits)
         for place, position in places.items():
             images[position] = made[place]
     return images
@@ -84,10 +88,19 @@ def _inputs(
 
 
 def drawn(generator: keras.Model, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    """The generator's output [N, R, R, 1] for latents, noise and conditions of N images."""
+    """The generator's output [N, R, R, 1] for latents, noise and conditions of N images.
+
+    Raises:
+        XrayganError: there is not enough memory.
+    """
     starts = range(0, len(inputs[0]), CHUNK)
     batches = ([values[start : start + CHUNK] for values in inputs] for start in starts)
-    return np.concatenate([np.asarray(generator.predict_on_batch(batch)) for batch in batches])
+    return np.concatenate([_predicted(generator, batch) for batch in batches])
+
+
+def _predicted(generator: keras.Model, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    with refusing_memory_faults(f"drawing {len(inputs[0])} images at once"):
+        return np.asarray(generator.predict_on_batch(inputs))
 
 
 def to_grey(images: np.ndarray, bits: int = 8) -> np.ndarray:

@@ -47,21 +47,27 @@ def walk(
 
     Raises:
         ValueError: a share out of range.
+        XrayganError: there is not enough memory.
     """
     if not all(0 <= share <= 1 for share in shares):
         raise ValueError(f"shares are {shares}: expected each in [0, 1]")
-    # Whole chunks, so that the ends are the very images that `sample` makes.
-    t = np.zeros(-(-len(shares) // CHUNK) * CHUNK, np.float32)
-    t[: len(shares)] = shares
     same = (start.seed, start.index) == (end.seed, end.index)
-    length = np.ones_like(t) if same else np.sqrt((1 - t) ** 2 + t**2)
     ends = [latents(settings, one.seed, one.index) for one in (start, end)]
     conditions = class_conditions(settings)
-    z = _mixed(ends[0][0], ends[1][0], t, length)
-    noise = _mixed(ends[0][1], ends[1][1], t, length)
-    condition = _mixed(conditions[start.label], conditions[end.label], t, np.ones_like(t))
-    factors = (1 - t) * psi[0] + t * psi[1]
-    return to_grey(drawn(generator, [factors[:, None] * z, noise, condition]))[: len(shares)]
+    images = np.empty((len(shares), settings.resolution, settings.resolution), np.uint8)
+    for first in range(0, len(shares), CHUNK):
+        some = shares[first : first + CHUNK]
+        # Whole chunks, so that the ends are the very images that `sample` makes.
+        t = np.zeros(CHUNK, np.float32)
+        t[: len(some)] = some
+        length = np.ones_like(t) if same else np.sqrt((1 - t) ** 2 + t**2)
+        z = _mixed(ends[0][0], ends[1][0], t, length)
+        noise = _mixed(ends[0][1], ends[1][1], t, length)
+        condition = _mixed(conditions[start.label], conditions[end.label], t, np.ones_like(t))
+        factors = (1 - t) * psi[0] + t * psi[1]
+        made = to_grey(drawn(generator, [factors[:, None] * z, noise, condition]))
+        images[first : first + CHUNK] = made[: len(some)]
+    return images
 
 
 def _mixed(start: np.ndarray, end: np.ndarray, t: np.ndarray, length: np.ndarray) -> np.ndarray:

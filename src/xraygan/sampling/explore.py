@@ -11,7 +11,7 @@ import numpy as np
 from xraygan.errors import XrayganError
 from xraygan.models.conditions import class_conditions
 from xraygan.models.files import Model
-from xraygan.models.sample import drawn, latents, to_grey
+from xraygan.models.sample import CHUNK, drawn, latents, to_grey
 from xraygan.models.walk import End, walk
 
 REACH = 2.5
@@ -42,7 +42,7 @@ def between_seeds(
     _check(steps, (len(seeds) - 1) * (steps + 1))
     label = _label(model, class_name)
     ends = [End(seed, 0, label) for seed in seeds]
-    return np.stack([_walked(model, *pair, steps, psi) for pair in itertools.pairwise(ends)])
+    return _walked(model, list(itertools.pairwise(ends)), steps, psi)
 
 
 def between_classes(
@@ -67,7 +67,7 @@ def between_classes(
     _check(steps, len(seeds) * (steps + 1))
     labels = _label(model, first), _label(model, last)
     pairs = [(End(seed, 0, labels[0]), End(seed, 0, labels[1])) for seed in seeds]
-    return np.stack([_walked(model, *pair, steps, psi) for pair in pairs])
+    return _walked(model, pairs, steps, psi)
 
 
 def along_directions(
@@ -107,15 +107,16 @@ def along_directions(
     factor = np.tensordot(condition / condition.sum(), factors, 1)
     axes = np.linalg.svd(factor)[0].T[:count]
     z, noise = latents(network, seed, 0)
-    noises = np.repeat(noise[None], steps + 1, 0)
-    conditions = np.repeat(condition[None], steps + 1, 0)
     places = np.linspace(-REACH, REACH, steps + 1)
-    rows = []
-    for axis in axes:
+    rows = _empty(model, count, steps)
+    for row, axis in zip(rows, axes, strict=True):
         rest = psi * (z - (z @ axis) * axis)
         zs = (rest + places[:, None] * axis).astype(np.float32)
-        rows.append(to_grey(drawn(model.generator, [zs, noises, conditions])))
-    return np.stack(rows)
+        for first in range(0, len(zs), CHUNK):
+            some = zs[first : first + CHUNK]
+            same = [np.repeat(one[None], len(some), 0) for one in (noise, condition)]
+            row[first : first + CHUNK] = to_grey(drawn(model.generator, [some, *same]))
+    return rows
 
 
 def _check(steps: int, pictures: int) -> None:
@@ -130,7 +131,16 @@ def _label(model: Model, class_name: str | None) -> int:
     return model.trained_classes[0] if class_name is None else model.class_number(class_name)
 
 
-def _walked(model: Model, start: End, end: End, steps: int, psi: float) -> np.ndarray:
-    """[steps + 1, R, R] from one end to the other."""
+def _empty(model: Model, rows: int, steps: int) -> np.ndarray:
+    side = model.description.network.resolution
+    return np.empty((rows, steps + 1, side, side), np.uint8)
+
+
+def _walked(model: Model, pairs: Sequence[tuple[End, End]], steps: int, psi: float) -> np.ndarray:
+    """[pairs, steps + 1, R, R]: a row from one end to the other of each pair."""
     shares = np.linspace(0, 1, steps + 1).tolist()
-    return walk(model.generator, model.description.network, start, end, shares, (psi, psi))
+    rows = _empty(model, len(pairs), steps)
+    for row, (start, end) in zip(rows, pairs, strict=True):
+        network = model.description.network
+        row[:] = walk(model.generator, network, start, end, shares, (psi, psi))
+    return rows

@@ -142,7 +142,8 @@ def write_images(
             clear_up(out)
         with ThreadPoolExecutor() as pool:
             for part in parts(indices, _most(job)):
-                if leave_out or not _is_there(job, part):
+                there = _is_there(job, part)  # refuses what would be there twice, filtered or not
+                if leave_out or not there:
                     left_out += _make(
                         job, part, pool, lambda made, before=done: told(before + made, wanted)
                     )

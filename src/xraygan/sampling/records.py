@@ -95,12 +95,14 @@ def is_whole(record: Path) -> bool:
     if not record.exists():
         return False
     head = read_head(record)
+    if head.filtered:
+        return False
     names = dict.fromkeys(name for name, *_ in read_rows(record))
     try:
         contents = [(record.parent / name).read_bytes() for name in names]
     except OSError:
         return False
-    return not head.filtered and digest(contents) == head.sha256
+    return digest(contents) == head.sha256
 
 
 def digest(contents: Sequence[bytes]) -> str:

@@ -5,11 +5,13 @@ A checkpoint is a folder named by the images seen, holding `state.safetensors` a
 a checkpoint's name is complete; the hashes inside say whether it still is.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +19,10 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from xraygan.errors import XrayganError
-from xraygan.runs import refusing_disk_faults, sha256_of, sync_folder
+from xraygan.runs import refusing_disk_faults, sync_folder
 
 KEPT = 2
 ARRAYS = "state.safetensors"
@@ -113,9 +115,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         record = json.loads((path / FACTS).read_bytes())
         claimed = record.pop("sha256")
-        if claimed != _digest(record) or record["arrays_sha256"] != sha256_of(path / ARRAYS):
+        # Read once and whole: a file that is mapped and emptied meanwhile would end the program.
+        data = (path / ARRAYS).read_bytes()
+        found = hashlib.sha256(data).hexdigest()
+        if claimed != _digest(record) or record["arrays_sha256"] != found:
             raise XrayganError(f"checkpoint {path}: damaged (its hash does not match)")
-        arrays = load_file(path / ARRAYS)
+        arrays = load(data)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise XrayganError(f"checkpoint {path}: damaged ({error})") from None
     return Checkpoint(record["images_seen"], arrays, record["facts"])
@@ -137,10 +142,24 @@ def _remove_old(folder: Path, newest: str, best: int | None) -> None:
         if path.name not in kept:
             doomed = path.with_name(f".removing-{path.name}")
             path.rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
+            _remove(doomed)
     for pattern in (".removing-*", ".writing-*"):  # what a kill has left
         for left in folder.glob(pattern):
-            shutil.rmtree(left, ignore_errors=True)
+            _remove(left)
+
+
+def _remove(folder: Path) -> None:
+    """Delete what no longer has a checkpoint's name.
+
+    Its files are emptied first: what is deleted on a mounted Google Drive goes to a bin, which the
+    quota counts. Files that have another name as well, or lie behind a link, are spared.
+    """
+    for name in () if folder.is_symlink() else (ARRAYS, FACTS):
+        with contextlib.suppress(OSError):
+            file = (folder / name).lstat()
+            if stat.S_ISREG(file.st_mode) and file.st_nlink <= 1:
+                os.truncate(folder / name, 0)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_intact(path: Path) -> bool:

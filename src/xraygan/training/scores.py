@@ -9,6 +9,7 @@ from xraygan.config import ModelSettings
 from xraygan.errors import XrayganError
 from xraygan.models.conditions import class_conditions
 from xraygan.models.discriminator import build_discriminator
+from xraygan.models.memory import refusing_memory_faults
 from xraygan.runs import CONFIG, read_config
 from xraygan.sets import ImageSet
 from xraygan.training.checkpoint import load_newest
@@ -27,7 +28,8 @@ def discriminator_scores(run: Path, *sets: ImageSet) -> list[np.ndarray]:
         float32 [N] a set: the higher, the more real.
 
     Raises:
-        XrayganError: no run, no checkpoint, or images that do not fit its networks.
+        XrayganError: no run, no checkpoint, images that do not fit its networks, or not enough
+            memory.
     """
     config = read_config(run)
     if config is None:
@@ -79,5 +81,6 @@ def _scores(
         rows = slice(start, start + _AT_ONCE)
         pixels = images.images[rows, ..., None].astype(np.float32) / 127.5 - 1
         condition = conditions[numbers[images.labels[rows]]]
-        parts.append(np.asarray(discriminator([pixels, condition], training=False))[:, 0])
+        with refusing_memory_faults(f"asking the discriminator about {len(pixels)} images at once"):
+            parts.append(np.asarray(discriminator([pixels, condition], training=False))[:, 0])
     return np.concatenate(parts) if parts else np.empty(0, np.float32)

@@ -2,7 +2,6 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ import tensorflow as tf
 
 from xraygan.config import TrainingSettings
 from xraygan.data.batches import BatchOrder
-from xraygan.errors import XrayganError
+from xraygan.models.memory import NO_MEMORY
 from xraygan.training.schedules import last_augmentation
 from xraygan.training.state import TrainState
 from xraygan.training.step import PENALTY_EVERY, compiled_steps
@@ -19,28 +18,6 @@ DEVICE_BYTES = 2 << 30
 """Data sets up to this size lie on the device; larger ones are copied a call at a time."""
 UNTIMED_IMAGES = 10**6
 """Any total will do while the speed is measured."""
-NO_MEMORY = (tf.errors.ResourceExhaustedError, tf.errors.InternalError)
-"""How TensorFlow says so; the second where what was to be copied to a GPU found no room."""
-
-
-@contextlib.contextmanager
-def refusing_memory_faults(batch: int) -> Iterator[None]:
-    """Turn a lack of memory into one clear line.
-
-    Args:
-        batch: images a step.
-
-    Raises:
-        XrayganError: there is not enough memory.
-    """
-    try:
-        yield
-    except NO_MEMORY as error:
-        words = " ".join(str(error.message).rpartition("}} ")[2].split())[:100]
-        raise XrayganError(
-            f"out of memory with --batch {batch} ({words}): begin a new run with a smaller one, "
-            "with --preset small, or with a lower --resolution"
-        ) from None
 
 
 @dataclass(frozen=True)

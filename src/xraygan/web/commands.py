@@ -38,11 +38,12 @@ def commands_of(run: Run, folder: PurePath) -> Commands:
     data = "" if run.config.source == PHANTOM else run.config.source or "DATA"
     settings = list(_flags(run.config.settings))
     source = ["--data", data] if data else []
-    images = folder.with_name(f"{folder.name}-images")
+    # With / everywhere: Windows knows it too, and \ would be put into quotes that its cmd has not.
+    typed = folder.as_posix()
     return Commands(
-        go_on=_line("train", "--run-dir", str(folder), *source, *settings),
-        measure=_line("run", "--results", str(folder), *source, *settings),
-        generate=_line("generate", "--model", str(folder), "--num", "1000", "--out", str(images)),
+        go_on=_line("train", "--run-dir", typed, *source, *settings),
+        measure=_line("run", "--results", typed, *source, *settings),
+        generate=_line("generate", "--model", typed, "--num", "1000", "--out", f"{typed}-images"),
         data=data,
     )
 

@@ -21,6 +21,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "xraygan_studio"
+"""How the names of cookies begin; see `Access.cookie`."""
 MOST_BODY_BYTES = 64 * 1024
 MOST_QUERY_BYTES = 2048
 MOST_FIELDS = 50
@@ -73,6 +74,11 @@ class Access:
     token: str | None = None
     _sessions: dict[str, None] = field(default_factory=dict)
     _secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+
+    @property
+    def cookie(self) -> str:
+        """The session's cookie, of this server alone: browsers tell no ports of a host apart."""
+        return f"{COOKIE}_{hashlib.sha256(self._secret).hexdigest()[:12]}"
 
     def knows_host(self, name: str | None) -> bool:
         """Whether a Host header is one of ours: a foreign name is a rebound one.
@@ -154,7 +160,7 @@ class Guard:
             return _refused(f"the address is longer than {MOST_QUERY_BYTES:,} bytes", 414)
         if _is_from_elsewhere(headers, method):
             return _refused("asked for by another site", 403)
-        session = _session(headers)
+        session = cookie_parser(headers.get("cookie", "")).get(self._access.cookie, "")
         state = scope.setdefault("state", {})
         state["form_token"] = self._access.form_token(session)
         state["form"] = {}
@@ -193,7 +199,9 @@ async def log_in(access: Access, fields: Mapping[str, str], secure: bool) -> Res
         await asyncio.sleep(WRONG_TOKEN_WAIT_S)
         return None
     answer = RedirectResponse("/", 303)
-    answer.set_cookie(COOKIE, session, path="/", httponly=True, samesite="strict", secure=secure)
+    answer.set_cookie(
+        access.cookie, session, path="/", httponly=True, samesite="strict", secure=secure
+    )
     return answer
 
 
@@ -224,10 +232,6 @@ def _is_from_elsewhere(headers: Headers, method: str) -> bool:
     if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
         return False
     return not (method == "GET" and headers.get("sec-fetch-mode") == "navigate")
-
-
-def _session(headers: Headers) -> str:
-    return cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
 
 
 async def _body(receive: Receive) -> bytes | None:

@@ -32,7 +32,8 @@ CHECKPOINT_WAIT_S = 60
 _STOPPED = {128 + signal.SIGINT, 128 + signal.SIGTERM}
 _ENDED_AT_ONCE = {1, -signal.SIGTERM}
 """Exit codes of a process that could not answer: any on Windows, one still starting elsewhere."""
-_FOLDER = re.compile(r"run folder: (.+)$", re.MULTILINE)
+_FOLDER = re.compile(r"run folder: (.+)\n")
+"""Of a whole line: one that is being written ends nowhere."""
 
 
 @dataclass
@@ -46,7 +47,7 @@ class Job:
         log: where its output goes.
         process: itself.
         verb: what it does, and into which folder.
-        known: its run folder, where an earlier process has said so.
+        known: its run folder, once this process or an earlier one has said so.
         stopping: whether it was asked to stop.
     """
 
@@ -77,22 +78,25 @@ class Job:
     @property
     def last_line(self) -> str:
         """What it said last: a number of images, or why it failed."""
-        lines = [line for line in self._text().splitlines() if line.strip()]
+        lines = [line for line in self._end().splitlines() if line.strip()]
         return lines[-1].removeprefix("xraygan: ") if lines else ""
 
     @property
     def run(self) -> Path | None:
         """Its run folder, once it has said so."""
-        if self.known:
-            return self.known
-        match = _FOLDER.search(self._text())
-        return Path(match[1].strip()) if match else None
+        if self.known is None:
+            with (
+                contextlib.suppress(OSError),
+                self.log.open(encoding="utf-8", errors="replace") as log,
+            ):
+                found = next(filter(None, map(_FOLDER.match, log)), None)
+                self.known = Path(found[1].strip()) if found else None
+        return self.known
 
-    def _text(self) -> str:
+    def _end(self) -> str:
         with contextlib.suppress(OSError), self.log.open("rb") as file:
-            start = file.read(LAST_BYTES)
-            file.seek(max(self.log.stat().st_size - LAST_BYTES, len(start)))
-            return (start + file.read(LAST_BYTES)).decode("utf-8", "replace")
+            file.seek(max(self.log.stat().st_size - LAST_BYTES, 0))
+            return file.read(LAST_BYTES).decode("utf-8", "replace")
         return ""
 
 

@@ -118,6 +118,22 @@ def test_another_salt_reads_all_anew(ward: Path, tmp_path: Path, read: list[int]
     assert not set(first.manifest["patient"]) & set(second.manifest["patient"])
 
 
+@pytest.mark.parametrize("given", [(), ("train/A", "train/B", "test/A", "test/B")])
+def test_every_cache_has_the_same_splits(tmp_path: Path, given: tuple[str, ...]) -> None:
+    """Each has a salt of its own, and the patients' keys with it."""
+    pytest.importorskip("pydicom")
+    for number, folder in enumerate(given or ("A", "B")):
+        (tmp_path / "data" / folder).mkdir(parents=True)
+        write_ward(tmp_path / "data" / folder, range(10 * number, 10 * number + 10))
+    options = WARD.model_copy(update={"views": "all"})
+    first, second = (prepare(tmp_path / "data", options, tmp_path / name) for name in "ab")
+    assert first.fingerprint == second.fingerprint
+    assert set(first.manifest["patient"]).isdisjoint(second.manifest["patient"])
+    assert set(first.manifest["split"]) == {"train", "val", "test"}
+    assert first.images.tobytes() == second.images.tobytes()
+    assert first.manifest.drop(columns="patient").equals(second.manifest.drop(columns="patient"))
+
+
 def test_what_dicom_files_said_is_checked(ward: Path, tmp_path: Path, read: list[int]) -> None:
     cached = tmp_path / "cache"
     first = prepare(ward, WARD, cached)

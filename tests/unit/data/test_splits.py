@@ -1,8 +1,11 @@
+import hashlib
+
 import pandas as pd
 import pytest
 
 from xraygan.config import DataSettings, PixelSettings
 from xraygan.data.duplicates import merge_patients
+from xraygan.data.listing import Facts
 from xraygan.data.splits import assign, carve, keep_all, patient_of
 from xraygan.errors import XrayganError
 
@@ -124,6 +127,41 @@ def test_one_picture_under_two_labels_is_refused_altogether() -> None:
     assert list(table["name"]) == ["train/A/c.png"]
     reason = "same picture under the labels A and B"
     assert refused == [("test/B/b.png", reason), ("train/A/a.png", reason)]
+
+
+def salted(salt: str, rows: int = 120) -> pd.DataFrame:
+    """DICOM films of two a patient under keys that a salt made, and others of named patients.
+
+    Some patients of either kind have the same picture as one of the other kind.
+    """
+    table = records(*((f"A/{i}", None, "A", str(i % (rows - 10))) for i in range(rows)))
+    keys = [hashlib.sha256(f"{salt}{i // 2}".encode()).hexdigest()[:32] for i in range(rows)]
+    named = [i >= rows // 2 for i in range(rows)]
+    told = [f"{i // 2:032x}" if known else keys[i] for i, known in enumerate(named)]
+    own = [None if known else Facts(keys[i]) for i, known in enumerate(named)]
+    sha256 = [hashlib.sha256(str(i).encode()).hexdigest() for i in range(rows)]
+    return table.assign(patient=told, own=own, sha256=sha256)
+
+
+@pytest.mark.parametrize("near", ["join", "drop"])
+def test_splits_do_not_follow_the_salt(near: str) -> None:
+    settings = DataSettings(near_duplicates=near)
+    pairs = [(0, 30), (1, 70), (64, 80), (40, 90)]
+    found = [splits_of(assign(salted(salt), settings, pairs)[0]) for salt in "abcdefgh"]
+    assert all(splits == found[0] for splits in found)
+    assert set(found[0].values()) == {"train", "val", "test"}
+
+
+def test_keys_without_salt_are_what_patients_are_drawn_by() -> None:
+    table = salted("a")
+    plain = table.drop(columns=["own", "sha256"])
+    settings = DataSettings(validation_fraction=0.4)
+    named = assign(table.assign(own=None), settings)[0]
+    assert splits_of(named) == splits_of(assign(plain, settings)[0])
+    wanted = carve(zip(named["patient"], named["label"], strict=True), 0.4, 0, "test", 0.25)
+    assert set(named.loc[named["split"] == "test", "patient"]) == wanted
+    chosen = DataSettings(patient_pattern=r"A/(\d+)\d")  # the user's word before the file's
+    assert splits_of(assign(table, chosen)[0]) == splits_of(assign(plain, chosen)[0])
 
 
 def test_leaking_patient_moves_to_the_higher_split() -> None:

@@ -1,10 +1,12 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from xraygan.config import ModelSettings
+from xraygan.errors import XrayganError
 from xraygan.models.generator import build_generator
-from xraygan.models.sample import CHUNK, latents, sample, to_grey
+from xraygan.models.sample import CHUNK, drawn, latents, sample, to_grey
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +63,30 @@ def test_no_images(generator: keras.Model, tiny: ModelSettings) -> None:
     assert sample(generator, tiny, 0, [], []).shape == (0, 32, 32)
 
 
+def greedy(*_: object) -> None:
+    tf.random.stateless_normal([2**23, 2**23], [1, 2])
+
+
+def no_room(*_: object) -> None:
+    raise tf.errors.InternalError(None, None, "Dst tensor\nis not initialized.")
+
+
+@pytest.mark.parametrize(("fault", "words"), [(greedy, "OOM when"), (no_room, "Dst tensor is not")])
+def test_a_lack_of_memory_is_one_clear_line(
+    generator: keras.Model, tiny: ModelSettings, monkeypatch, fault, words: str
+) -> None:
+    monkeypatch.setattr(generator, "predict_on_batch", fault)
+    said = rf"^out of memory drawing 32 images at once \({words}[^\n]*\): close other programs"
+    with pytest.raises(XrayganError, match=said):
+        sample(generator, tiny, 3, [17], [1])
+    with pytest.raises(XrayganError, match=said):
+        drawn(generator, [np.zeros((CHUNK, 8), np.float32)])
+
+
 def test_latents_are_standard_normal_and_independent(tiny: ModelSettings) -> None:
-    drawn = [latents(tiny, 0, index) for index in range(300)]
-    z = np.stack([part[0] for part in drawn])
-    noise = np.stack([part[1] for part in drawn])
+    parts = [latents(tiny, 0, index) for index in range(300)]
+    z = np.stack([part[0] for part in parts])
+    noise = np.stack([part[1] for part in parts])
     assert z.dtype == noise.dtype == np.float32
     assert noise.shape == (300, 32, 32, 1)
     assert abs(z.mean()) < 5 / np.sqrt(z.size)

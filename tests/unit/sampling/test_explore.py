@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -17,10 +18,12 @@ from xraygan.api import exploring
 from xraygan.config import ModelSettings
 from xraygan.errors import XrayganError
 from xraygan.models.base import anatomy_side
+from xraygan.models.conditions import class_conditions
 from xraygan.models.files import Model, ModelFile
 from xraygan.models.generator import build_generator
-from xraygan.models.sample import sample
-from xraygan.sampling.explore import along_directions, between_classes, between_seeds
+from xraygan.models.sample import CHUNK, drawn, latents, sample, to_grey
+from xraygan.models.walk import End, walk
+from xraygan.sampling.explore import REACH, along_directions, between_classes, between_seeds
 
 CLASSES = ("A", "B")
 
@@ -75,6 +78,53 @@ def test_along_the_strongest_directions(model: Model) -> None:
     # Each row passes the image itself where the direction has the image's own share.
     own = image(model, 1, 0)
     assert all(np.abs(row - own).mean(axis=(1, 2)).min() < reach[0] for row in rows)
+
+
+def test_a_long_walk_is_the_one_that_is_mixed_at_once(model: Model) -> None:
+    network = model.description.network
+    shares = np.linspace(0, 1, 70).tolist()
+    made = walk(model.generator, network, End(1, 0, 0), End(2, 3, 1), shares, (1.0, 0.4))
+    t = np.array([*shares, *np.zeros(-70 % CHUNK)], np.float32).reshape(-1, 1)
+    (z0, noise0), (z1, noise1) = latents(network, 1, 0), latents(network, 2, 3)
+    length = np.sqrt((1 - t) ** 2 + t**2)
+    z = ((1 - t) * z0 + t * z1) / length
+    condition = (1 - t) * class_conditions(network)[0] + t * class_conditions(network)[1]
+    t, length = t[..., None, None], length[..., None, None]
+    noise = ((1 - t) * noise0 + t * noise1) / length
+    psi = (1 - t) * 1.0 + t * 0.4
+    images = to_grey(drawn(model.generator, [psi[..., 0, 0] * z, noise, condition]))
+    assert np.array_equal(made, images[:70])
+
+
+def test_long_rows_along_directions_are_those_that_are_drawn_at_once(model: Model) -> None:
+    network = model.description.network
+    [row] = along_directions(model, 1, 1, 75, "B", 0.9)
+    condition = class_conditions(network)[1]
+    factors = np.asarray(model.generator.get_layer("base").class_factors)
+    axis = np.linalg.svd(np.tensordot(condition / condition.sum(), factors, 1))[0][:, 0]
+    z, noise = latents(network, 1, 0)
+    z = 0.9 * (z - (z @ axis) * axis) + np.linspace(-REACH, REACH, 76)[:, None] * axis
+    inputs = [z.astype(np.float32), *(np.repeat(one[None], 76, 0) for one in (noise, condition))]
+    assert np.array_equal(row, to_grey(drawn(model.generator, inputs)))
+
+
+@pytest.mark.parametrize("along", ["seeds", "classes", "directions"])
+def test_memory_is_that_of_the_pictures(model: Model, along: str) -> None:
+    def most(steps: int) -> int:
+        tracemalloc.start()
+        if along == "seeds":
+            between_seeds(model, [1, 2], steps, "A")
+        elif along == "classes":
+            between_classes(model, [1], steps, "A", "B")
+        else:
+            along_directions(model, 1, 1, steps, "A")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    most(40)  # what the first call keeps
+    few, many = most(40), most(640)
+    assert many - few < 3 * 600 * 32**2, "twice the pictures, and not their noise"
 
 
 @pytest.mark.parametrize("suffix", [".png", ".gif", ".mp4"])

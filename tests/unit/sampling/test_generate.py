@@ -523,6 +523,23 @@ def test_files_of_many_images_do_not_overlap(model: Model, tmp_path: Path) -> No
         write_images(model, Request(20, first=32), tmp_path, format="npz")
 
 
+@pytest.mark.parametrize("format", ["npz", "webdataset"])
+def test_files_of_many_filtered_images_do_not_overlap(model: Model, tmp_path: Path, format) -> None:
+    def none(images: np.ndarray) -> np.ndarray:
+        return np.zeros(len(images), bool)
+
+    write_images(model, Request(40), tmp_path, leave_out=none, format=format)
+    for num, first, last in ((20, 32, 51), (20, 0, 19)):
+        said = f"has images 0 to 39 in one file, and {first} to {last} overlap"
+        with pytest.raises(XrayganError, match=said):
+            write_images(model, Request(num, first=first), tmp_path, leave_out=none, format=format)
+    for num in (40, 70):  # the same again, and one that has all of it
+        write_images(model, Request(num), tmp_path, leave_out=none, format=format)
+        rows = rows_of(tmp_path / "manifest.csv")
+        assert [int(row["index"]) for row in rows] == list(range(num))
+        assert {path.name for path in tmp_path.glob("seed*")} == {row["file"] for row in rows}
+
+
 def test_an_image_that_a_call_cut_short_has_left_is_taken_away(model: Model, tmp_path) -> None:
     """An unfiltered call was killed in its first part: files, but no record."""
     write_images(model, Request(4), tmp_path)

@@ -77,6 +77,39 @@ def test_the_newest_two_and_the_best_are_kept(folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["000000000160", "000000000192"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="an open file is not deleted there")
+def test_what_is_removed_is_emptied_first(folder: Path) -> None:
+    """The bin of a mounted drive keeps what is deleted."""
+    with (
+        (folder / "000000000032" / "state.safetensors").open("rb") as arrays,
+        (folder / "000000000032" / "state.json").open("rb") as facts,
+    ):
+        save_checkpoint(folder, made(96))
+        assert [os.fstat(file.fileno()).st_size for file in (arrays, facts)] == [0, 0]
+    assert [int(path.name) for path in list_checkpoints(folder)] == [64, 96]
+    assert all(same(load_checkpoint(folder / f"{n:012d}"), made(n)) for n in (64, 96))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links are POSIX")
+@pytest.mark.parametrize("link", ["a hard link", "a link to the file", "a link to the folder"])
+def test_what_has_another_name_is_not_emptied(folder: Path, tmp_path: Path, link: str) -> None:
+    old, mine = folder / "000000000032", tmp_path / "mine"
+    if link == "a hard link":
+        shutil.copytree(old, mine, copy_function=os.link)
+    else:
+        shutil.move(old, mine)
+    if link == "a link to the folder":
+        old.symlink_to(mine)
+    elif link == "a link to the file":
+        old.mkdir()
+        for file in mine.iterdir():
+            (old / file.name).symlink_to(file)
+    for images_seen in (96, 128):
+        save_checkpoint(folder, made(images_seen))
+    assert same(load_checkpoint(mine), made(32))
+    assert [int(path.name) for path in list_checkpoints(folder)] == [96, 128]
+
+
 def test_after_a_fall_the_damaged_one_costs_no_good_one(folder: Path) -> None:
     (folder / "000000000064" / "state.json").write_bytes(b"cut")
     assert same(newest(folder)[0], made(32))
@@ -194,6 +227,7 @@ class Fault:
             (Path, "mkdir"),
             (module, "_write_synced"),
             (module, "sync_folder"),
+            (os, "truncate"),
             (shutil, "rmtree"),
         ):
             monkeypatch.setattr(owner, name, self.wrap(getattr(owner, name), name))
@@ -202,7 +236,7 @@ class Fault:
         def wrapped(*arguments, **options):
             if self.struck and isinstance(self.error, Killed):
                 raise Killed  # the dead do not clean up
-            if name == "rmtree" and isinstance(self.error, OSError):
+            if name in ("truncate", "rmtree") and isinstance(self.error, OSError):
                 return operation(*arguments, **options)
             if self.left == 0 and not self.struck:
                 self.struck = True

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from xraygan.config import ModelSettings, TrainingSettings
 from xraygan.errors import XrayganError
@@ -67,6 +69,15 @@ def test_the_higher_the_more_real(run: Path) -> None:
     flat = ImageSet.of_nobody(np.full((8, 32, 32), 128, np.uint8), films(8, 0).labels, CLASSES)
     known, others = discriminator_scores(run, films(16, 0), flat)
     assert known.min() > others.max()
+
+
+def test_a_lack_of_memory_is_one_clear_line(run: Path, monkeypatch) -> None:
+    def greedy(*_: object, **__: object) -> None:
+        tf.random.stateless_normal([2**23, 2**23], [1, 2])
+
+    monkeypatch.setattr(keras.Model, "__call__", greedy, raising=False)
+    with pytest.raises(XrayganError, match="out of memory asking the discriminator about 5 images"):
+        discriminator_scores(run, films(5, 1))
 
 
 def test_classes_without_an_image_are_not_asked_about(run: Path) -> None:

@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 from studio_run import HOME, Visitor
 from xraygan.errors import XrayganError
 from xraygan.web.app import build_app
-from xraygan.web.guard import COOKIE, MOST_BODY_BYTES, Access, own_names
+from xraygan.web.guard import MOST_BODY_BYTES, Access, own_names
 from xraygan.web.serve import named_folders, serve
 from xraygan.web.studio import Studio
 
@@ -147,11 +147,26 @@ def test_the_right_token_opens_a_session(locked):
     assert locked.get("/").status_code == 303
 
 
+def test_studios_on_one_host_do_not_log_each_other_out(folder, locked):
+    """A browser sends the cookies of all ports of a host to each of them."""
+    other = Studio(folder, Access(EVERYWHERE, TOKEN + "2"), device="cpu")
+    second = Visitor(TestClient(build_app(other), base_url=HOME))
+    sign_in(locked)
+    sign_in(second, TOKEN + "2")
+    locked.client.cookies.update(second.client.cookies)
+    second.client.cookies.update(locked.client.cookies)
+    assert [visitor.get("/").status_code for visitor in (locked, second)] == [200, 200]
+    assert locked.post("/train", {"data": "no such"}).status_code == 400
+    other.close()
+
+
 def test_a_wrong_token_or_session_opens_nothing(locked):
     for wrong in ("", "x", TOKEN + "x", TOKEN[:-1]):
         assert sign_in(locked, wrong).status_code == 401
         assert locked.get("/").status_code == 303
-    assert locked.get("/", headers={"Cookie": f"{COOKIE}={TOKEN}"}).status_code == 303
+    name = sign_in(locked).headers["set-cookie"].partition("=")[0]
+    locked.client.cookies.clear()
+    assert locked.get("/", headers={"Cookie": f"{name}={TOKEN}"}).status_code == 303
 
 
 def test_a_form_of_another_session_is_refused(locked):

@@ -127,6 +127,18 @@ def test_a_finished_run_is_measured_in_its_folder(jobs, tmp_path):
         jobs.measure(ended_job(tmp_path, None))
 
 
+def test_a_run_folder_that_is_told_after_much_is_found_and_stays_known(tmp_path):
+    run = tmp_path / "runs" / "00000-ward-64"
+    job = ended_job(tmp_path, run)
+    much = "looking at films: 1 of 9\n" * 2000
+    job.log.write_text(f"{much}run folder: {str(run)[:-3]}")
+    assert job.run is None, "the line is being written"
+    job.log.write_text(f"{much}run folder: {run}\n{much}")
+    assert job.run == run
+    job.log.write_text("")
+    assert job.run == run
+
+
 def test_a_run_that_goes_on_twice_stays_in_its_folder(jobs, tmp_path):
     run = tmp_path / "runs" / "00000-ward-64"
     jobs._jobs["ab"] = ended_job(tmp_path, run, data="ward")

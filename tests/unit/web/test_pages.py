@@ -14,8 +14,10 @@ from pathlib import Path
 
 import hypothesis
 import hypothesis.strategies as st
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from filelock import FileLock
 from PIL import Image
 
@@ -91,6 +93,18 @@ def test_an_image_is_the_file_that_generate_writes(visitor, folder, keys, tmp_pa
     written = next((tmp_path / "out" / "NORMAL").glob("*.png"))
     assert answer.content == written.read_bytes()
     assert written.name in answer.headers["content-disposition"]
+
+
+def test_a_lack_of_memory_is_one_clear_line(visitor, keys, monkeypatch):
+    def no_room(*_):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(keras.Model, "predict_on_batch", no_room)
+    key = keys["00000-ward"]
+    for address in (f"image?seed=4444&index={10**5}", "walk?seed=4444&to_seed=4445&step=3"):
+        answer = visitor.json(f"/models/{key}/{address}")
+        assert answer.status_code == 400
+        assert answer.json()["error"].startswith("out of memory drawing 32 images at once (OOM")
 
 
 def test_a_class_number_is_bounded_by_the_model_alone(visitor, keys):

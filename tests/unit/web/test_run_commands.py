@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 from html import unescape
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PureWindowsPath
 
 import pytest
 
@@ -61,6 +61,13 @@ def test_images_alone(capsys):
     code, _, err = done(commands.generate, capsys)
     assert code == 2
     assert "model runs/00000-a: there is no such file or folder" in err
+
+
+def test_a_folder_of_windows_is_typed_without_quotes():
+    commands = commands_of(run_of({}, "phantom"), PureWindowsPath("runs/00000-a"))
+    assert commands.go_on == "xraygan train --run-dir runs/00000-a"
+    assert commands.measure == "xraygan run --results runs/00000-a"
+    assert commands.generate.endswith("--model runs/00000-a --num 1000 --out runs/00000-a-images")
 
 
 def test_the_page_names_the_run_and_no_folder_of_this_machine(visitor, keys, folder):
