@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from xraygan.errors import XrayganError
 
 CONFIG = "config.json"
+LOG = "log.txt"
 METRICS = "metrics.jsonl"
 TICK_FIGURES = ("images_seen", "d_loss", "g_loss", "fake_spread")
 """What every line of `METRICS` has, besides others."""
@@ -103,10 +104,10 @@ class RunFolder:
         write_json(self.path / CONFIG, config)
 
     def log(self, line: str) -> None:
-        """Append a line to log.txt."""
+        """Append a line to the log."""
         with (
             refusing_disk_faults(self.path),
-            (self.path / "log.txt").open("a", encoding="utf-8") as file,
+            (self.path / LOG).open("a", encoding="utf-8") as file,
         ):
             file.write(line + "\n")
 
@@ -143,6 +144,14 @@ def read_config(run: Path) -> dict[str, Any] | None:
             f"{run / CONFIG}: not one that xraygan train has written; choose another folder"
         )
     return config
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run's: a config.json of ours, and the log that every run keeps."""
+    try:
+        return (folder / LOG).is_file() and read_config(folder) is not None
+    except XrayganError:
+        return False
 
 
 def _is_ours(config: Any) -> bool:

@@ -15,6 +15,7 @@ from xraygan.errors import XrayganError
 from xraygan.runs import (
     RunFolder,
     grid_name,
+    is_run,
     next_run,
     numbered_runs,
     read_config,
@@ -88,6 +89,12 @@ def test_config(tmp_path: Path) -> None:
     assert read_config(run.path) is None
     run.write_config(CONFIG)
     assert read_config(run.path) == CONFIG
+    assert not is_run(run.path), "something else's may look like ours by chance"
+    run.log("begun")
+    assert is_run(run.path)
+    write_json(run.path / "config.json", {"model": {}})
+    assert not is_run(run.path)
+    assert not is_run(tmp_path / "none")
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from xraygan.config import DataSettings, PixelSettings
 from xraygan.data import store
 from xraygan.data.entries import sort_key
 from xraygan.data.folders import may_be_dicom
+from xraygan.data.formats.dicom_sets import forget_film_ids
 from xraygan.data.ingest import ingest
 from xraygan.data.listing import Facts, Listing, is_left_out, left_out_notes
 from xraygan.data.manifest import SPLITS, column, plural
@@ -122,6 +123,8 @@ def build(
     ):
         stream.write(store.npy_header(len(files), settings.resolution))
         records, undecodable = ingest(files, hashes, settings, stream, progress, salt, reuse)
+    if listing.format == "rsna":
+        forget_film_ids(records, salt)
     refused = sorted(early + undecodable, key=lambda item: sort_key(item[0]))
     if not records:
         raise nothing_usable(source, refused)

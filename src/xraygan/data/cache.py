@@ -337,7 +337,11 @@ def _key(
         "final": listing.final,
         "label_sets": listing.label_sets,
         "files": [
-            [name, hashes[name], file.split, file.label, file.labels, [*vars(file.facts).values()]]
+            [
+                *(name, hashes[name], file.split, file.label, file.labels),
+                [*vars(file.facts).values()],
+                sorted(file.columns.items()),
+            ]
             for file in listing.files
             if (name := file.name) in hashes
         ],

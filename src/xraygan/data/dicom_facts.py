@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,17 +36,24 @@ def _words(text: str) -> frozenset[str]:
 _OTHER = "OTHER"
 # Defined terms of DICOM PS3.3 C.8.1.1 (CR), C.8.11.5 (DX), and what devices write besides.
 _VIEWS = {
-    **{view: view for view in ("PA", "AP", "LL", "RL", "LATERAL", "OBLIQUE", "LORDOTIC")},
+    **{view: view for view in ("PA", "AP", "LL", "RL", "OBLIQUE", "LORDOTIC", "DECUBITUS")},
     **{view: view for view in ("RLD", "LLD", "RLO", "LLO", "LAO", "RAO", "LPO", "RPO")},
-    "LAT": "LATERAL",
+    **dict.fromkeys(_words("POSTEROANTERIOR POSTERIOANTERIOR POSTANT"), "PA"),
+    **dict.fromkeys(_words("ANTEROPOSTERIOR ANTERIOPOSTERIOR ANTPOST"), "AP"),
+    **dict.fromkeys(_words("FRONTAL FRONTALE FRENTE"), "FRONTAL"),
+    **dict.fromkeys(_words("LATERAL LAT LATERALE LATEROLATERAL SAGITTAL"), "LATERAL"),
+    **dict.fromkeys(_words("SEITLICH SEITL PROFIL PROFILE PROFILO PERFIL"), "LATERAL"),
+    **dict.fromkeys(_words("OBL OBLICUA OBLIQUA SCHRAG SCHRAEG"), "OBLIQUE"),
+    **dict.fromkeys(_words("LORDO APICAL"), "LORDOTIC"),
+    **dict.fromkeys(_words("AXIAL TANGENTIAL"), _OTHER),
     "LLAT": "LL",
     "RLAT": "RL",
-    "DECUBITUS": "DECUBITUS",
     "DECUB": "DECUBITUS",
-    "OBL": "OBLIQUE",
 }
+_FROM_THE_FRONT = _words("PA AP FRONTAL")
 # SNOMED CT and its older SNOMED-RT codes. Source: DICOM PS3.16, CID 4010 "DX View".
 _VIEW_CODES = {
+    **dict.fromkeys(_words("399033003 R-10202"), "FRONTAL"),
     "399348003": "AP",
     "R-10206": "AP",
     "272479007": "PA",
@@ -66,8 +73,29 @@ _VIEW_CODES = {
     "R-10212": "LPO",
     "399038007": "RPO",
     "R-10210": "RPO",
-    "399182000": "OBLIQUE",
-    "R-102C1": "OBLIQUE",
+    **dict.fromkeys(
+        _words("""
+            399182000 R-102C1 399236003 R-10234 399184004 R-10238 399312000 R-10208 399059000
+            R-10216 399160007 R-10204 260427002 R-40783 260426006 R-40782 399368009 R-10226
+            399099002 R-10230 399004004 R-10246 399132005 R-10252 399325008 R-10254 399225005
+            R-10250 399288005 R-10248
+        """),
+        "OBLIQUE",
+    ),
+    **dict.fromkeys(
+        _words("399260004 R-10224 399352003 R-10228 30730003 G-A145"),
+        "LATERAL",
+    ),
+    # Axial, tangential, cranio-caudal, and those of hands, feet, skulls and tissue.
+    **dict.fromkeys(
+        _words("""
+            399061009 R-10241 399110001 R-102C2 399162004 R-10242 399196006 R-10244 399242004
+            R-102C6 399351005 R-102C7 260499007 R-40810 399071006 R-102C3 399360002 R-10257
+            119376003 G-8300 399272005 R-102C5 399255003 R-10256 399335002 R-102C4 399316002
+            R-102C8
+        """),
+        _OTHER,
+    ),
 }
 # Source: DICOM PS3.16, annex L (radiographic ones), with common spellings of the chest.
 _CHEST = _words("CHEST THORAX LUNG LUNGS CXR THX TORAX TORACE POITRINE")
@@ -97,7 +125,8 @@ class DicomFacts:
 
     Attributes:
         patient: keyed hash of PatientID, 32 hexadecimal digits.
-        view: "PA", "AP", "LATERAL", "LL", "RL", another known code, or "OTHER".
+        view: "PA", "AP", "FRONTAL" (either), "LATERAL", "LL", "RL", another known code, or "OTHER"
+            where it is known to be none from the front.
         body_part: a known body part in capitals, or "OTHER".
         modality: a known modality in capitals, or "OTHER".
         age: years, fractional for small children; 90 stands for all above 89.
@@ -141,10 +170,10 @@ def read_facts(dataset: "Dataset", salt: bytes, photometric: str) -> DicomFacts:
         photometric: already checked.
     """
     return DicomFacts(
-        patient=_hashed(salt, _first(dataset, "PatientID")),
+        patient=patient_key(salt, _first(dataset, "PatientID")),
         view=_view(dataset),
-        body_part=_known(_first(dataset, "BodyPartExamined"), {p: p for p in _BODY_PARTS}),
-        modality=_known(_first(dataset, "Modality"), {m: m for m in _MODALITIES}),
+        body_part=_body_part(_first(dataset, "BodyPartExamined")),
+        modality=_one(_known(_first(dataset, "Modality"), {m: m for m in _MODALITIES})),
         age=_age(_first(dataset, "PatientAge")),
         sex={"F": "F", "M": "M", "O": "O"}.get(_text(_first(dataset, "PatientSex"))),
         photometric=photometric,
@@ -168,29 +197,41 @@ def _text(value: Any) -> str:
     return str(value).strip(" \0").upper() if value is not None else ""
 
 
-def _known(value: Any, words: dict[str, str]) -> str | None:
-    """The known word that a text is or holds; "OTHER" where it is neither; None if empty."""
+def _known(value: Any, words: Mapping[str, str]) -> frozenset[str] | None:
+    """What the known words mean that a text is or holds; None where it says nothing."""
     text = unicodedata.normalize("NFKD", _text(value)).replace(".", "")
     text = "".join(letter for letter in text if not unicodedata.combining(letter))
     joined = re.sub(r"[^A-Z]", "", text)
     if not text or joined in _SAYS_NOTHING:
         return None
-    if joined in words:
-        return words[joined]
-    found = {words[part] for part in re.split(r"[^A-Z]+", text) if part in words}
-    return found.pop() if len(found) == 1 else _OTHER
+    parts = [joined] if joined in words else re.split(r"[^A-Z]+", text)
+    return frozenset(words[part] for part in parts if part in words)
+
+
+def _one(found: frozenset[str] | None) -> str | None:
+    """The only one; "OTHER" where there are several, or none is known."""
+    if found is None:
+        return None
+    return next(iter(found)) if len(found) == 1 else _OTHER
+
+
+def _body_part(value: Any) -> str | None:
+    found = _known(value, {part: part for part in _BODY_PARTS})
+    return "CHEST" if found and len(found) > 1 and found <= _CHEST else _one(found)
 
 
 def _view(dataset: "Dataset") -> str | None:
-    """From View Position, else from the View Code Sequence."""
-    view = _known(_first(dataset, "ViewPosition"), _VIEWS)
-    if view is not None:
-        return view
+    """From View Position, else from the View Code Sequence; words unknown tell nothing."""
+    found = _known(_first(dataset, "ViewPosition"), _VIEWS)
+    if found and found <= _FROM_THE_FRONT:
+        which = found - {"FRONTAL"}
+        return next(iter(which)) if len(which) == 1 else "FRONTAL"
+    if found:
+        return _one(found)
     item = _first(dataset, "ViewCodeSequence")
     if item is None or not hasattr(item, "get"):
         return None
-    code = _text(_first(item, "CodeValue"))
-    return _VIEW_CODES.get(code, _OTHER) if code else None
+    return _VIEW_CODES.get(_text(_first(item, "CodeValue")))
 
 
 def _age(value: Any) -> float | None:
@@ -205,7 +246,8 @@ def _age(value: Any) -> float | None:
     return _OLDER if years > _OLDEST_TOLD else round(years, 2)
 
 
-def _hashed(salt: bytes, value: Any) -> str | None:
+def patient_key(salt: bytes, value: Any) -> str | None:
+    """What stands for a PatientID: 32 hexadecimal digits; None for an empty one."""
     text = unicodedata.normalize("NFC", str(value)).strip(" \0") if value is not None else ""
     if not text:
         return None

@@ -8,6 +8,7 @@ import io
 import json
 import math
 import re
+import warnings
 import zlib
 from collections.abc import Iterable
 
@@ -33,8 +34,9 @@ _VIEWS = {
     "L": "LATERAL",
 }
 # Words of a longer view that settle it, whatever stands beside them.
-_SIDEWAYS = re.compile(r"\b(?:LL|RL|[LR]LD|[LR]?LAT)\b|LATERAL|DECUB")
+_SIDEWAYS = re.compile(r"\b(?:LL|RL|[LR]LD|[LR]?LAT)\b|LATERAL|DECUB|SEITL|PROFIL|PERFIL")
 _OBLIQUE = re.compile(r"\bOBL|OBLIQUE")
+_SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 _SEXES = {"f": "F", "female": "F", "m": "M", "male": "M", "o": "O", "other": "O"}
 
 
@@ -47,23 +49,53 @@ def read_table(entry: Entry) -> pd.DataFrame:
     """All rows of a CSV, TSV or JSON-lines file, every value as str, "" where there is none.
 
     Raises:
-        XrayganError: it is not such a file.
+        XrayganError: it is not such a file, or a line of it has more cells than there are columns.
     """
     text = read_text(entry)
     if entry.name.lower().endswith(".jsonl"):
         return _json_lines(entry.name, text)
     try:
-        return pd.read_csv(
-            io.StringIO(text),
-            sep=_separator(text),
-            dtype=str,
-            keep_default_na=False,
-            index_col=False,
-            skipinitialspace=True,
-        )
-    except (ValueError, csv.Error) as error:
-        line = " ".join(str(error).split())[:200]
-        raise XrayganError(f"table {entry.name}: cannot be read as CSV ({line})") from None
+        with warnings.catch_warnings():
+            # That cells were dropped beyond the last column.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return _parsed(text)
+    except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
+        fault = " ".join(str(error).split())[:200]
+    try:
+        return _parsed(text, range(_columns_without_surplus(entry.name, text)))
+    except (ValueError, csv.Error):
+        raise XrayganError(f"table {entry.name}: cannot be read as CSV ({fault})") from None
+
+
+def _parsed(text: str, columns: range | None = None) -> pd.DataFrame:
+    return pd.read_csv(
+        io.StringIO(text),
+        sep=_separator(text),
+        usecols=columns,
+        dtype=str,
+        keep_default_na=False,
+        index_col=False,
+        skipinitialspace=True,
+    )
+
+
+def _columns_without_surplus(name: str, text: str) -> int:
+    """How many columns a table has, whose lines may go on with empty cells.
+
+    Raises:
+        XrayganError: a line has a value beyond the last column, which would be lost.
+    """
+    separator = _separator(text)
+    rows = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+    width = len(next((row for row in rows if any(row)), []))
+    for row in rows:
+        if any(cell.strip() for cell in row[width:]):
+            raise XrayganError(
+                f"table {name}: line {rows.line_num} has {len(row)} cells, and the header "
+                f"{width}: put a text with {_SEPARATORS[separator]} in quotes, or several findings "
+                "as A|B"
+            )
+    return width
 
 
 @functools.lru_cache(maxsize=32)
@@ -103,7 +135,7 @@ def read_text(entry: Entry) -> str:
 def _separator(text: str) -> str:
     """The one of comma, semicolon and tab that the first line has most of."""
     header = text.partition("\n")[0]
-    return max(",;\t", key=header.count)
+    return max(_SEPARATORS, key=header.count)
 
 
 def _json_lines(name: str, text: str) -> pd.DataFrame:
@@ -163,9 +195,11 @@ def parse_age(text: str) -> float | None:
 def parse_view(text: str) -> str | None:
     """One of "PA", "AP", "LATERAL", "OBLIQUE", or the word itself in capitals; None for none."""
     word = text.strip().upper()
-    if word not in _VIEWS and _SIDEWAYS.search(word):
+    # "LAT_ERECT" is two words, and "\b" is no end of one before an underscore.
+    words = re.sub(r"[^A-Z]+", " ", word)
+    if word not in _VIEWS and _SIDEWAYS.search(words):
         return "LATERAL"
-    if word not in _VIEWS and _OBLIQUE.search(word):
+    if word not in _VIEWS and _OBLIQUE.search(words):
         return "OBLIQUE"
     return _VIEWS.get(word, word) or None
 

@@ -7,7 +7,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from xraygan.data.entries import DiskFile, Entry, Tree, sort_key
+from xraygan.data.listing import left_out
 from xraygan.data.tables import read_columns
+from xraygan.runs import CONFIG, is_run
 
 _IGNORED = frozenset(
     {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "icon\r"}
@@ -29,7 +31,7 @@ def is_own_manifest(entry: Entry) -> bool:
 
 
 def walk_folder(source: Path, skip: Collection[Path] = ()) -> Tree:
-    """List a folder; links to folders are followed once.
+    """List a folder; links to folders are followed once, results of runs left out.
 
     Args:
         source: an existing folder.
@@ -57,7 +59,12 @@ class _Walk:
                     self._refuse(parts, f"not followed: {seen[identity]}")
                     continue
                 seen[identity] = "the folder was read under another name"
-                subfolders, linked = self._read_folder(parts, path)
+                with os.scandir(path) as listed:
+                    entries = sorted(listed, key=lambda entry: sort_key(entry.name))
+                if parts and any(entry.name == CONFIG for entry in entries) and is_run(Path(path)):
+                    self._refuse(parts, left_out("results of an earlier run"))
+                    continue
+                subfolders, linked = self._sorted(parts, entries)
             except OSError as error:
                 self._refuse(parts, f"the folder cannot be read: {error.strerror}")
                 continue
@@ -70,13 +77,11 @@ class _Walk:
     def _refuse(self, parts: tuple[str, ...], reason: str) -> None:
         self.tree.refused.append(("/".join(parts) + "/", reason))
 
-    def _read_folder(
-        self, parts: tuple[str, ...], path: str
+    def _sorted(
+        self, parts: tuple[str, ...], entries: list[os.DirEntry[str]]
     ) -> tuple[list[tuple[tuple[str, ...], str]], list[tuple[tuple[str, ...], str]]]:
         """Sort one folder's entries into files, real sub-folders and links to folders."""
         subfolders, links = [], []
-        with os.scandir(path) as listed:
-            entries = sorted(listed, key=lambda entry: sort_key(entry.name))
         for entry in entries:
             if is_ignored(entry.name):
                 continue

@@ -70,7 +70,7 @@ def medmnist(root: Path) -> None:
 
 def dicom_film(path: Path, seed: int, **tags: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(dicom(film12(seed), 12, PatientID=f"P{seed}", **tags))
+    path.write_bytes(dicom(film12(seed), 12, **{"PatientID": f"P{seed}", **tags}))
 
 
 def hospital(root: Path) -> None:
@@ -167,7 +167,8 @@ def rsna(root: Path) -> None:
     folder = root / "rsna-pneumonia-detection-challenge"
     kinds = ("Lung Opacity", "No Lung Opacity / Not Normal", "Normal")
     for n in range(COUNT):
-        dicom_film(folder / "stage_2_train_images" / f"{n:08x}.dcm", n)
+        name = f"{n:08x}"
+        dicom_film(folder / "stage_2_train_images" / f"{name}.dcm", n, PatientID=name)
     table(
         folder / "stage_2_train_labels.csv",
         "patientId,x,y,width,height,Target",

@@ -169,7 +169,9 @@ def test_films_that_are_there_at_two_sizes(tmp_path: Path) -> None:
         ("LLAT", "LATERAL"), ("Left Lateral", "LATERAL"), ("XTABLE LATERAL", "LATERAL"),
         ("LL", "LATERAL"), ("lateral decubitus", "LATERAL"), ("Oblique", "OBLIQUE"),
         ("AP OBL", "OBLIQUE"), ("pa", "PA"), ("AP SUPINE", "AP"), ("PLATE 2", "PLATE 2"),
-        ("", None),
+        ("", None), ("LAT_ERECT", "LATERAL"), ("L_LAT", "LATERAL"), ("AP_LAT", "LATERAL"),
+        ("AP_OBL", "OBLIQUE"), ("seitlich", "LATERAL"), ("PLATE_2", "PLATE_2"),
+        ("AP_HORIZONTAL", "AP"),
     ],
 )  # fmt: skip
 def test_words_for_views(word: str, view: str | None) -> None:
@@ -251,6 +253,21 @@ def test_raw_detector_values_are_no_films(ward: Callable[..., Path], tmp_path: P
     assert len(dataset.images) == 4
     assert any("6 files are not used: 6 raw detector values" in note for note in dataset.notes)
     assert any("4 of 4 films do not say their view" in note for note in dataset.notes)
+
+
+@pytest.mark.parametrize(
+    ("view", "part", "unknown"),
+    [("ERECT", "CHEST, LUNG", True), ("FRONTAL", "THORAX (CHEST)", False), ("AP/PA", "", False)],
+)
+def test_frontal_films_in_other_words(
+    ward: Callable[..., Path], tmp_path: Path, view: str, part: str, unknown: bool
+) -> None:
+    source = ward(ViewPosition=view, BodyPartExamined=part)
+    settings = DataSettings(resolution=32, format="dicom")
+    dataset = prepare(source, settings, tmp_path / "cache")
+    assert len(dataset.images) == 6
+    said = any("6 of 6 films do not say their view" in note for note in dataset.notes)
+    assert said == unknown
 
 
 def test_text_that_the_file_itself_tells_of(ward: Callable[..., Path], tmp_path: Path) -> None:

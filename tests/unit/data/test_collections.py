@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from source_trees import classes, films, joined, listed, one, table, why
 
+from xraygan.config import DataSettings
+from xraygan.data.cache import prepare
 from xraygan.data.listing import Facts
+from xraygan.data.manifest import SPLITS
 from xraygan.errors import XrayganError
 
 SEVERAL = "left out: it has 2 of the labels, and a class is one"
@@ -295,6 +298,7 @@ def test_rsna(tmp_path: Path) -> None:
         "003d8fa0.dcm": "No Lung Opacity",
     }
     assert why(listing) == {"testfilm.dcm": "left out: no row of the table names it"}
+    assert {file.facts.patient for file in listing.files} == {None}
     table(
         tmp_path / "stage_2_detailed_class_info.csv",
         "patientId,class",
@@ -308,6 +312,23 @@ def test_rsna(tmp_path: Path) -> None:
         "00436515.dcm": "Lung Opacity",
         "003d8fa0.dcm": "No Finding",
     }
+
+
+def test_rsna_tells_no_patients(tmp_path: Path) -> None:
+    pytest.importorskip("pydicom")
+    from dicom_files import dicom, film12
+
+    names = [f"{n:08x}-aaaa" for n in range(6)]
+    rows = (f"{name},,,,,0" for name in names)
+    table(tmp_path / "rsna/stage_2_train_labels.csv", "patientId,x,y,width,height,Target", *rows)
+    for n, name in enumerate(names):
+        path = tmp_path / f"rsna/stage_2_train_images/{name}.dcm"
+        path.parent.mkdir(exist_ok=True)
+        # One whose house has put its own number in.
+        path.write_bytes(dicom(film12(n), 12, PatientID=name if n else "4711"))
+    dataset = prepare(tmp_path / "rsna", DataSettings(resolution=32), tmp_path / "cache")
+    assert sum(dataset.of_unknown_patients(split) for split in SPLITS) == 5
+    assert any("5 of 6 file names do not tell the patient" in note for note in dataset.notes)
 
 
 def test_vindr(tmp_path: Path) -> None:

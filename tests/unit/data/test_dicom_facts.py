@@ -91,7 +91,12 @@ def test_ages(text: str, years: float | None) -> None:
     [
         ("PA", "PA"), ("ap", "AP"), ("LATERAL", "LATERAL"), ("LAT", "LATERAL"), ("LL", "LL"),
         ("AP PORTABLE", "AP"), ("CHEST P.A.", "PA"), ("P.A.", "PA"), ("PA/LAT", "OTHER"),
-        ("DOE^JOHN", "OTHER"), ("", None), ("UNKNOWN", None),
+        ("DOE^JOHN", None), ("", None), ("UNKNOWN", None), ("POSTERO-ANTERIOR", "PA"),
+        ("POSTEROANTERIOR", "PA"), ("ANTERO-POSTERIOR", "AP"), ("PA CHEST", "PA"),
+        ("FRONTAL", "FRONTAL"), ("AP/PA", "FRONTAL"), ("PA FRONTAL", "PA"), ("AP SUPINE", "AP"),
+        ("ERECT", None), ("SUPINE", None), ("UPRIGHT", None), ("CHEST", None),
+        ("LAT_ERECT", "LATERAL"), ("SEITLICH", "LATERAL"), ("SCHRÄG", "OBLIQUE"),
+        ("ANTERO-LATERAL", "LATERAL"), ("AP LORDOTIC", "OTHER"), ("AXIAL", "OTHER"),
     ],
 )  # fmt: skip
 def test_views(text: str, view: str | None) -> None:
@@ -105,13 +110,17 @@ def test_views(text: str, view: str | None) -> None:
         ("R-10214", "PA"),
         ("272479007", "PA"),
         ("399173006", "LL"),
-        ("9", "OTHER"),
+        ("399033003", "FRONTAL"),
+        ("R-10208", "OBLIQUE"),
+        ("399061009", "OTHER"),
+        ("9", None),
     ],
 )
 def test_view_codes(code: str, view: str) -> None:
     item = {"CodeValue": code, "CodingSchemeDesignator": "SCT", "CodeMeaning": "DOE^JOHN"}
     assert facts_of(ViewCodeSequence=sequence_of(**item)).view == view
     assert facts_of(ViewCodeSequence=sequence_of(**item), ViewPosition="RL").view == "RL"
+    assert facts_of(ViewCodeSequence=sequence_of(**item), ViewPosition="ERECT").view == view
 
 
 @pytest.mark.parametrize(
@@ -119,6 +128,8 @@ def test_view_codes(code: str, view: str) -> None:
     [
         ("CHEST", "CHEST"), ("Thorax", "THORAX"), ("TÓRAX", "TORAX"), ("PORT CHEST", "CHEST"),
         ("KNEE", "KNEE"), ("LEFT KNEE", "KNEE"), ("DOE^JOHN", "OTHER"), ("", None),
+        ("CHEST, LUNG", "CHEST"), ("THORAX (CHEST)", "CHEST"), ("LUNG/THORAX", "CHEST"),
+        ("CHEST, KNEE", "OTHER"),
     ],
 )  # fmt: skip
 def test_body_parts(text: str, part: str | None) -> None:
@@ -172,7 +183,7 @@ def planted() -> FileDataset:
 def test_no_planted_text_comes_out(capfd: pytest.CaptureFixture[str]) -> None:
     image, facts = read_dicom(file_of(planted()), SALT)
     assert image.shape == (40, 56)
-    assert (facts.view, facts.body_part, facts.modality) == ("OTHER", "OTHER", "OTHER")
+    assert (facts.view, facts.body_part, facts.modality) == (None, "OTHER", "OTHER")
     shown = capfd.readouterr()
     told = repr(facts) + str(why_not_a_chest_film(facts)) + shown.out + shown.err
     assert not any(mark in told for mark in _MARKS)

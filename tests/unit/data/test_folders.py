@@ -1,3 +1,4 @@
+import json
 import os
 import socket
 from pathlib import Path
@@ -10,6 +11,7 @@ from xraygan.data.entries import printable
 from xraygan.data.listing import Listing
 from xraygan.data.sources import list_source
 from xraygan.errors import XrayganError
+from xraygan.runs import RunFolder
 
 
 def list_images(source: Path) -> Listing:
@@ -51,6 +53,35 @@ def test_class_folders_alone(tmp_path: Path) -> None:
 def test_decomposed_and_composed_class_names_are_one(tmp_path: Path) -> None:
     touch(tmp_path, "train/e\u0301/a.png", "test/\u00e9/b.png")
     assert {file.label for file in list_images(tmp_path).files} == {"\u00e9"}
+
+
+RUN = {
+    "settings": {"data": {}, "training": {}},
+    "data": {"fingerprint": "", "classes": ["A"], "counts": {"train/A": 9}},
+    "model": {},
+    "versions": {},
+}
+
+
+def test_results_of_earlier_runs_are_no_class(tmp_path: Path) -> None:
+    touch(tmp_path, "A/a.png", "B/b.png", "results/reals.png", "results/synthetic/A/1.png")
+    touch(tmp_path, "A/00000-x/fakes000001.png", "B/theirs/c.png")
+    for folder in ("results", "A/00000-x"):
+        run = RunFolder(tmp_path / folder)
+        run.write_config(RUN)
+        run.log("begun")
+    (tmp_path / "B/theirs/config.json").write_text(json.dumps({"resolution": 32}))
+    (tmp_path / "B/theirs/log.txt").write_text("x")
+    listing = list_images(tmp_path)
+    assert place(listing) == {
+        name: (None, name[0]) for name in ("A/a.png", "B/b.png", "B/theirs/c.png")
+    }
+    reasons = dict(listing.refused)
+    assert reasons["results/"] == reasons["A/00000-x/"] == "left out: results of an earlier run"
+    assert "2 files are not used: 2 results of an earlier run." in listing.notes
+    assert not any("'results'" in note for note in listing.notes)
+    # A run's own folder may be asked for by its name.
+    assert list_images(tmp_path / "results").files
 
 
 def test_images_alone_are_one_class(tmp_path: Path) -> None:

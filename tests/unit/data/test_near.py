@@ -58,6 +58,38 @@ def test_strangers_are_not_near_although_their_pixels_correlate() -> None:
     assert len(near_pairs(films)[0]) == 0
 
 
+def framed(image: np.ndarray, share: float, level: int) -> np.ndarray:
+    width = round(share * len(image))
+    inner = image[width:-width, width:-width]
+    return cv2.copyMakeBorder(inner, *[width] * 4, cv2.BORDER_CONSTANT, value=level)
+
+
+def lettered(image: np.ndarray) -> np.ndarray:
+    place, font = (20, 60), cv2.FONT_HERSHEY_SIMPLEX
+    return cv2.putText(image.copy(), "PORTABLE", place, font, 1.2, 255, 6)
+
+
+MARKS = {
+    **{
+        f"white {share}": lambda x, s=share: framed(x, s, 255) for share in (0.01, 0.02, 0.03, 0.06)
+    },
+    **{f"black {share}": lambda x, s=share: framed(x, s, 0) for share in (0.01, 0.02, 0.03, 0.06)},
+    "letters": lettered,
+}
+
+
+@pytest.mark.parametrize("kind", MARKS)
+def test_what_films_share_makes_no_strangers_alike(kind: str) -> None:
+    def reduced(image: np.ndarray) -> np.ndarray:
+        return cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+
+    # Real films vary much less about their coarse shading than they differ from paper.
+    films = [110 + (chest(seed, 4 * SIDE) - 110.0) / 4 for seed in range(150)]
+    films = [MARKS[kind](film.astype(np.uint8)) for film in films]
+    images = np.stack([reduced(film) for film in [*films, jpeg(films[17])]])
+    assert near_pairs(images)[0].tolist() == [[17, 150]]
+
+
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_few_images(count: int) -> None:
     assert near_pairs(strangers(2)[:count])[0].shape == (0, 2)

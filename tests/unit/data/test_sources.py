@@ -111,6 +111,20 @@ def test_dicom_with_a_table(ward: Path, tmp_path: Path, dicom: None) -> None:
     assert manifest.loc["ROE^JOE/study/IM0001.dcm", ["label", "age"]].to_list() == ["Normal", "17"]
 
 
+def test_a_table_that_is_edited_changes_what_is_asked_of_dicom(
+    ward: Path, tmp_path: Path, dicom: None
+) -> None:
+    names = ("DOE^JANE/study/IM0002.dcm", "ROE^JOE/study/IM0001.dcm", "ROE^JOE/study/IM0003.dcm")
+    settings = DataSettings(resolution=32, views="all", where="ward > 6")
+    found = []
+    for wards in ((7, 8, 8), (7, 8, 3)):
+        rows = (f"{name},A,{number}" for name, number in zip(names, wards, strict=True))
+        table(ward / "films.csv", "path,label,ward", *rows)
+        found.append(prepare(ward, settings, tmp_path / "cache"))
+    assert [len(dataset.images) for dataset in found] == [3, 2]
+    assert dict(found[1].refused.to_numpy().tolist())[names[2]].endswith("--where does not take it")
+
+
 def test_left_out_is_no_fault(ward: Path, tmp_path: Path, dicom: None) -> None:
     (ward / "ROE^JOE/study/IM0004.dcm").unlink()
     settings = DataSettings(resolution=32, format="dicom", strict=True)

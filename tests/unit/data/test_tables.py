@@ -62,9 +62,9 @@ def test_any_separator_with_or_without_a_mark(tmp_path: Path, separator: str, st
 
 
 def test_faulty_tables(tmp_path: Path) -> None:
-    ragged = table(tmp_path / "ragged.csv", "a,b", "1,2", "1,2,3,4", "1")
-    with pytest.raises(XrayganError, match=r"ragged\.csv.*cannot be read as CSV"):
-        read_table(entry(ragged))
+    unclosed = table(tmp_path / "unclosed.csv", "a,b", '"1,2', "3,4")
+    with pytest.raises(XrayganError, match=r"unclosed\.csv.*cannot be read as CSV"):
+        read_table(entry(unclosed))
     latin = tmp_path / "latin.csv"
     latin.write_bytes("path,label\nä.png,x\n".encode("latin-1"))
     with pytest.raises(XrayganError, match=r"latin\.csv.*UTF-8"):
@@ -76,6 +76,37 @@ def test_faulty_tables(tmp_path: Path) -> None:
     with pytest.raises(XrayganError, match="line 2 is not a JSON object"):
         read_table(entry(table(tmp_path / "x.jsonl", '{"file_name": "a.png"}', "[1]")))
     assert read_columns(entry(cut)) == ()
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "cells"),
+    [
+        (("0.png,Effusion,Mass", "1.png,Mass"), 2, 3),
+        (("0.png,Mass", "1.png,Effusion,Mass,Hernia"), 3, 4),
+        (("0.png,Mass,", '"1\n.png",Mass,', "2.png,Effusion,Mass"), 5, 3),
+    ],
+)
+def test_cells_beyond_the_last_column_are_not_lost(
+    tmp_path: Path, lines: tuple[str, ...], line: int, cells: int
+) -> None:
+    wide = table(tmp_path / "wide.csv", "path,label", *lines)
+    with pytest.raises(
+        XrayganError,
+        match=rf"^table wide\.csv: line {line} has {cells} cells, and the header 2: put a text "
+        r"with a comma in quotes, or several findings as A\|B$",
+    ):
+        read_table(entry(wide))
+
+
+@pytest.mark.parametrize(
+    "ends", [("", ""), (",", ","), (",", ""), ("", ","), (",,,", ", "), ("", ",,")]
+)
+def test_empty_cells_beyond_the_last_column(tmp_path: Path, ends: tuple[str, str]) -> None:
+    rows = ["0.png,Effusion", "1.png,Mass"]
+    lines = (row + end for row, end in zip(rows, ends, strict=True))
+    found = read_table(entry(table(tmp_path / "t.csv", "path,label", *lines)))
+    assert found.columns.to_list() == ["path", "label"]
+    assert found.to_numpy().tolist() == [row.split(",") for row in rows]
 
 
 @pytest.fixture

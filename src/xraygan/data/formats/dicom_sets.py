@@ -1,10 +1,14 @@
 """RSNA Pneumonia and VinDr-CXR: DICOM files, and tables with several rows an image."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from typing import Any
 
 import pandas as pd
 
 from xraygan.config import PixelSettings
+from xraygan.data.dicom_facts import patient_key
 from xraygan.data.entries import Tree
 from xraygan.data.formats.base import Row, Table, find_tables
 from xraygan.data.listing import Facts
@@ -24,7 +28,7 @@ def rsna(tree: Tree, _settings: PixelSettings) -> Table | None:
     With the second table, films are "Lung Opacity", "No Lung Opacity - Not Normal" (the
     table has a slash there, which no folder's name can have) or without finding; with the first
     alone, "Lung Opacity" or "No Lung Opacity", since not all of these are normal. `patientId`
-    names the film.
+    names the film: no patients are told.
 
     Source: Shih et al. 2019, doi 10.1148/ryai.2019180041.
     """
@@ -46,10 +50,22 @@ def rsna(tree: Tree, _settings: PixelSettings) -> Table | None:
             classes[image] = Stated(found, negative=normal)
     lines = _first_lines(frame, "patientId")
     rows = [
-        Row(image, stated, Facts(image), None, lines.get(image, 0))
-        for image, stated in classes.items()
+        Row(image, stated, Facts(), None, lines.get(image, 0)) for image, stated in classes.items()
     ]
     return Table("rsna", rows, frame)
+
+
+def forget_film_ids(records: Iterable[dict[str, Any]], salt: bytes) -> None:
+    """Take the patient from records whose file has its own name as PatientID, as RSNA's have.
+
+    Args:
+        records: with `name` and `patient`.
+        salt: of the patients' keys.
+    """
+    for record in records:
+        stem = PurePosixPath(record["name"]).stem
+        if record["patient"] == patient_key(salt, stem):
+            record["patient"] = ""
 
 
 def _first_lines(frame: pd.DataFrame, name: str) -> dict[str, int]:
