@@ -31,14 +31,17 @@ class CopyFilter:
     Args:
         run: the run folder, which remembers how its data were read and split.
         data: the folder that it was trained on.
+        out: where the images are written, if anywhere.
         reporter: where progress and counts go.
 
     Raises:
         XrayganError: no run folder, other data, or too few patients.
     """
 
-    def __init__(self, run: Path, data: str | Path, reporter: Reporter) -> None:
-        dataset = training_data(run, data, reporter)
+    def __init__(
+        self, run: Path, data: str | Path, out: str | Path | None, reporter: Reporter
+    ) -> None:
+        dataset = training_data(run, data, reporter, Path(out) if out else None)
         self._reporter = reporter
         self._train, self._holdout = dataset.image_set("train"), dataset.image_set("val", "test")
         check_patients(self._train, self._holdout)

@@ -272,7 +272,7 @@ class _SetReader:
                 "--data is read as the run of --model did: leave out --resolution, --fit and "
                 "--patient-pattern"
             )
-        dataset = training_data(Path(model), data, self.reporter)
+        dataset = training_data(Path(model), data, self.reporter, Path(synth))
         own = _SetReader(dataset.images.shape[1], SQUASH, None, self.reporter)
         read = own._of_folders({SYNTHETIC: synth})
         return Collection.of_run(dataset, held_out, read.sets[SYNTHETIC], read.notes)

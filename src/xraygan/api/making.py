@@ -184,7 +184,7 @@ def generate(
     if not_near is not None:
         from xraygan.api.filtering import CopyFilter
 
-        copies = CopyFilter(Path(model), not_near, reporter)
+        copies = CopyFilter(Path(model), not_near, out, reporter)
     if out is None:
         images, labels = generate_arrays(loaded, request)
         if copies is None:

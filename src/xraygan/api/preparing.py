@@ -83,13 +83,14 @@ def prepare(
     return dataset
 
 
-def training_data(run: Path, data: str | Path, reporter: Reporter) -> Any:
+def training_data(run: Path, data: str | Path, reporter: Reporter, made: Path | None = None) -> Any:
     """What a run was trained on, read and split as the run did.
 
     Args:
         run: its folder.
         data: the source that it was trained on; "phantom" for the embedded one.
         reporter: where progress goes.
+        made: where images were written since then, passed over if it lies among the films.
 
     Returns:
         `xraygan.data.cache.Dataset`.
@@ -111,7 +112,7 @@ def training_data(run: Path, data: str | Path, reporter: Reporter) -> Any:
     settings = RunSettings.parse(config["settings"], str(run / CONFIG))
     phantom = str(data) == PHANTOM and not Path(data).exists()
     # Results may lie among the films; they were passed over when the run began.
-    skip = [run, run.parent]
+    skip = [run, run.parent, *([made] if made else [])]
     dataset = prepare(None if phantom else data, settings.data, reporter, skip=skip)
     if not same_data(config["data"], dataset.fingerprint, dataset.content):
         raise XrayganError(

@@ -1,5 +1,6 @@
 """A run whose films changed under it, and a folder that is no run."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,3 +93,22 @@ def test_a_run_counts_patients_in_several_splits(tmp_path: Path) -> None:
         settings = RunSettings.parse({"data": data}, "test")
         described = describe(prepare(films, settings.data), settings, Choices("cpu", "films"))
         assert described["data"]["in_several_splits"] == keep
+
+
+def test_images_made_among_the_films_are_none_of_them(tmp_path: Path) -> None:
+    films = write_films(tmp_path / "films", 4) / "train"  # class folders alone
+    settings = RunSettings.parse({"data": {"resolution": SIDE}}, "test")
+    dataset = prepare(films, settings.data)
+    run = tmp_path / "run"
+    run.mkdir()
+    data = {"fingerprint": dataset.fingerprint, "content": dataset.content, "classes": CLASSES}
+    config = {"settings": settings.model_dump(mode="json"), "data": {**data, "counts": {}}}
+    write_json(run / "config.json", {**config, "model": {}, "versions": {}})
+    made = films / "more" / CLASSES[1]
+    made.mkdir(parents=True)
+    shutil.copy(next((films / CLASSES[1]).iterdir()), made / "copy.png")
+    cv2.imwrite(str(made / "000001.png"), np.eye(SIDE, dtype=np.uint8) * 200)
+    quiet = Reporter(quiet=True)
+    assert training_data(run, films, quiet, films / "more").content == dataset.content
+    with pytest.raises(XrayganError, match="is not what"):
+        training_data(run, films, quiet)
