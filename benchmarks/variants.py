@@ -187,7 +187,7 @@ def muon() -> None:
             variable.assign_sub(learning_rate * tf.reshape(step, shape))
 
     state._adam = lambda training: Muon(
-        learning_rate=training.learning_rate, beta_1=0.0, beta_2=training.beta_2, epsilon=1e-8
+        learning_rate=0.0, beta_1=0.0, beta_2=training.beta_2, epsilon=1e-8
     )
 
 
@@ -705,7 +705,7 @@ def equal_rates() -> None:
             super().update_step(gradient, variable, share * learning_rate)
 
     state._adam = lambda training: Proportional(
-        learning_rate=training.learning_rate, beta_1=0.0, beta_2=training.beta_2, epsilon=1e-8
+        learning_rate=0.0, beta_1=0.0, beta_2=training.beta_2, epsilon=1e-8
     )
 
 

@@ -184,7 +184,13 @@ class TrainingSettings(Settings):
         le=1e4,
         description="Weight of R1 + R2; up to 64 pixels it falls to a tenth of it at the end.",
     )
-    learning_rate: float = Field(1e-3, gt=0, lt=1, description="Adam's rate at the start.")
+    learning_rate: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Adam's rate at the start; by default 0.001, and less in runs of more than "
+        "30,000 images, by the square root.",
+    )
     final_rate: float = Field(0.15, gt=0, le=1, description="Share of it left at the end.")
     beta_2: float = Field(0.95, ge=0, lt=1, description="Adam's second-moment decay.")
     augmentation: float | None = Field(

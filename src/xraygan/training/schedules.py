@@ -12,6 +12,10 @@ WARM_UP_IMAGES, WARM_UP_BATCH = 2000.0, 8.0
 images, or a twentieth of a short run. A larger batch takes as many steps for it, up to a quarter of
 the run."""
 
+RATE, RATE_IMAGES = 1e-3, 30_000.0
+"""Adam's rate at the start, and the longest run that has it; in longer ones it is smaller by the
+square root. As long as it is high, films get no better (docs/experiments.md)."""
+
 VIEWS, AUGMENTATION = (30.0, 120.0), (0.3, 0.8)
 """How often a film is seen in all, and how likely each augmentation is then at the end."""
 
@@ -34,7 +38,7 @@ class Scheduled(NamedTuple):
     ema_decay: tf.Tensor
 
 
-def cosine(progress: tf.Tensor, start: float, end: float | tf.Tensor) -> tf.Tensor:
+def cosine(progress: tf.Tensor, start: float | tf.Tensor, end: float | tf.Tensor) -> tf.Tensor:
     """From `start` at progress 0 to `end` at 1 along half a cosine; flat after."""
     progress = tf.clip_by_value(progress, 0.0, 1.0)
     return end + (start - end) * 0.5 * (1 + tf.cos(progress * 3.14159265))
@@ -65,12 +69,12 @@ def scheduled(
 ) -> Scheduled:
     """All scheduled values after `images_seen` of `total_images` (float32 scalars)."""
     progress = images_seen / total_images
+    rate = settings.learning_rate or RATE * tf.sqrt(tf.minimum(1.0, RATE_IMAGES / total_images))
     ramp = tf.minimum(WARM_UP_IMAGES, total_images / 20) * max(1.0, settings.batch / WARM_UP_BATCH)
     warm_up = tf.minimum(1.0, images_seen / tf.minimum(ramp, total_images / 4))
     half_life = tf.minimum(tf.constant(settings.ema_half_life, tf.float32), images_seen / 10)
     return Scheduled(
-        learning_rate=warm_up
-        * cosine(progress, settings.learning_rate, settings.learning_rate * settings.final_rate),
+        learning_rate=warm_up * cosine(progress, rate, rate * settings.final_rate),
         gamma=cosine(progress, settings.gamma, settings.gamma * gamma_left(resolution)),
         augmentation=cosine(progress, 0.0, last_augmentation),
         ema_decay=tf.pow(0.5, float(settings.batch) / tf.maximum(half_life, 1e-3)),

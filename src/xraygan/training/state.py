@@ -114,5 +114,5 @@ class TrainState:
 
 def _adam(training: TrainingSettings) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(
-        learning_rate=training.learning_rate, beta_1=0.0, beta_2=training.beta_2, epsilon=1e-8
+        learning_rate=0.0, beta_1=0.0, beta_2=training.beta_2, epsilon=1e-8
     )

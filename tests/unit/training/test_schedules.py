@@ -88,3 +88,12 @@ def test_large_batches_warm_up_for_as_many_steps() -> None:
 def test_above_64_pixels_penalties_stay() -> None:
     assert after(TOTAL, resolution=32).gamma == pytest.approx(0.2)
     assert after(TOTAL, resolution=128).gamma == after(0, resolution=128).gamma == 2
+
+
+def test_rates_are_lower_in_long_runs_unless_told() -> None:
+    def rate(total: float, **changed: object) -> float:
+        return after(total, total, **changed).learning_rate / SETTINGS.final_rate
+
+    rates = [rate(images, learning_rate=None) for images in (3000, 30_000, 120_000, 480_000)]
+    assert rates == pytest.approx([1e-3, 1e-3, 5e-4, 2.5e-4])
+    assert rate(480_000, learning_rate=2e-3) == pytest.approx(2e-3)
