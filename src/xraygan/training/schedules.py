@@ -60,6 +60,18 @@ def last_augmentation(settings: TrainingSettings, total_images: int, num_images:
     return float(np.interp(np.log(total_images / num_images), np.log(VIEWS), AUGMENTATION))
 
 
+def first_rate(settings: TrainingSettings, total_images: float | tf.Tensor) -> float | tf.Tensor:
+    """Adam's rate at the start: as set, or by the length of the run.
+
+    Args:
+        settings: for `learning_rate`.
+        total_images: images to see.
+    """
+    if settings.learning_rate is not None:
+        return settings.learning_rate
+    return RATE * (RATE_IMAGES / tf.maximum(RATE_IMAGES, total_images)) ** 0.5
+
+
 def scheduled(
     images_seen: tf.Tensor,
     total_images: tf.Tensor,
@@ -69,7 +81,7 @@ def scheduled(
 ) -> Scheduled:
     """All scheduled values after `images_seen` of `total_images` (float32 scalars)."""
     progress = images_seen / total_images
-    rate = settings.learning_rate or RATE * tf.sqrt(tf.minimum(1.0, RATE_IMAGES / total_images))
+    rate = first_rate(settings, total_images)
     ramp = tf.minimum(WARM_UP_IMAGES, total_images / 20) * max(1.0, settings.batch / WARM_UP_BATCH)
     warm_up = tf.minimum(1.0, images_seen / tf.minimum(ramp, total_images / 4))
     half_life = tf.minimum(tf.constant(settings.ema_half_life, tf.float32), images_seen / 10)

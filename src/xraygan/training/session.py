@@ -23,6 +23,7 @@ from xraygan.training.checkpoint import (
 from xraygan.training.device import compute_dtype, device_sentence
 from xraygan.training.identity import Choices, check_same_run, data_before, describe
 from xraygan.training.loop import train_loop, whole_steps
+from xraygan.training.schedules import first_rate
 from xraygan.training.snapshots import Snapshots
 from xraygan.training.start import find_start, set_start, start_sentence
 from xraygan.training.state import TrainState
@@ -155,7 +156,8 @@ def train_run(
             f"training on {len(images):,} images ({network.compute_dtype}, "
             f"{network.latent} components), {total:,} images to see: each about "
             f"{_times(total / len(images))} times, augmented with a probability of "
-            f"{trainer.last_augmentation(total):.2f} at the end"
+            f"{trainer.last_augmentation(total):.2f} at the end, learning rate "
+            f"{float(first_rate(settings.training, total)):.2g}"
         )
     else:
         reporter.note(f"going on after {trainer.images_seen:,} of {total:,} images")
