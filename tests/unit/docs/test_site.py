@@ -40,7 +40,7 @@ def test_every_command_is_in_the_reference(site: Path) -> None:
     for name in names:
         assert f'id="xraygan-{name.replace(" ", "-")}"' in page
     assert "<code>--final-rate &lt;float&gt;</code>" in page
-    assert "Adam's rate at the start." in page
+    assert "Adam's rate at the start;" in page
     assert "<code>--fit &lt;crop&#124;pad-edge&#124;squash&gt;</code>" in page
 
 
