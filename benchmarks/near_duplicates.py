@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xraygan.config import DataSettings
-from xraygan.data.cache import Dataset, prepare
+from xraygan.data.cache import prepare
+from xraygan.data.dataset import Dataset
 from xraygan.data.near import ALIKE, fine_structure, near_pairs
 
 Image = NDArray[np.uint8]

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from xraygan.config import DataSettings
 from xraygan.data import cache
-from xraygan.data.cache import Dataset, prepare
+from xraygan.data.cache import prepare
+from xraygan.data.dataset import Dataset
 from xraygan.data.entries import DiskFile, printable
 from xraygan.data.listing import Facts, ImageFile, Listing
 from xraygan.data.manifest import SPLITS

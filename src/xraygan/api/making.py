@@ -41,7 +41,7 @@ class Trained:
     Attributes:
         path: its folder.
         config: what its config.json holds.
-        dataset: what it was trained on, `xraygan.data.cache.Dataset`.
+        dataset: what it was trained on, `xraygan.data.dataset.Dataset`.
     """
 
     path: Path

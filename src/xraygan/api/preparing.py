@@ -62,7 +62,7 @@ def prepare(
         **values: single settings by name, `resolution=128`, `views="PA"`, ….
 
     Returns:
-        `xraygan.data.cache.Dataset`.
+        `xraygan.data.dataset.Dataset`.
 
     Raises:
         XrayganError: a source, a setting or a folder that cannot be used.
@@ -93,7 +93,7 @@ def training_data(run: Path, data: str | Path, reporter: Reporter, made: Path | 
         made: where images were written since then, passed over if it lies among the films.
 
     Returns:
-        `xraygan.data.cache.Dataset`.
+        `xraygan.data.dataset.Dataset`.
 
     Raises:
         XrayganError: no run folder, or other data, or it was trained on others besides.

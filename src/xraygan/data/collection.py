@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from xraygan.config import PixelSettings
-from xraygan.data.cache import Dataset, read_all, taken
+from xraygan.data.cache import read_all
+from xraygan.data.dataset import Dataset, taken
 from xraygan.data.dicom import is_dicom, read_dicom
 from xraygan.data.duplicates import merge_patients
 from xraygan.data.headers import Refusal, read_header

@@ -15,7 +15,8 @@ from filelock import FileLock, Timeout
 
 from xraygan.config import DataSettings, shareable
 from xraygan.data import store
-from xraygan.data.cache import Dataset, has_own_cache, write_own_cache
+from xraygan.data.cache import has_own_cache, write_own_cache
+from xraygan.data.dataset import Dataset
 from xraygan.data.duplicates import without_name
 from xraygan.data.entries import sort_key
 from xraygan.data.formats.plain import PREPARED

@@ -11,7 +11,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from xraygan.config import DataSettings
-from xraygan.data.cache import Dataset
+from xraygan.data.dataset import Dataset
 from xraygan.data.manifest import SPLITS, column
 from xraygan.pictures import grid
 from xraygan.report import plots, wording

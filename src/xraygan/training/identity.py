@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from xraygan.config import RunSettings
-from xraygan.data.cache import Dataset
+from xraygan.data.dataset import Dataset
 from xraygan.data.manifest import SPLITS
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from xraygan.config import LENGTHS, ModelSettings, RunSettings
-from xraygan.data.cache import Dataset
+from xraygan.data.dataset import Dataset
 from xraygan.errors import XrayganError
 from xraygan.models.conditions import class_conditions
 from xraygan.models.files import is_whole

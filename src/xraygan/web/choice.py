@@ -4,7 +4,7 @@ import secrets
 
 import numpy as np
 
-from xraygan.data.cache import Dataset
+from xraygan.data.dataset import Dataset
 from xraygan.errors import XrayganError
 from xraygan.report.wording import clean
 from xraygan.web.catalogue import Missing, Run

@@ -4,7 +4,8 @@ import threading
 
 import numpy as np
 
-from xraygan.data.cache import Dataset, load_cached
+from xraygan.data.cache import load_cached
+from xraygan.data.dataset import Dataset
 from xraygan.evaluation.neighbours import nearest
 from xraygan.web.catalogue import Missing, Run
 

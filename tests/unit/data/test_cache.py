@@ -14,7 +14,8 @@ from data_pictures import encoded, film, folder_tree, write
 
 from xraygan.config import DataSettings, PixelSettings
 from xraygan.data import cache, entries, hashes, ingest, store
-from xraygan.data.cache import Dataset, default_cache_dir, prepare, read_all, taken
+from xraygan.data.cache import default_cache_dir, prepare, read_all
+from xraygan.data.dataset import Dataset, taken
 from xraygan.data.pixels import decode, fit
 from xraygan.data.remarks import grey_notes
 from xraygan.errors import XrayganError

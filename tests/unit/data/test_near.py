@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xraygan.config import DataSettings
-from xraygan.data.cache import Dataset, prepare
+from xraygan.data.cache import prepare
+from xraygan.data.dataset import Dataset
 from xraygan.data.near import ALIKE, fine_structure, near_pairs
 
 SIDE = 64

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from source_trees import films, table
 
 from xraygan.config import NOT_SHOWN, DataSettings, PixelSettings
-from xraygan.data.cache import Dataset, prepare
+from xraygan.data.cache import prepare
 from xraygan.data.collection import read_sets
+from xraygan.data.dataset import Dataset
 from xraygan.data.manifest import SPLITS
 from xraygan.data.prepared import write_dataset
 from xraygan.errors import XrayganError

@@ -13,7 +13,8 @@ from data_pictures import folder_tree
 
 from xraygan.config import DataSettings, PixelSettings
 from xraygan.data import dicom, hashes
-from xraygan.data.cache import Dataset, prepare
+from xraygan.data.cache import prepare
+from xraygan.data.dataset import Dataset
 from xraygan.data.reuse import Decoded, Reuse
 from xraygan.data.sources import list_source
 from xraygan.data.store import TOLD
