@@ -2,11 +2,12 @@
 
     python docs/make_pictures.py --data chest_xray --run results     (trains there first)
 
-`--data` is trained on for `--minutes` (or `--kimg`) in the folder `--run`; a finished run there is
-used as it is.
+`--data` is trained on in the folder `--run`, as `xraygan run` does unless `--minutes` or `--kimg`
+say how long; a finished run there is used as it is.
 """
 
 import argparse
+import shutil
 from pathlib import Path
 
 import cv2
@@ -25,8 +26,8 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of chest X-rays")
     parser.add_argument("--run", type=Path, required=True, help="run folder")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--minutes", type=float, default=30)
-    length.add_argument("--kimg", type=float, help="thousands of images, in place of minutes")
+    length.add_argument("--minutes", type=float)
+    length.add_argument("--kimg", type=float, help="thousands of images")
     parser.add_argument("--resolution", type=int, default=64)
     parser.add_argument("--start", choices=["auto", "phantom", "random"], default="auto")
     parser.add_argument(
@@ -36,7 +37,7 @@ def main() -> None:
     xraygan.run(
         arguments.data,
         arguments.run,
-        minutes=None if arguments.kimg else arguments.minutes,
+        minutes=arguments.minutes,
         kimg=arguments.kimg,
         resolution=arguments.resolution,
         start=arguments.start,
@@ -47,6 +48,8 @@ def main() -> None:
     side = arguments.resolution
     write(f"synthetic-{side}.png", grid(class_blocks(images, labels, 10)), max(128 // side, 1))
     write_progress(arguments.run, side)
+    if side == 64:
+        shutil.copy(arguments.run / "losses.png", IMAGES)
     phantoms, classes = phantom_images(20, 128, seed=0)
     write("phantom-128.png", grid(class_blocks(phantoms, classes, 10)), 1)
 

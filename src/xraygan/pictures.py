@@ -84,20 +84,17 @@ def plot_losses(path: Path, metrics: Sequence[dict[str, Any]]) -> None:
     axes[0].set(xlabel="thousand images seen", ylabel="loss", title="Adversarial losses")
     axes[0].legend(frameon=False)
     if measured:
+        kids, floor = [row["kid"] for row in measured], max(measured[-1]["kid_floor"], 0)
         axes[1].plot(
             [row["images_seen"] / 1000 for row in measured],
-            [row["kid"] for row in measured],
+            kids,
             marker="o",
             label="generated against validation",
         )
-        axes[1].axhline(
-            max(measured[-1]["kid_floor"], 0),
-            color="grey",
-            linestyle=":",
-            label="real against real",
-        )
+        axes[1].axhline(floor, color="grey", linestyle=":", label="real against real")
         axes[1].set(xlabel="thousand images seen", ylabel="KID", title="Kernel distance")
         axes[1].set_yscale("symlog", linthresh=0.01)
+        axes[1].set_ylim(min(0, *kids), max(1.5 * max(*kids, floor), 0.01))
         axes[1].legend(frameon=False)
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=110)

@@ -30,8 +30,9 @@ from xraygan.training.state import TrainState
 from xraygan.training.trainer import Trainer, TrainingData
 
 DEFAULT_MINUTES = 30.0
-MOST_VIEWS = 120
-"""Of each film, where nobody says how long to train: more was never measured."""
+MOST_VIEWS = 30
+"""Of each film, where nobody says how long to train. Seen 28 times, attacks by the images found
+nobody; seen 44 times, two of seven did (docs/experiments.md)."""
 MEASURED_SECONDS = 6.0
 """How long the speed is measured where minutes are to become images."""
 NOTICE = (
@@ -223,11 +224,17 @@ def total_images(
         if training.minutes is None and wanted > MOST_VIEWS * num_images:
             wanted = MOST_VIEWS * num_images
             reporter.note(
-                f"of {num_images:,} films no more than {wanted:,} images are seen: each "
-                f"{MOST_VIEWS} times, or the discriminator knows them by heart; --minutes or "
-                "--kimg asks for more"
+                f"of {num_images:,} films no more than {wanted:,} images are seen, each "
+                f"{MOST_VIEWS} times, since films that are seen more often are given away more; "
+                "--minutes or --kimg asks for more"
             )
-    return whole_steps(max(round(wanted), 1), trainer.batch)
+    total = whole_steps(max(round(wanted), 1), trainer.batch)
+    if total > (MOST_VIEWS + 1) * num_images:
+        reporter.note(
+            f"each film is seen more than {MOST_VIEWS} times: the images may tell who was trained "
+            "on; believe the audit before the pictures"
+        )
+    return total
 
 
 def _times(views: float) -> str:
