@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from faults import GRADED, SIDE, Images, to_bytes
-from xraygan.evaluation.kernel import KernelDistance, kernel_distance
+from xraygan.evaluation.kernel import kernel_distance
 from xraygan.evaluation.neighbours import coverage
 from xraygan.evaluation.pyramid import sliced_wasserstein
 from xraygan.evaluation.spaces import FeatureSpace, make_space
@@ -108,7 +108,7 @@ class Judge:
     def row(self, name: str, images: Images) -> str:
         """Distance, interval and coverage of these images, as cells of a table."""
         features = self.space.describe(images)
-        distance: KernelDistance = kernel_distance(self.real, features, subsets=50)
+        distance = kernel_distance(self.real, features, subsets=50)
         self.values[name] = distance.value
         if name == FLOOR:
             self.floor = distance.high

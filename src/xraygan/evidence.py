@@ -50,7 +50,7 @@ BY_CLASS = ", and there are no figures by class and none of utility"
 UTILITY_PLOT = "utility.png"
 GALLERY_COLUMNS = 10
 # Part of the key of stored evaluations: raise it when equal images give other figures.
-_FORMAT = 10
+_FORMAT = 11
 
 
 class Measures(Settings):

@@ -44,6 +44,13 @@ TRAINED_BEFORE = (
 )
 """What is to be said of a run with `films_before`."""
 
+CHOSEN_BY_KID = (
+    "The generator is an earlier snapshot, chosen by its KID on the validation images, which are "
+    "among the real images here: figures may be a little too good; measure on films of yet other "
+    "patients before you quote them."
+)
+"""What is to be said of figures where `is_chosen`."""
+
 
 class Listener(Protocol):
     """Somebody who is told of a run's course: figures and synthetic pictures."""
@@ -328,6 +335,12 @@ def same_data(stored: Mapping[str, Any], fingerprint: str, content: str) -> bool
         content: `Dataset.content` of now.
     """
     return stored["fingerprint"] == fingerprint or stored.get("content") == content
+
+
+def is_chosen(config: Mapping[str, Any]) -> bool:
+    """Whether a run's published model is not its last one, but one that validation films chose."""
+    published, total = config.get("published"), config.get("total_images")
+    return bool(published and total and published < total)
 
 
 def films_before(config: Mapping[str, Any]) -> int:

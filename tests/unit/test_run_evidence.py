@@ -14,7 +14,7 @@ from xraygan.config import DataSettings, RunSettings
 from xraygan.data.cache import prepare
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import AUDIT, EVALUATION, IMITATED_FILMS, INTERNAL, read_json
+from xraygan.runs import AUDIT, CHOSEN_BY_KID, EVALUATION, IMITATED_FILMS, INTERNAL, read_json
 
 SETTINGS = RunSettings.model_validate({"output": {"evidence": "basic", "num": 12}})
 FACTS = {"model_sha256": "ab" * 32, "manifest_sha256": "cd" * 32}
@@ -30,7 +30,9 @@ def write_split(folder: Path, count: int, unknown: int, seed: int) -> None:
         Image.fromarray(film).save(path)
 
 
-def measure(root: Path, train: int, held_out: int) -> tuple[Any, Any, list[str]]:
+def measure(
+    root: Path, train: int, held_out: int, config: dict[str, Any] | None = None
+) -> tuple[Any, Any, list[str]]:
     """What a run in `root/run` that copied its training films says of itself."""
     write_split(root / "source" / "train", train, 3, 1)
     write_split(root / "source" / "test", held_out, 2, 2)
@@ -39,7 +41,7 @@ def measure(root: Path, train: int, held_out: int) -> tuple[Any, Any, list[str]]
     images, labels = dataset.split("train")
     made = np.resize(images, (40, 32, 32)), np.resize(labels, 40)
     written = made[0][:12], made[1][:12]
-    trained = Trained(root / "run", {}, dataset)
+    trained = Trained(root / "run", config or {}, dataset)
     return _evidence(trained, made, written, FACTS, SETTINGS, Reporter(quiet=True))
 
 
@@ -48,6 +50,13 @@ def copied(tmp_path_factory: pytest.TempPathFactory):
     """A folder with the source and the run, and what the run says."""
     root = tmp_path_factory.mktemp("copied")
     return root, measure(root, 40, 6)
+
+
+def test_that_validation_films_chose_the_model_is_said(copied, tmp_path):
+    _, (evaluation, _, _) = copied
+    assert CHOSEN_BY_KID not in evaluation["notes"]
+    evaluation, _, _ = measure(tmp_path, 40, 12, {"published": 8, "total_images": 16})
+    assert CHOSEN_BY_KID in evaluation["notes"]
 
 
 def test_both_files_say_of_which_images_and_patients_they_are(copied):

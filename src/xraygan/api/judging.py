@@ -9,7 +9,7 @@ from xraygan.api.preparing import training_data
 from xraygan.config import PixelSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import AUDIT, EVALUATION, read_config, write_json
+from xraygan.runs import AUDIT, CHOSEN_BY_KID, EVALUATION, is_chosen, read_config, write_json
 from xraygan.sampling.records import is_filtered, origin
 
 if TYPE_CHECKING:
@@ -84,6 +84,8 @@ def evaluate(
         sets["real"], sets["synthetic"], sets.get("train"), measures, reporter
     )
     notes = [*found["notes"], *read.unknown_said()]
+    if model is not None and is_chosen(read_config(Path(model)) or {}):
+        notes.append(CHOSEN_BY_KID)
     known = {"sets": read.with_unknown(found["sets"]), "notes": notes}
     found = {**found, **known, **origin(Path(synth))}
     _say(read.notes, reporter)

@@ -13,11 +13,13 @@ from xraygan.errors import TooFewError, XrayganError
 from xraygan.progress import Reporter
 from xraygan.runs import (
     AUDIT,
+    CHOSEN_BY_KID,
     EVALUATION,
     PHANTOM,
     TRAINED_BEFORE,
     RunFolder,
     films_before,
+    is_chosen,
     next_run,
     read_config,
     refusing_disk_faults,
@@ -323,6 +325,8 @@ def _evidence(
             "set's proportions; the written set has every class equally often."
         )
         said = [*evaluation["notes"], *read.unknown_said(), note, *_data_before(trained.config)]
+        if is_chosen(trained.config):
+            said.append(CHOSEN_BY_KID)
         known = {"sets": read.with_unknown(evaluation["sets"]), "notes": said}
         evaluation = {**evaluation, **known, **facts}
         evidence.write_evaluation(folder, evaluation)

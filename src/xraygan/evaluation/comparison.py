@@ -17,6 +17,50 @@ MOST = 10_000
 
 
 @dataclass(frozen=True, eq=False)
+class Chosen:
+    """Some images of a set, which is not copied.
+
+    Attributes:
+        part: the set; may be a memory map.
+        index: positions in it, intp [n].
+    """
+
+    part: ImageSet
+    index: NDArray[np.intp]
+
+    @classmethod
+    def all_of(cls, part: ImageSet) -> "Chosen":
+        """Every image of a set."""
+        return cls(part, np.arange(len(part)))
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """The images, uint8 [n, H, W]: a copy with each call."""
+        return self.part.images[self.index]
+
+    @property
+    def labels(self) -> NDArray[np.int32]:
+        """Their classes, [n]."""
+        return self.part.labels[self.index]
+
+    @property
+    def patients(self) -> NDArray[np.object_]:
+        """Whose images they are, [n]."""
+        return self.part.patients[self.index]
+
+    def rows(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Chosen":
+        """Some of these."""
+        return Chosen(self.part, self.index[rows])
+
+    def image_set(self, rows: NDArray[np.integer]) -> ImageSet:
+        """A copy of some of these."""
+        return self.part.rows(self.index[rows])
+
+
+@dataclass(frozen=True, eq=False)
 class Rows:
     """Positions in the three sets of `Sides`: one comparison and its floor.
 
@@ -42,9 +86,9 @@ class Sides:
             to give the floor. None where there are too few.
     """
 
-    reference: ImageSet
-    synthetic: ImageSet
-    control: ImageSet | None
+    reference: Chosen
+    synthetic: Chosen
+    control: Chosen | None
 
     def overall(self) -> Rows:
         """All of the reference; as many made and control images in its class shares.
@@ -115,7 +159,7 @@ def comparable_sides(
     """
     _check(real, synthetic, train)
     draw = np.random.default_rng(seed)
-    drawn, notes = _capped(real, draw)
+    drawn, notes = _capped(Chosen.all_of(real), draw)
     alone = _against(drawn, synthetic, None, draw)
     if len(drawn) < LEAST or _comparable(alone) < LEAST:
         raise TooFewError(
@@ -138,24 +182,6 @@ def comparable_sides(
     return sides, notes
 
 
-@dataclass(frozen=True, eq=False)
-class Chosen:
-    """Some images of a set, which is not copied.
-
-    Attributes:
-        part: the set; may be a memory map.
-        rows: positions in it, ascending, intp [n].
-    """
-
-    part: ImageSet
-    rows: NDArray[np.intp]
-
-    @property
-    def patients(self) -> NDArray[np.object_]:
-        """Whose images they are, [n]."""
-        return self.part.patients[self.rows]
-
-
 def everything(
     real: ImageSet, synthetic: ImageSet, train: ImageSet | None, *, seed: int = 0
 ) -> list[Chosen] | None:
@@ -174,27 +200,24 @@ def everything(
         ones are as many as there are. None where there are not more than 10,000 real images,
         or under 10,000 made ones in their shares.
     """
-    present = Sides(real, synthetic, None).present()
+    every, made = Chosen.all_of(real), Chosen.all_of(synthetic)
+    present = Sides(every, made, None).present()
     if len(real) <= MOST or not present.any():
         return None
-    wanted = _counts(real)
-    count = _most_at_shares(wanted * present, _counts(synthetic))
+    wanted = _counts(every)
+    count = _most_at_shares(wanted * present, _counts(made))
     if count < MOST:
         return None
     others = None
     if train is not None:
-        among = np.flatnonzero(~_known(train, real))
-        there = np.bincount(train.labels[among], minlength=len(wanted))
-        of_both = min(count, _most_at_shares(wanted, there))
+        among = Chosen(train, np.flatnonzero(~_known(train, real)))
+        of_both = min(count, _most_at_shares(wanted, _counts(among)))
         if of_both >= MOST:
             count, others = of_both, among
     draw = np.random.default_rng(seed)
-    every = np.arange(len(synthetic))
-    made = _any_of(synthetic, every, _at_shares(count, wanted * present), draw)
-    chosen = [Chosen(real, np.arange(len(real))), Chosen(synthetic, np.sort(made))]
-    if train is not None and others is not None:
-        control = _any_of(train, others, _at_shares(count, wanted), draw)
-        chosen.append(Chosen(train, np.sort(control)))
+    chosen = [every, _ascending(_any_of(made, _at_shares(count, wanted * present), draw))]
+    if others is not None:
+        chosen.append(_ascending(_any_of(others, _at_shares(count, wanted), draw)))
     return chosen
 
 
@@ -207,7 +230,7 @@ def _check(real: ImageSet, synthetic: ImageSet, train: ImageSet | None) -> None:
         raise ValueError(f"images of sizes {sorted(sizes)}: expected one")
 
 
-def _capped(real: ImageSet, draw: np.random.Generator) -> tuple[ImageSet, list[str]]:
+def _capped(real: Chosen, draw: np.random.Generator) -> tuple[Chosen, list[str]]:
     if len(real) <= MOST:
         return real, []
     rows = np.sort(draw.permutation(len(real))[:MOST])
@@ -215,7 +238,7 @@ def _capped(real: ImageSet, draw: np.random.Generator) -> tuple[ImageSet, list[s
 
 
 def _with_control(
-    real: ImageSet,
+    real: Chosen,
     synthetic: ImageSet,
     train: ImageSet | None,
     alone: Sides,
@@ -223,13 +246,13 @@ def _with_control(
 ) -> tuple[Sides, str]:
     """The sides with the better control, and a note on what the floor is."""
     halves = _halves(real, draw)
-    parted = halves and _against(halves[0], synthetic, halves[1], draw)
+    parted = _against(halves[0], synthetic, halves[1], draw) if halves else None
     most_parted = _comparable(parted) if parted else 0
     shared = 0
     if train is not None:
         known = _known(train, real)
         shared = len(set(train.patients[known].tolist()))
-        others = _against(real, synthetic, train, draw, ~known)
+        others = _against(real, synthetic, Chosen(train, np.flatnonzero(~known)), draw)
         if _comparable(others) >= max(LEAST, min(most_parted, _comparable(alone))):
             note = "Floors compare the real images with training images of other patients."
             return others, note + _shared_note(shared)
@@ -241,7 +264,7 @@ def _with_control(
     return alone, "There are too few real images or patients for a floor."
 
 
-def _known(train: ImageSet, real: ImageSet) -> NDArray[np.bool_]:
+def _known(train: ImageSet, real: ImageSet | Chosen) -> NDArray[np.bool_]:
     """Training images of patients who are among the real ones as well."""
     return np.isin(train.patients.astype(str), real.patients.astype(str))
 
@@ -264,33 +287,28 @@ def _comparable(sides: Sides) -> int:
 
 
 def _against(
-    reference: ImageSet,
-    synthetic: ImageSet,
-    control: ImageSet | None,
-    draw: np.random.Generator,
-    eligible: NDArray[np.bool_] | None = None,
+    reference: Chosen, synthetic: ImageSet, control: Chosen | None, draw: np.random.Generator
 ) -> Sides:
-    """Sides with no more of a class than the reference; of the control only what is eligible."""
+    """Sides with no more of a class than the reference."""
     most = _counts(reference)
-    made = synthetic.rows(_any_of(synthetic, np.arange(len(synthetic)), most, draw))
-    if control is None:
-        return Sides(reference, made, None)
-    among = np.arange(len(control)) if eligible is None else np.flatnonzero(eligible)
-    return Sides(reference, made, control.rows(_any_of(control, among, most, draw)))
+    made = _any_of(Chosen.all_of(synthetic), most, draw)
+    return Sides(reference, made, None if control is None else _any_of(control, most, draw))
 
 
 def _any_of(
-    part: ImageSet,
-    among: NDArray[np.intp],
-    counts: NDArray[np.int64],
-    draw: np.random.Generator,
-) -> NDArray[np.intp]:
+    chosen: Chosen, counts: NDArray[np.int64], draw: np.random.Generator
+) -> Chosen:
     """So many of each class at random, fewer where there are fewer, in random order."""
-    shuffled = draw.permutation(among)
-    return shuffled[_drawn(part.labels[shuffled], counts)]
+    shuffled = chosen.rows(draw.permutation(len(chosen)))
+    return shuffled.rows(_drawn(shuffled.labels, counts))
 
 
-def _halves(real: ImageSet, draw: np.random.Generator) -> tuple[ImageSet, ImageSet] | None:
+def _ascending(chosen: Chosen) -> Chosen:
+    """The same in the set's own order: a memory map is then read once through."""
+    return Chosen(chosen.part, np.sort(chosen.index))
+
+
+def _halves(real: Chosen, draw: np.random.Generator) -> tuple[Chosen, Chosen] | None:
     """Two sets of whole patients with about as many images of each class; None with one."""
     _, first, case = np.unique(real.patients.astype(str), return_index=True, return_inverse=True)
     if len(first) < 2:
@@ -302,8 +320,8 @@ def _halves(real: ImageSet, draw: np.random.Generator) -> tuple[ImageSet, ImageS
     return real.rows(~in_second[case]), real.rows(in_second[case])
 
 
-def _counts(part: ImageSet) -> NDArray[np.int64]:
-    return np.bincount(part.labels, minlength=len(part.classes))
+def _counts(chosen: Chosen) -> NDArray[np.int64]:
+    return np.bincount(chosen.labels, minlength=len(chosen.part.classes))
 
 
 def _most_at_shares(wanted: NDArray[np.int64], there: NDArray[np.int64]) -> int:
@@ -335,9 +353,10 @@ def _few_patients(sides: Sides) -> list[str]:
     return notes
 
 
-def _class_notes(real: ImageSet, synthetic: ImageSet, sides: Sides) -> list[str]:
+def _class_notes(real: Chosen, synthetic: ImageSet, sides: Sides) -> list[str]:
     notes = []
-    counts = zip(real.classes, _counts(real), _counts(synthetic), strict=True)
+    made_of = _counts(Chosen.all_of(synthetic))
+    counts = zip(synthetic.classes, _counts(real), made_of, strict=True)
     for label, (name, reals, made) in enumerate(counts):
         if reals == 0 and made:
             notes.append(f"Class {name} has no real image: its synthetic ones are left out.")

@@ -141,15 +141,16 @@ class _Tables:
     ) -> "_Tables":
         tables = cls(sides)
         for part in tables.sets():
+            images = part.images
             for name, space in spaces.items():
-                table = features(space, part.images, cache=cache)
+                table = features(space, images, cache=cache)
                 tables.features.setdefault(name, []).append(table)
                 steps.step()
-            tables.spectra.append(radial_spectra(part.images))
+            tables.spectra.append(radial_spectra(images))
             steps.step()
         return tables
 
-    def sets(self) -> list[ImageSet]:
+    def sets(self) -> list[Chosen]:
         """Reference, synthetic and, where there is one, control."""
         sides = self.sides
         return [
@@ -183,7 +184,7 @@ def _of_everything(
     for name, space in spaces.items():
         moments = []
         for chosen, group in zip(whole, groups, strict=True):
-            tables = feature_tables(space, chosen.part.images, chosen.rows)
+            tables = feature_tables(space, chosen.part.images, chosen.index)
             moments.append(grouped_moments(tables, group, count))
             steps.step()
         by_space[name] = {"fid_all": figures_of_moments(moments).fid}
@@ -191,7 +192,7 @@ def _of_everything(
 
 
 def _note_on_everything(whole: list[Chosen]) -> str:
-    real, *others = (f"{len(chosen.rows):,}" for chosen in whole)
+    real, *others = (f"{len(chosen):,}" for chosen in whole)
     note = f"fid_all is of all {real} real images and of {others[0]} synthetic ones, "
     if len(others) > 1:
         note += f"its floor of {others[1]} training images of other patients, "
@@ -211,7 +212,7 @@ def _named(by_space: Mapping[str, Figures]) -> Figures:
 def _in_space(clouds: list[Cloud], seed: int, steps: _Steps) -> Figures:
     reference, others = clouds[0], clouds[1:]
     kernel = Kernel(reference.features, reference.patients, seed=seed)
-    kid = [_kernel_figure(kernel, other) for other in others]
+    kid = [kernel.distance(other.features, other.patients) for other in others]
     figures = {"kid": _beside(kid)}
     steps.step()
     frechet = frechet_figures(reference, *others, seed=seed)
@@ -234,11 +235,6 @@ def _in_space(clouds: list[Cloud], seed: int, steps: _Steps) -> Figures:
         figures["classifier_auc"] = _beside(told)
     steps.step()
     return figures
-
-
-def _kernel_figure(kernel: Kernel, other: Cloud) -> Estimate:
-    found = kernel.distance(other.features, other.patients)
-    return Estimate(found.value, found.low, found.high, found.n)
 
 
 def _cover_figures(balls: RealBalls, reference: Cloud, other: Cloud, seed: int) -> Figures:
@@ -267,7 +263,7 @@ def _of_pixels(
     seed: int,
     steps: _Steps,
 ) -> Figures:
-    parts = [part.rows(i) for part, i in zip(tables.sets(), chosen, strict=False)]
+    parts = [part.image_set(i) for part, i in zip(tables.sets(), chosen, strict=False)]
     spectra = [table[i] for table, i in zip(tables.spectra, chosen, strict=False)]
     figures = _alikeness(parts, seed)
     steps.step()

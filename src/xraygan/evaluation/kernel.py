@@ -1,33 +1,15 @@
 """Kernel distance (KID): how far two sets of features are apart, without bias."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from xraygan.estimates import Estimate
 from xraygan.evaluation.intervals import case_numbers
 
 _ROWS_AT_ONCE = 512
 _LEAST = 4
-
-
-@dataclass(frozen=True)
-class KernelDistance:
-    """A distance with the range it may well have come out in.
-
-    Attributes:
-        value: unbiased squared maximum mean discrepancy over all images; may be
-            slightly negative where the sets do not differ.
-        low: lower end of the 95 % interval.
-        high: upper end.
-        n: number of images in the smaller set.
-    """
-
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 def kernel_distance(
@@ -36,7 +18,7 @@ def kernel_distance(
     *,
     subsets: int = 100,
     seed: int = 0,
-) -> KernelDistance:
+) -> Estimate:
     """The distance of x from the reference y; see `Kernel`.
 
     Args:
@@ -55,13 +37,14 @@ class Kernel:
     """Unbiased squared MMD to one reference, with the kernel k(a, b) = (a·b / d + 1)³.
 
     Standardise all sets by the same reference first. For the floor, take the distance of
-    real images of other patients.
+    real images of other patients. Within a set only images of different patients are paired:
+    films of one patient are alike, and would pass for a distance.
 
     The interval comes from halves drawn without replacement, of patients where they are known:
     a subset of m out of n patients scatters around the whole by sqrt(1/m − 1/n) where a new
     sample of n would by sqrt(1/n), and the deviations are scaled accordingly; for halves the
     factor is one. It is too wide by up to √3 where the sets do not differ. Of fewer than four
-    patients it is drawn by image, and says how much other images would change alone.
+    patients everything is by image, and the interval says how much other images would change alone.
 
     Args:
         reference: [M, D] features.
@@ -88,13 +71,17 @@ class Kernel:
             raise ValueError(f"subsets is {subsets}: an interval needs at least 2")
         self._subsets, self._seed = subsets, seed
         self._reference = _extended(reference)
-        self._chosen, self._factor = self._drawn(len(reference), patients, 0)
-        self._within = _mean_within(self._reference, self._chosen)
+        case = _cases(len(reference), patients)
+        self._chosen, self._factor = self._drawn(case, 0)
+        self._within = _mean_within(self._reference, self._chosen, case)
 
     def distance(
         self, features: NDArray[np.floating], patients: NDArray[np.object_] | None = None
-    ) -> KernelDistance:
-        """Of features [N, D] of these patients: value, interval and min(N, M).
+    ) -> Estimate:
+        """Of features [N, D] of these patients; n is min(N, M).
+
+        The value is the unbiased squared maximum mean discrepancy over all images: it may be
+        slightly negative where the sets do not differ.
 
         Raises:
             ValueError: a table of another width, or fewer than 4 rows.
@@ -105,36 +92,38 @@ class Kernel:
                 f"features of widths {y.shape[1] - 1} and {self._reference.shape[1] - 1}: "
                 "expected one"
             )
-        chosen, factor = self._drawn(len(y), patients, 1)
+        case = _cases(len(y), patients)
+        chosen, factor = self._drawn(case, 1)
         distances = (
             self._within
-            + _mean_within(y, chosen)
+            + _mean_within(y, chosen, case)
             - 2 * _mean_between(self._reference, y, self._chosen, chosen)
         )
         value = float(distances[0])
         deviations = (distances[1:] - value) * max(factor, self._factor)
         low, high = np.quantile(deviations, [0.025, 0.975])
         n = min(len(y), len(self._reference))
-        return KernelDistance(value, value + float(low), value + float(high), n)
+        return Estimate(value, value + float(low), value + float(high), n)
 
-    def _drawn(
-        self, n: int, patients: NDArray[np.object_] | None, side: int
-    ) -> tuple[NDArray[np.float64], float]:
+    def _drawn(self, case: NDArray[np.intp], side: int) -> tuple[NDArray[np.float64], float]:
         """Membership [1 + subsets, n], everyone in the first row; and the interval's factor."""
-        if n < _LEAST:
-            raise ValueError(f"{n} images in a set: an interval needs at least {_LEAST}")
-        case = np.arange(n) if patients is None else case_numbers(patients)
-        if case.max() + 1 < _LEAST:
-            case = np.arange(n)
         count = int(case.max()) + 1
         size = count // 2
         generator = np.random.default_rng([self._seed, side])
-        chosen = np.ones((self._subsets + 1, n))
+        chosen = np.ones((self._subsets + 1, len(case)))
         for row in chosen[1:]:
             half = np.zeros(count)
             half[generator.choice(count, size, replace=False)] = 1
             row[:] = half[case]
         return chosen, (size / (count - size)) ** 0.5
+
+
+def _cases(n: int, patients: NDArray[np.object_] | None) -> NDArray[np.intp]:
+    """What is independent: the patient of each image [n] from 0 up, or of few of them the image."""
+    if n < _LEAST:
+        raise ValueError(f"{n} images in a set: an interval needs at least {_LEAST}")
+    case = np.arange(n) if patients is None else case_numbers(patients)
+    return case if case.max() + 1 >= _LEAST else np.arange(n)
 
 
 def _extended(features: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -164,15 +153,18 @@ def _kernels(
         yield rows, cube
 
 
-def _mean_within(x: NDArray[np.float64], chosen: NDArray) -> NDArray[np.float64]:
-    """Mean of k over the pairs of different images in each subset: leaving out i = j unbiases."""
-    total = -(chosen @ (x * x).sum(axis=1) ** 3)
+def _mean_within(
+    x: NDArray[np.float64], chosen: NDArray, case: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Mean of k over the pairs of images of different patients in each subset of patients."""
+    total = np.zeros(len(chosen))
     for rows, kernel in _kernels(x, x, above=True):
+        kernel[case[rows, None] == case[rows.start :]] = 0
         sums = (chosen[:, rows] @ kernel) * chosen[:, rows.start :]
         size = len(kernel)
         total += sums[:, :size].sum(axis=1) + 2 * sums[:, size:].sum(axis=1)
-    size = chosen.sum(axis=1)
-    return total / (size * (size - 1))
+    of_patient = np.bincount(case)[case]
+    return total / (chosen.sum(axis=1) ** 2 - chosen @ of_patient)
 
 
 def _mean_between(

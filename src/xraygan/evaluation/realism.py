@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from xraygan.estimates import Estimate
 from xraygan.evaluation.features import Standardiser, filter_bank_features, standardise
-from xraygan.evaluation.kernel import Kernel, KernelDistance
-from xraygan.evaluation.neighbours import Coverage, coverage
+from xraygan.evaluation.kernel import Kernel
 from xraygan.sets import some_rows
 
 LEAST_IMAGES = 20
@@ -33,22 +33,12 @@ class RealismMeter:
             raise ValueError(f"{len(train)} and {len(validation)} images: too few to measure")
         features = filter_bank_features(_some(train, seed))
         self._standardiser: Standardiser = standardise(features)
-        self._real = self._features(_some(validation, seed))
-        self._train = self._standardiser.apply(features)
-        self._kernel = Kernel(self._real)
-        self.floor: KernelDistance = self._kernel.distance(self._train)
+        self._kernel = Kernel(self._features(_some(validation, seed)))
+        self.floor: Estimate = self._kernel.distance(self._standardiser.apply(features))
 
-    def kernel_distance(self, images: np.ndarray) -> KernelDistance:
+    def kernel_distance(self, images: np.ndarray) -> Estimate:
         """KID of generated uint8 images [N, R, R] against the validation images."""
         return self._kernel.distance(self._features(images))
-
-    def coverage(self, images: np.ndarray) -> tuple[Coverage, Coverage]:
-        """Coverage of the validation images by generated ones, and by as many training ones."""
-        count = min(len(images), len(self._train))
-        return (
-            coverage(self._real, self._features(images[:count])),
-            coverage(self._real, self._train[:count]),
-        )
 
     def _features(self, images: np.ndarray) -> np.ndarray:
         return self._standardiser.apply(filter_bank_features(images))

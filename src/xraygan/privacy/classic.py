@@ -6,11 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xraygan.estimates import Estimate, proportion
-from xraygan.evaluation.intervals import percentile_interval, resampled_weights
+from xraygan.evaluation.intervals import (
+    mean_with_interval,
+    percentile_interval,
+    resampled_weights,
+)
+from xraygan.sets import some_rows
 
 CELLS = 5
 _CELL_IMAGES = 20  # synthetic images that a cell needs to count
-_ROWS_AT_ONCE = 512
+_MOST_IN_CELLS = 20_000  # training images that make the cells
+_ROWS_AT_ONCE, _REFERENCES_AT_ONCE = 512, 1 << 15
 
 
 def nearest_distance(
@@ -29,25 +35,36 @@ def nearest_distance(
     Returns:
         Distance [Q] and index [Q].
     """
-    references = np.asarray(references, np.float64)
-    squares = (references**2).sum(axis=1)
+    squared = np.full(len(queries), np.inf)
+    index = np.zeros(len(queries), np.intp)
+    for first in range(0, len(references), _REFERENCES_AT_ONCE):
+        block = np.asarray(references[first : first + _REFERENCES_AT_ONCE], np.float64)
+        squares = (block**2).sum(axis=1)
+        for start in range(0, len(queries), _ROWS_AT_ONCE):
+            rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(queries)))
+            found = squares - 2 * (np.asarray(queries[rows], np.float64) @ block.T)
+            if own is not None:
+                mine = np.flatnonzero((own[rows] >= first) & (own[rows] < first + len(block)))
+                found[mine, own[rows[mine]] - first] = np.inf
+            nearest = found.argmin(axis=1)
+            least = found[np.arange(len(rows)), nearest]
+            nearer = least < squared[rows]
+            squared[rows[nearer]] = least[nearer]
+            index[rows[nearer]] = first + nearest[nearer]
+    # Again from the difference: what cancels in the products is lost to copies.
     distance = np.empty(len(queries))
-    index = np.empty(len(queries), np.intp)
     for start in range(0, len(queries), _ROWS_AT_ONCE):
-        part = np.asarray(queries[start : start + _ROWS_AT_ONCE], np.float64)
-        rows = np.arange(len(part))
-        products = part @ references.T
-        squared = squares - 2 * products
-        if own is not None:
-            squared[rows, own[start : start + len(part)]] = np.inf
-        nearest = squared.argmin(axis=1)
-        index[start : start + len(part)] = nearest
-        # Again from the difference: what cancels in the products is lost to copies.
-        distance[start : start + len(part)] = np.linalg.norm(part - references[nearest], axis=1)
+        part = slice(start, start + _ROWS_AT_ONCE)
+        apart = np.asarray(queries[part], np.float64) - references[index[part]]
+        distance[part] = np.linalg.norm(apart, axis=1)
     return distance, index
 
 
-def authenticity(train: NDArray[np.floating], synthetic: NDArray[np.floating]) -> Estimate:
+def authenticity(
+    train: NDArray[np.floating],
+    synthetic: NDArray[np.floating],
+    patients: NDArray[np.object_] | None = None,
+) -> Estimate:
     """AuthPct: the share of synthetic images that are not nearer than training images are.
 
     An image is authentic where its nearest training image has another training image nearer
@@ -56,16 +73,20 @@ def authenticity(train: NDArray[np.floating], synthetic: NDArray[np.floating]) -
     Args:
         train: [N, D] features, N at least 2.
         synthetic: [M, D], M at least 1.
+        patients: [M], equal for images of one patient; None: each is of its own.
 
     Returns:
-        The share in [0, 1] with its exact interval.
+        The share in [0, 1] with its interval, exact where each image is of its own patient.
 
     Source: Alaa et al. 2022, arXiv 2102.08921, section 4.3 (authenticity).
     """
     to_train, nearest = nearest_distance(synthetic, train)
     used, place = np.unique(nearest, return_inverse=True)
     among, _ = nearest_distance(train[used], train, own=used)
-    return proportion(int((to_train > among[place]).sum()), len(synthetic))
+    authentic = to_train > among[place]
+    if patients is None:
+        return proportion(int(authentic.sum()), len(authentic))
+    return mean_with_interval(authentic, patients)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,4 +210,5 @@ def _centres(train: NDArray[np.floating], seed: int) -> NDArray[np.float64]:
 
     count = max(1, min(CELLS, len(train) // (4 * _CELL_IMAGES)))
     means = KMeans(count, n_init="auto", random_state=seed)
-    return means.fit(np.asarray(train, np.float64)).cluster_centers_
+    some = train[some_rows(len(train), _MOST_IN_CELLS, seed)]
+    return means.fit(np.asarray(some, np.float64)).cluster_centers_

@@ -46,11 +46,11 @@ class Copies:
     """What the copy check found.
 
     Attributes:
-        figures: name to figure, the headline first.
+        figures: name to figure, the headline first: the one that says copying, where one does.
         closest_pairs: the most suspicious pairs, worst first: "synthetic" and "train" (indices),
             "similarity" (correlation of pixels, shifts and flips allowed) and "ratio".
-        most_imitated: one record a patient, most imitated first: "images" and "films" (counts)
-            and "train", the index of one of the patient's films.
+        most_imitated: one record a patient, most imitated first: "images" (a count) and "train",
+            the index of one of the patient's films.
         reasons: why there is copying, in sentences; empty where none was found.
         recognised: kind of planted copy to the share that a single look recognises.
         notes: plain sentences.
@@ -120,12 +120,14 @@ def find_copies(
     for name, tables in features.items():
         figures |= classic_figures(name, tables, holdout, seed)
     judged = [_judged(seen, len(examinations)) for seen in examinations]
-    slight = tuple(said for _, too_small in judged for said in too_small)
+    slight = tuple(said for judgement in judged for said in judgement.slight)
+    found = [key for judgement in judged for key in judgement.reasons]
+    headline = sorted(found, key=lambda key: not key.startswith("copied_share"))[:1]
     return Copies(
-        figures=figures,
+        figures={key: figures[key] for key in dict.fromkeys([*headline, *figures])},
         closest_pairs=closest_pairs(examinations[0], correlation, index),
         most_imitated=most_imitated(examinations, patients),
-        reasons=tuple(said for reasons, _ in judged for said in reasons),
+        reasons=tuple(said for judgement in judged for said in judgement.reasons.values()),
         recognised={k: found / n for k, (found, n) in examinations[0].planted.items()},
         notes=(*slight, *_notes(patients, others)),
         slight=slight,
@@ -144,13 +146,26 @@ class _Counter:
             self._report(self._done, self._total)
 
 
-def _judged(seen: Examination, views: int) -> tuple[list[str], list[str]]:
-    """Why this view speaks of copying, one sentence a rule; and an excess too small for it."""
-    reasons, slight = [], []
-    where = "pixels" if seen.name == PIXELS else f"the features of {seen.name}"
+@dataclass(frozen=True)
+class _Judgement:
+    """What one view says.
+
+    Attributes:
+        reasons: why it speaks of copying, a sentence a rule, by the figure that shows it.
+        slight: a sentence on an excess that is too small for it.
+    """
+
+    reasons: Mapping[str, str]
+    slight: tuple[str, ...]
+
+
+def _judged(seen: Examination, views: int) -> _Judgement:
+    reasons, slight = {}, []
+    pixels = seen.name == PIXELS
+    where, at = ("pixels", "") if pixels else (f"the features of {seen.name}", f"@{seen.name}")
     certain = int(seen.certain.sum())
     if certain:
-        reasons.append(
+        reasons[f"certain_copies{at}"] = (
             f"By {where}, {certain:,} of {len(seen.certain):,} synthetic images are nearer to one "
             "training patient than chance would bring a single one."
         )
@@ -162,13 +177,13 @@ def _judged(seen: Examination, views: int) -> tuple[list[str], list[str]]:
             f"another patient; chance alone would make it about {level.chance * level.n:,.0f}"
         )
         if imitated_share(seen).low > LEAST_EXCESS:
-            reasons.append(f"{said}.")
+            reasons[f"copied_share{at}"] = f"{said}."
         else:
             slight.append(
                 f"{said} (p = {seen.p_value:.1g}). That is not called copying, since what is "
                 f"beyond chance may be less than {100 * LEAST_EXCESS:g}% of the images."
             )
-    return reasons, slight
+    return _Judgement(reasons, tuple(slight))
 
 
 def _notes(patients: Patients, others: NDArray[np.intp]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from xraygan.privacy.chance import Excess, Tail, excess, far_excess, style_factor
 from xraygan.privacy.planted import PLANTED, plant
 from xraygan.privacy.ratios import Nearest, References, nearest_patients
-from xraygan.privacy.views import FeatureView, PixelView, View
+from xraygan.privacy.views import MOST_FITTED, FeatureView, PixelView, View, evenly
 from xraygan.sets import ImageSet, some_rows
 
 CERTAIN = 0.002
@@ -49,7 +49,7 @@ class Patients:
 
     Attributes:
         number: int [N], 0 to P - 1.
-        fitted: int, rows of one half of the patients, that views are fitted on.
+        fitted: int, rows of one half of the patients, as many as views are fitted on.
         null: int, one row of each patient of the other half: the queries for chance. Their
             films, like synthetic images, are new to the view.
     """
@@ -68,7 +68,8 @@ class Patients:
         _, first = np.unique(number[shuffled], return_index=True)
         one_each = shuffled[first]
         null = generator.permutation(one_each[~half[number[one_each]]])[:MOST_NULL]
-        return cls(number, np.flatnonzero(half[number]), null)
+        fitted = np.flatnonzero(half[number])
+        return cls(number, fitted[evenly(len(fitted), MOST_FITTED)], null)
 
 
 def numbered(patients: NDArray[np.object_]) -> NDArray[np.intp]:

@@ -110,7 +110,9 @@ def classic_figures(
     """AuthPct and C_T in a feature space, each beside what real images would show."""
     train, held_out, synthetic = tables
     figures = {
-        "auth_pct": authenticity(train, synthetic).beside(authenticity(train, held_out)),
+        "auth_pct": authenticity(train, synthetic).beside(
+            authenticity(train, held_out, holdout.patients)
+        ),
         "c_t": data_copying(train, held_out, synthetic, holdout.patients, seed=seed),
     }
     return {f"{key}@{name}": _spaced(figure, name) for key, figure in figures.items()}
@@ -137,23 +139,20 @@ def most_imitated(
 ) -> tuple[dict[str, int], ...]:
     """How many synthetic images are closer than chance to one patient, highest counts first.
 
-    An image counts once for a patient, whichever views say so. Counts of images, and of the
-    patient's films in the training set; "train" is the row of the first of these films, which
-    says who it is to whoever has the training set.
+    An image counts once for a patient, whichever views say so. "train" is the row of the first of
+    the patient's films, which says who it is to whoever has the training set.
     """
-    films = np.bincount(patients.number)
     pairs = [
         np.stack([rows, seen.synthetic.patient[rows]])
         for seen in examinations
         for rows in [np.flatnonzero(seen.close | seen.certain)]
     ]
     imitated = np.unique(np.concatenate(pairs, axis=1), axis=1)[1]
-    close = np.bincount(imitated, minlength=len(films))
+    close = np.bincount(imitated, minlength=patients.number.max() + 1)
     ranked = np.argsort(-close, kind="stable")[:MOST_IMITATED]
     return tuple(
         {
             "images": int(close[patient]),
-            "films": int(films[patient]),
             "train": int(np.argmax(patients.number == patient)),
         }
         for patient in ranked

@@ -49,12 +49,11 @@ def area(member: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
 def area_with_interval(
     suspects: Suspects, scores: NDArray[np.floating], *, seed: int = 0
 ) -> Estimate:
-    """The area with an interval over patients, drawn again as wholes on each side."""
-    sides = np.array(
-        [f"{int(m)}{p}" for m, p in zip(suspects.member, suspects.patients, strict=True)], object
-    )
-    found = bootstrap(lambda rows: area(suspects.member[rows], scores[rows]), sides, seed=seed)
+    """The area with an interval over patients, drawn again as wholes."""
     member = suspects.member
+    found = bootstrap(
+        lambda rows: area(member[rows], scores[rows]), suspects.patients, seed=seed
+    )
     return uncertain(
         found, min(len(set(suspects.patients[each].tolist())) for each in (member, ~member))
     )
@@ -84,7 +83,7 @@ def hits_at(
     member = suspects.member
     others = np.sort(scores[~member])[::-1]
     inside = int(member.sum())
-    if len(others) * false_alarms < 1 - 1e-9 or not inside:
+    if not _countable(member, false_alarms) or not inside:
         return Estimate(float("nan"), float("nan"), float("nan"), inside)
     level = others[int(np.floor(len(others) * false_alarms + 1e-9))]
     hit, patients = scores[member] > level, suspects.patients[member]
@@ -93,13 +92,19 @@ def hits_at(
     return mean_with_interval(hit, patients, seed=seed)
 
 
+def _countable(member: NDArray[np.bool_], false_alarms: float) -> bool:
+    """Whether there are enough others for a level that so few of them pass."""
+    return bool((~member).sum() * false_alarms >= 1 - 1e-9)
+
+
 @dataclass(frozen=True, eq=False)
 class Surprise:
     """How surprising the figures of all attacks are, had no image been a member.
 
     Attributes:
         area: attack to the adjusted p-value of its area.
-        hits: attack to that of its hits at the false-alarm rate.
+        hits: attack to that of its hits at the false-alarm rate; 1 where there are too few others
+            for hits to be counted, which then cost the areas nothing.
     """
 
     area: Mapping[str, float]
@@ -136,7 +141,8 @@ def surprise(
     the same for what was observed and what was permuted.
     """
     sides = _permuted_sides(suspects, seed)
-    figures = np.concatenate([_figures(sides, v, false_alarms) for v in scores.values()])
+    kinds = 2 if _countable(suspects.member, false_alarms) else 1  # areas, and hits
+    figures = np.concatenate([_figures(sides, v, false_alarms)[:kinds] for v in scores.values()])
     # Column 0 is what was observed; a figure's p-value is its place among all columns.
     p_values = np.stack(
         [
@@ -151,10 +157,10 @@ def surprise(
     strangest = np.sort(strange.max(axis=0))
     beyond = np.searchsorted(strangest, strange[:, 0] - 1e-12, side="left")
     adjusted = 1 - beyond / len(strangest)
-    names = list(scores)
+    hits = adjusted[1::2] if kinds == 2 else np.ones(len(scores))
     return Surprise(
-        dict(zip(names, adjusted[0::2].tolist(), strict=True)),
-        dict(zip(names, adjusted[1::2].tolist(), strict=True)),
+        dict(zip(scores, adjusted[::kinds].tolist(), strict=True)),
+        dict(zip(scores, hits.tolist(), strict=True)),
     )
 
 

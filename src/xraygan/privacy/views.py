@@ -23,7 +23,8 @@ COMPONENTS = 200
 _PIXEL_NOISE = 0.2
 _FEATURE_NOISE = 0.1
 _SHIFT_SHARE = 16  # shifts go up to side / 16: 4 px of 64
-_MOST_FITTED = 5000
+MOST_FITTED = 5000
+"""Images that a view is fitted on; of more, so many from the first to the last."""
 _ROWS_AT_ONCE = 1024
 
 
@@ -72,8 +73,7 @@ class PixelView:
         """
         from scipy.fft import dctn, idctn
 
-        chosen = np.linspace(0, len(images) - 1, min(len(images), _MOST_FITTED)).astype(np.intp)
-        small = shrunk(images, chosen)
+        small = shrunk(images, evenly(len(images), MOST_FITTED))
         windows = _windows(_halved(small), 0, 0, margin_of(small))
         flat, spread = _standard(windows.reshape(len(windows), -1))
         mean = flat.mean(axis=0)
@@ -145,8 +145,7 @@ class FeatureView:
         """
         if table.ndim != 2 or not len(table):
             raise ValueError(f"features of shape {table.shape}: expected [N >= 1, D]")
-        chosen = np.linspace(0, len(table) - 1, min(len(table), _MOST_FITTED)).astype(np.intp)
-        rows = np.asarray(table[chosen], np.float64)
+        rows = np.asarray(table[evenly(len(table), MOST_FITTED)], np.float64)
         mean = rows.mean(axis=0)
         own = rows.var(axis=0)
         axes, variances = _leading(rows - mean, own, COMPONENTS)
@@ -156,13 +155,22 @@ class FeatureView:
 
     def describe(self, material: NDArray[np.floating]) -> NDArray[np.float32]:
         """Descriptions [N, K] of features [N, D]."""
-        return _unit((material - self.mean) @ self.filters)
+        described = np.empty((len(material), self.filters.shape[1]), np.float32)
+        for start in range(0, len(material), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            described[rows] = _unit((material[rows] - self.mean) @ self.filters)
+        return described
 
     def similarity(
         self, queries: NDArray[np.floating], references: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Cosines [Q, M]."""
         return self.describe(queries) @ references.T
+
+
+def evenly(count: int, most: int) -> NDArray[np.intp]:
+    """All positions of `count`, or `most` of them evenly spread."""
+    return np.linspace(0, count - 1, min(count, most)).astype(np.intp)
 
 
 def shrunk(images: NDArray[np.uint8], rows: NDArray[np.intp] | None = None) -> NDArray[np.uint8]:

@@ -13,6 +13,8 @@ DOES_NOT_PROVE = (
     "there are none. Other attacks, more synthetic images, or knowledge of a patient from "
     "elsewhere may give away what was not found here."
 )
+IN_PART = "Audited: the first"
+"""How the note begins that an audit looked at a part of the images."""
 _ATTACKS = {
     "gan_leaks": "nearest synthetic image (GAN-Leaks)",
     "gan_leaks_calibrated": "nearest synthetic image beside nearest reference (GAN-Leaks)",

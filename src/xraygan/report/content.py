@@ -20,6 +20,10 @@ PICTURES_LEFT_OUT = (
     "The audit found copies of training films: this edition shows no synthetic picture, since some "
     "may show a patient."
 )
+PICTURES_OF_MEMBERS = (
+    "The audit found that the images tell who was trained on: this edition shows no synthetic "
+    "picture."
+)
 PICTURES_OF_OTHERS = (
     "The audit is not known to be of these images: this edition shows no synthetic picture."
 )
@@ -177,10 +181,8 @@ class ReportData:
         )
 
     def for_sharing(self) -> "ReportData":
-        """The same without what stays in the house, and without pictures that may copy films."""
-        copied = self.audit is not None and self.audit.verdict == COPYING
-        others = self.of_others(self.audit)
-        why = PICTURES_LEFT_OUT if copied else PICTURES_OF_OTHERS if others else None
+        """The same without what stays in the house, and without pictures that give patients away."""
+        why = self._why_no_pictures()
         if why is None or why in self.warnings:
             return dataclasses.replace(self, house=None)
         return dataclasses.replace(
@@ -190,6 +192,14 @@ class ReportData:
             course=dataclasses.replace(self.course, moments=()),
             warnings=(*self.warnings, why),
         )
+
+    def _why_no_pictures(self) -> str | None:
+        """Why the audit keeps synthetic pictures from being shared, if it does."""
+        if self.audit is not None and self.audit.verdict == COPYING:
+            return PICTURES_LEFT_OUT
+        if self.audit is not None and self.audit.told_by_images:
+            return PICTURES_OF_MEMBERS
+        return PICTURES_OF_OTHERS if self.of_others(self.audit) else None
 
     def of_others(self, measured: Evaluation | Audit | None) -> bool:
         """Whether something was measured on other images than this set, or does not say on which.

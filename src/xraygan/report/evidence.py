@@ -109,7 +109,7 @@ def read_audit(run: Path, censor: Censor) -> Audit | None:
         leaking=tuple(reader.key(key) for key in tests if _is_so(tests[key], "leak")),
         by_hits=tuple(reader.key(key) for key in tests if _is_so(tests[key], "by_hits")),
         similarities=_similarities(values.get("closest_pairs")),
-        imitated=tuple(_counts(item, ("images", "films")) for item in patients or ()),
+        imitated=tuple(_counts(item, ("images",)) for item in patients or ()),
         sets=reader.sets(values),
         notes=reader.sentences(values, "notes"),
         manifest_sha256=digest(values, MANIFEST_SHA256),

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xraygan.estimates import Estimate
-from xraygan.privacy.audit import NOTHING
+from xraygan.privacy.audit import LEAK, NOTHING
+from xraygan.privacy.membership import DISCRIMINATOR
 from xraygan.report.readings import Reading, reading_of
 
 BLIND = "blind_"
@@ -157,6 +158,11 @@ class Audit:
         """What is told from the films alone: the same beside every attack."""
         figures = next(iter(self.membership.values()), ())
         return tuple(figure for figure in figures if figure.key.startswith(BLIND))
+
+    @property
+    def told_by_images(self) -> bool:
+        """Whether the images tell who was trained on, and not the discriminator alone."""
+        return self.verdict == LEAK and set(self.leaking) != {DISCRIMINATOR}
 
     @property
     def clear(self) -> bool:

@@ -12,6 +12,7 @@ from typing import Literal
 from xraygan.estimates import Estimate
 from xraygan.privacy.audit import COPYING
 from xraygan.privacy.membership import NOT_TESTED
+from xraygan.privacy.words import IN_PART
 from xraygan.report.content import ReportData
 from xraygan.report.measured import Audit, Evaluation, Figure
 from xraygan.report.wording import floor_of, interval_of, number, value_of
@@ -50,15 +51,20 @@ def measuring(verb: str, synth: str = "RUN/synthetic", out: str = "RUN") -> str:
 
 EVALUATE, AUDIT = measuring("evaluate"), measuring("audit")
 NEAR, APART = 0.9, 0.5
+LOSS = 0.05
+"""Of AUC: a loss that may be as large is not denied."""
 RULES = (
-    "“No difference found”: the intervals of KID, the classifier's AUC, coverage and recall all "
-    "reach those of the real films' own figures; few images have wide intervals. Otherwise "
+    "Likeness is judged in the first feature space. “No difference found”: the intervals of KID, "
+    "the classifier's AUC, coverage and recall all reach those of the real films' own figures, and "
+    f"coverage is surely {NEAR:.0%} of what real films reach; where it may be less, no difference "
+    "is shown, and none is denied. Otherwise "
     f"coverage decides: at least {NEAR:.0%} of what real films reach is “near to real films”, at "
     f"least {APART:.0%} “clearly different”, less is “far from real films”. Without figures of the "
     "real films themselves there is no floor to compare with, and no difference is judged; nor is "
     "“no difference” said where a figure has no interval. Utility "
     "compares the interval of TSTR with 0.5, and that of its difference from TRTR with 0 (or, "
-    "without one, with the interval of TRTR). The words on privacy are the audit's own."
+    f"without one, with the interval of TRTR); a loss of {LOSS} that cannot be excluded is not "
+    "denied. The words on privacy are the audit's own."
 )
 
 
@@ -115,13 +121,14 @@ def fidelity(evaluation: Evaluation | None) -> Verdict:
         return Verdict("Fidelity", question, "none", "Not measured yet", command=EVALUATE)
     tone, headline = _likeness(evaluation)
     beside = "too few to tell" if kid.floor is None else floor_of(kid)
+    space = f"; in {kid.feature_space}" if kid.feature_space else ""
     return Verdict(
         "Fidelity",
         question,
         tone,
         headline,
         value_of(kid),
-        "kernel distance (KID) to real films of other patients, 0 is no difference",
+        f"kernel distance (KID) to real films of other patients, 0 is no difference{space}",
         f"95 % interval {interval_of(kid)}. Real films among themselves: {beside}.",
     )
 
@@ -133,13 +140,15 @@ def _likeness(evaluation: Evaluation) -> tuple[Tone, str]:
     sees textures that none of them does.
     """
     found = {key: evaluation.figure(key) for key in ("kid", "classifier_auc", "coverage", "recall")}
+    coverage = found["coverage"]
     if found["kid"] is None or found["kid"].floor is None:
         return "open", "No floor to compare with"
     if not any(_beyond_floor(figure, key) for key, figure in found.items()):
         if any(map(_without_interval, found.values())):
             return "open", "Too few patients to judge"
-        return "calm", "No difference from real films found"
-    coverage = found["coverage"]
+        if coverage is not None and coverage.low >= NEAR * (coverage.floor or 1):
+            return "calm", "No difference from real films found"
+        return "open", "No difference shown, by too few images to deny one"
     if coverage is None or not coverage.value >= 0:
         return "mixed", "Different from real films"
     share = coverage.value / (coverage.floor or 1)
@@ -195,14 +204,16 @@ def _usefulness(
     if not synthetic.low > 0.5:
         return "bad", "No use shown"
     if difference is not None:
-        less = not difference.estimate.high >= 0
+        less, most = not difference.estimate.high >= 0, -difference.estimate.low
     elif real is not None:
-        less = not synthetic.high >= real.low
+        less, most = not synthetic.high >= real.low, real.high - synthetic.low
     else:
         return "mixed", "Better than guessing"
     if less:
         return "mixed", "Useful, but less than real films"
-    return "calm", "No loss against real films found"
+    if most <= LOSS:
+        return "calm", "No loss against real films found"
+    return "open", f"No loss shown; one of {number(most, 2)} is not excluded"
 
 
 def privacy(audit: Audit | None) -> Verdict:
@@ -216,6 +227,7 @@ def privacy(audit: Audit | None) -> Verdict:
     if not audit.membership:
         why = (note for note in audit.notes if note.startswith(NOT_TESTED))
         said += f"{next(why, f'{NOT_TESTED}.')} "
+    said += "".join(f"{note} " for note in audit.notes if note.startswith(IN_PART))
     if audit.clear:
         after = "This does not prove that the images are anonymous."
         return Verdict("Privacy", question, "open", "Nothing found", *shown, said + after)

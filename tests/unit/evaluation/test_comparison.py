@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from xraygan.errors import XrayganError
 from xraygan.evaluation import comparison
-from xraygan.evaluation.comparison import comparable_sides, everything
+from xraygan.evaluation.comparison import Chosen, comparable_sides, everything
 from xraygan.sets import ImageSet
 
 CLASSES = ("A", "B", "C")
@@ -23,7 +23,7 @@ def images(*counts: int, each: int = 1, prefix: str = "r") -> ImageSet:
     return ImageSet(pictures, labels, names, CLASSES)
 
 
-def shares(part: ImageSet, rows: np.ndarray) -> np.ndarray:
+def shares(part: ImageSet | Chosen, rows: np.ndarray) -> np.ndarray:
     return np.bincount(part.labels[rows], minlength=3)
 
 
@@ -123,11 +123,11 @@ def test_everything_takes_all_at_the_real_shares(monkeypatch) -> None:
     real, made = images(80, 40, 0), images(120, 300, 0, prefix="s")
     chosen = everything(real, made, None)
     assert chosen is not None
-    assert [shares(c.part, c.rows).tolist() for c in chosen] == [[80, 40, 0], [120, 60, 0]]
+    assert [shares(c.part, c.index).tolist() for c in chosen] == [[80, 40, 0], [120, 60, 0]]
     assert chosen[0].part is real, "a large set is not copied"
     known = everything(real, made, real.joined(images(9, 9, 0, prefix="t")))
     assert known is not None and len(known) == 2, "real patients are no control"
-    assert len(known[1].rows) == 180, "a control that is too small takes nothing away"
+    assert len(known[1]) == 180, "a control that is too small takes nothing away"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_of_everything_made_images_and_control_are_as_many(made, train, both, mo
     monkeypatch.setattr(comparison, "MOST", 50)
     chosen = everything(images(80, 40, 0), images(*made, prefix="s"), images(*train, prefix="t"))
     assert chosen is not None
-    assert [shares(c.part, c.rows).tolist() for c in chosen] == [[80, 40, 0], both, both]
+    assert [shares(c.part, c.index).tolist() for c in chosen] == [[80, 40, 0], both, both]
 
 
 def test_small_sets_have_nothing_but_what_is_drawn(monkeypatch) -> None:

@@ -93,8 +93,31 @@ def test_patients_with_many_films_widen_the_interval() -> None:
     x, y = (signs(random, mean, 30)[np.repeat(np.arange(30), 10)] for mean in (0.0, 0.5))
     known = Kernel(y, patients).distance(x, patients)
     alone = kernel_distance(x, y)
-    assert known.value == alone.value
     assert known.high - known.low > 2 * (alone.high - alone.low)
+
+
+def test_films_of_one_patient_make_no_distance() -> None:
+    """Ten like films a patient, both sets from one law: the mean of many distances is 0."""
+    random = np.random.default_rng(9)
+    patients = np.repeat(np.arange(20), 10).astype(object)
+    known, alone = [], []
+    for _ in range(100):
+        x, y = (signs(random, 0.0, 20)[np.repeat(np.arange(20), 10)] for _ in range(2))
+        known.append(Kernel(y, patients, subsets=2).distance(x, patients).value)
+        alone.append(kernel_distance(x, y, subsets=2).value)
+    error = np.std(known) / 10
+    assert abs(np.mean(known)) < 3 * error
+    assert np.mean(alone) > 6 * error
+
+
+def test_interval_of_patients_is_round_the_figure() -> None:
+    random = np.random.default_rng(10)
+    patients = np.repeat(np.arange(40), 10).astype(object)
+    x, y = (signs(random, mean, 40)[np.repeat(np.arange(40), 10)] for mean in (0.0, 0.5))
+    found = Kernel(y, patients).distance(x, patients)
+    assert found.low < found.value < found.high
+    width = found.high - found.low
+    assert abs((found.low + found.high) / 2 - found.value) < width / 4
 
 
 def test_of_few_patients_by_image() -> None:

@@ -16,6 +16,7 @@ from xraygan.privacy.classic import (
 
 def test_nearest_distance_equals_the_loop(monkeypatch) -> None:
     monkeypatch.setattr(classic, "_ROWS_AT_ONCE", 6)
+    monkeypatch.setattr(classic, "_REFERENCES_AT_ONCE", 9)
     random = np.random.default_rng(1)
     a, b = random.normal(size=(20, 4)) + 50, random.normal(size=(31, 4)) + 50
     distance, index = nearest_distance(a, b)
@@ -39,6 +40,10 @@ def test_authenticity_equals_the_loop() -> None:
     assert found.value == authentic / 30
     assert 0.1 < found.value < 0.9
     assert authenticity(train, train).value == 0
+    films = np.repeat(np.arange(6), 5).astype(object)
+    by_patient = authenticity(train, made, films)
+    assert (by_patient.value, by_patient.n) == (found.value, 30)
+    assert by_patient.high - by_patient.low != found.high - found.low
 
 
 def twin(d: CellDistances) -> float:

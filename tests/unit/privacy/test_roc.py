@@ -45,6 +45,15 @@ def test_hits_with_too_few_others_are_not_a_number() -> None:
     assert hits_at(enough, np.arange(200.0)[::-1], 0.01).value == 1
 
 
+def test_hits_that_cannot_count_cost_the_areas_nothing() -> None:
+    random = np.random.default_rng(4)
+    few = suspects(np.arange(180) < 100)
+    scores = {"a": random.normal(size=180) + 0.4 * few.member}
+    alone = surprise(few, scores, 0.01)
+    assert alone.hits == {"a": 1.0}
+    assert alone.area["a"] <= surprise(few, scores, 0.02).area["a"]
+
+
 def test_equal_scores_hit_nobody() -> None:
     assert hits_at(suspects(np.arange(400) < 200), np.zeros(400), 0.01).value == 0
 

@@ -17,7 +17,12 @@ from xraygan.pictures import save_grid
 from xraygan.report import tiles
 from xraygan.report.cards import cards
 from xraygan.report.collect import MOST_POINTS, collect
-from xraygan.report.content import PICTURES_LEFT_OUT, PICTURES_OF_OTHERS, Picture
+from xraygan.report.content import (
+    PICTURES_LEFT_OUT,
+    PICTURES_OF_MEMBERS,
+    PICTURES_OF_OTHERS,
+    Picture,
+)
 from xraygan.report.render import as_json, render_html, write_report
 from xraygan.report.verdicts import OF_OTHERS, verdicts
 from xraygan.report.wording import WITHHELD
@@ -130,7 +135,7 @@ def test_evidence(whole):
     assert [f.key for f in attack] == keys
     assert (attack[0].estimate.value, attack[0].estimate.floor) == (0.534, 0.497)
     assert checked.similarities[:2] == (0.96, pytest.approx(0.959))
-    assert checked.imitated[0] == {"images": 9, "films": 3}
+    assert checked.imitated[0] == {"images": 9}
 
 
 def test_nothing_measured_is_none(bare):
@@ -533,21 +538,31 @@ def test_images_and_figures_that_may_be_of_others_are_said_to_be(tmp_path, monke
     assert any("images are of an earlier model" in one for one in collect(run).warnings)
 
 
-def test_no_picture_is_shared_where_copies_were_found(tmp_path):
+@pytest.mark.parametrize(
+    ("verdict", "why"),
+    [("copying found", PICTURES_LEFT_OUT), ("membership leak found", PICTURES_OF_MEMBERS)],
+)
+def test_no_picture_is_shared_that_gives_patients_away(tmp_path, verdict, why):
     run = add_evidence(make_run(tmp_path / "run"))
     data = collect(run)
     assert any(data.for_sharing().examples.values())
-    write_json(run / "audit.json", read_json(run / "audit.json") | {"verdict": "copying found"})
+    change(run / "audit.json", verdict=verdict)
     shared = collect(run).for_sharing()
     assert not any(shared.examples.values())
     assert not shared.course.moments
-    assert PICTURES_LEFT_OUT in shared.warnings
+    assert why in shared.warnings
     page = render_html(shared, internal=False)
-    assert page.count(PICTURES_LEFT_OUT) == 1
+    assert page.count(why) == 1
     assert "example 1" not in page
     assert "strip-row" not in page.partition("<header>")[2], "nor a heading without pictures"
     assert "None is shown here." in page
     assert any(collect(run).examples.values()), "the house sees them"
+
+
+def test_what_the_discriminator_alone_tells_hides_no_picture(run):
+    tests = {"logan": {"p_value": 0.001, "leak": True, "by_hits": False}}
+    change(run / "audit.json", verdict="membership leak found", membership_tests=tests)
+    assert any(collect(run).for_sharing().examples.values())
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,8 @@ def test_nothing_measured():
     ("kid_low", "coverage", "headline", "tone"),
     [
         (0.010, 0.80, "No difference from real films found", "calm"),
-        (0.010, None, "No difference from real films found", "calm"),
+        (0.010, 0.71, "No difference shown, by too few images to deny one", "open"),
+        (0.010, None, "No difference shown, by too few images to deny one", "open"),
         (0.010, 0.30, "Far from real films", "bad"),
         (0.012, 0.30, "Far from real films", "bad"),
         (0.012, 0.40, "Clearly different from real films", "mixed"),
@@ -49,7 +50,7 @@ def test_nothing_measured():
 def test_fidelity(measured, kid_low, coverage, headline, tone):
     values = {
         "kid": figure(0.1, kid_low, 0.2, 9, floor=0.002, floor_low=-0.01, floor_high=0.011),
-        "coverage": figure(coverage, coverage, coverage, 9, floor=0.8),
+        "coverage": figure(coverage, coverage, coverage, 9, floor=0.8, floor_low=0.7),
     }
     verdict = fidelity(measured(values))
     assert (verdict.headline, verdict.tone) == (headline, tone)
@@ -89,7 +90,8 @@ def test_evaluation_without_kid_or_utility(measured):
     ("low", "high", "headline"),
     [
         (0.50, 0.99, "No use shown"),
-        (0.51, 0.94, "No loss against real films found"),
+        (0.51, 0.94, "No loss shown; one of 0.45 is not excluded"),
+        (0.92, 0.94, "No loss against real films found"),
         (0.51, 0.93, "Useful, but less than real films"),
     ],
 )
@@ -105,15 +107,19 @@ def test_utility(measured, low, high, headline):
 
 
 @pytest.mark.parametrize(
-    ("high", "headline"),
-    [(-0.001, "Useful, but less than real films"), (0.001, "No loss against real films found")],
+    ("low", "high", "headline"),
+    [
+        (-0.09, -0.001, "Useful, but less than real films"),
+        (-0.09, 0.001, "No loss shown; one of 0.09 is not excluded"),
+        (-0.05, 0.001, "No loss against real films found"),
+    ],
 )
-def test_a_measured_difference_decides_whatever_the_intervals_say(measured, high, headline):
+def test_a_measured_difference_decides_whatever_the_intervals_say(measured, low, high, headline):
     values = evaluation()
     values["utility"] = {
         "tstr": {"auc": figure(0.93, 0.90, 0.96, 9)},
         "trtr": {"auc": figure(0.98, 0.95, 1.0, 9)},
-        "tstr_minus_trtr": {"auc_difference": figure(-0.05, -0.09, high, 9)},
+        "tstr_minus_trtr": {"auc_difference": figure(-0.02, low, high, 9)},
     }
     assert utility(measured(values)).headline == headline
 
@@ -121,6 +127,11 @@ def test_a_measured_difference_decides_whatever_the_intervals_say(measured, high
 def test_without_real_films_to_compare_with_nothing_is_said_of_a_loss(measured):
     values = evaluation() | {"utility": {"tstr": {"auc": figure(0.93, 0.90, 0.96, 9)}}}
     assert utility(measured(values)).headline == "Better than guessing"
+
+
+def test_privacy_says_that_a_part_was_looked_at(audited):
+    note = "Audited: the first 2,048 of 100,000 images written, and 2,000 further ones."
+    assert note in privacy(audited(audit() | {"notes": [note]})).sentence
 
 
 def test_privacy_names_the_strongest_attack_and_never_promises(audited):
