@@ -60,7 +60,7 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     from xraygan.training.base import fit_base
     from xraygan.training.calibration import Calibrator
     from xraygan.training.loop import whole_steps
-    from xraygan.training.snapshots import MEASURED
+    from xraygan.training.snapshots import SNAPSHOT_IMAGES
     from xraygan.training.start import set_start
     from xraygan.training.state import TrainState
     from xraygan.training.trainer import Trainer, TrainingData
@@ -95,7 +95,7 @@ def experiment(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         log.append({"images": trainer.images_seen, **trainer.run(steps, total)})
     seconds = time.monotonic() - start
     (folder / "metrics.json").write_text(json.dumps(log))
-    Calibrator(state.published, network, data).fit(MEASURED)
+    Calibrator(state.published, network, data).fit(SNAPSHOT_IMAGES)
     made, made_labels = generate(state, network, labels)
     np.savez_compressed(folder / "images.npz", images=made, labels=made_labels)
     return {

@@ -223,8 +223,8 @@ class OutputSettings(Settings):
         None,
         gt=0,
         le=1e9,
-        description="Thousands of images between two sample grids; a twentieth of the run "
-        "by default.",
+        description="Thousands of images between two sample grids; by default about a twentieth of "
+        "the run, one thousand at least.",
     )
     checkpoint_seconds: float = Field(
         60, ge=0, description="Seconds between two checkpoints, besides those at snapshots."
@@ -237,6 +237,10 @@ class OutputSettings(Settings):
         description="What `run` measures at its end: basic takes fidelity and the audit in one "
         "feature space; full adds a second space and utility, some minutes more.",
     )
+
+
+AFTER_TRAINING = frozenset({"num", "evidence"})
+"""Settings of what `run` does once there is a model: `train` has no use for them."""
 
 
 class RunSettings(Settings):

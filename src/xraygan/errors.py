@@ -27,11 +27,18 @@ class StoppedError(BaseException):
     Like KeyboardInterrupt no `Exception`: it is raised wherever the signal finds the program,
     and no `except` on the way, ours or a library's, may take it for a fault and go on.
 
+    Attributes:
+        again: how to go on, which ends the message.
+
     Args:
         signal_number: the signal, 2 (Ctrl-C) or 15 (`kill`).
-        message: where the run stands and how to go on.
+        message: where the run stands.
     """
 
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+        self.again = "start the same command again to go on"
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}; {self.again}"

@@ -43,7 +43,7 @@ def tracking(
     if name is None:
         yield
         return
-    _require(name)
+    check_tracker(name)
     tracker = TensorBoard(run.path) if name == "tensorboard" else MLflow(run.path, parameters)
     note(str(tracker))
     run.listener = tracker
@@ -64,7 +64,14 @@ def tracking(
             note(str(error))  # what ended the run is on its way, and says more
 
 
-def _require(name: str) -> None:
+def check_tracker(name: str | None) -> None:
+    """See that a tracker is there, before anything is done for it.
+
+    Raises:
+        XrayganError: no such tracker is known, or its package is missing.
+    """
+    if name is None:
+        return
     if name not in ("tensorboard", "mlflow"):
         raise XrayganError(f"--track {name}: use tensorboard or mlflow")
     if importlib.util.find_spec(name) is None:
@@ -79,8 +86,8 @@ def _refusing(name: str, fault: type[Exception], remedy: str) -> Iterator[None]:
     except fault as error:
         words = " ".join(str(error).rpartition("}} ")[2].split())  # after TensorFlow's own place
         raise XrayganError(
-            f"--track {name}: {words[:200]}; {remedy}, or leave --track out: the same command "
-            "goes on where it was"
+            f"--track {name}: {words[:200]}; {remedy}, or leave --track out: the run goes on "
+            "where it was"
         ) from None
 
 

@@ -91,12 +91,14 @@ def test_what_needs_tensorflow_to_be_refused(finished, tmp_path):
     pickled.write_bytes(b"cos\nsystem\n(S'touch pwned'\ntR.")
     model, out = finished.folder, tmp_path / "g"
     before = (finished.folder / "config.json").read_bytes()
+    (tmp_path / "c.yaml").write_text("output: {num: 20, evidence: basic}\n")
     commands = {
         "gamma": ["run", finished.data, *rest, "--gamma", "0.2"],
         "data": ["run", changed, *rest],
         "forced data": ["run", changed, *rest, "--force"],
-        "forced gamma": ["train", "--data", finished.data, "--run-dir", finished.folder, *TINY,
-                         "--kimg", "0.2", "--num", "20", "--gamma", "0.2", "--force"],
+        "forced gamma": ["train", "--data", finished.data, "--run-dir", finished.folder,
+                         *TINY[:-2], "--kimg", "0.2", "--config", tmp_path / "c.yaml",
+                         "--gamma", "0.2", "--force"],
         "start": ["run", finished.data, "-o", tmp_path / "s", *TINY, "--start", "phantom"],
         "device": ["run", finished.data, *rest, "--device", "gpu:7"],
         "class": ["generate", "--model", model, "--out", out, "--class", "BROKEN"],
@@ -112,8 +114,11 @@ def test_what_needs_tensorflow_to_be_refused(finished, tmp_path):
     assert "--force" in ended["gamma"].refusal()
     for name in ("data", "forced data"):
         assert "the data changed (92 images then, 91 now)" in ended[name].refusal()
+    left = "is finished and left as it was, in spite of: training.gamma was 1.0, is 0.2"
+    assert left in ended["forced gamma"].stderr
     assert "already trained" in ended["forced gamma"].stderr
     assert "no learnt weights for --resolution 32" in ended["start"].refusal()
+    assert not (tmp_path / "s").exists()
     assert "use --device cpu" in ended["device"].refusal()
     assert "the model was trained on NORMAL, PNEUMONIA" in ended["class"].refusal()
     assert "no such file or folder" in ended["path"].refusal()

@@ -9,10 +9,12 @@ import pytest
 from PIL import Image
 
 from report_run import films
+from studio_run import make_run
+from xraygan.api import making
 from xraygan.api.making import Trained, _evidence
 from xraygan.config import DataSettings, RunSettings
 from xraygan.data.cache import prepare
-from xraygan.errors import XrayganError
+from xraygan.errors import StoppedError, XrayganError
 from xraygan.progress import Reporter
 from xraygan.runs import AUDIT, CHOSEN_BY_KID, EVALUATION, IMITATED_FILMS, INTERNAL, read_json
 
@@ -98,3 +100,18 @@ def test_a_disk_that_refuses_is_no_lack_of_films(tmp_path, name):
     (tmp_path / "run" / name).mkdir(parents=True)
     with pytest.raises(XrayganError, match="cannot be written"):
         measure(tmp_path, 40, 6)
+
+
+def test_the_images_of_a_finished_run_are_of_its_own_seed(tmp_path, monkeypatch):
+    run, asked = make_run(tmp_path, "run", None, seed=3), []
+
+    def stop(*_: Any, **options: Any) -> None:
+        asked.append(options["seed"])
+        raise StoppedError(2, "before they are made")
+
+    finished = Trained(run, read_json(run / "config.json"), None)
+    monkeypatch.setattr(making, "train", lambda *_, **__: finished)
+    monkeypatch.setattr(making, "generate", stop)
+    with pytest.raises(StoppedError):
+        making.run(tmp_path / "films", run, seed=5, force=True)
+    assert asked == [3]

@@ -1,13 +1,14 @@
-"""What makes something: `train`, `generate` and `run`."""
+"""What makes images: `generate`, and `run` from films to a report."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from xraygan.api.preparing import NO_DATA, prepare, settings_at_once, settings_from
+from xraygan.api.preparing import settings_at_once, settings_from
+from xraygan.api.training import Trained, train
 from xraygan.config import RunSettings
 from xraygan.errors import TooFewError, XrayganError
 from xraygan.progress import Reporter
@@ -15,112 +16,22 @@ from xraygan.runs import (
     AUDIT,
     CHOSEN_BY_KID,
     EVALUATION,
-    PHANTOM,
     TRAINED_BEFORE,
     RunFolder,
     films_before,
     is_chosen,
-    next_run,
-    read_config,
     refusing_disk_faults,
 )
 from xraygan.sampling.request import Format, Request, Shard, Written
 from xraygan.sets import ImageSet
-from xraygan.tracking import Tracker, tracking
+from xraygan.tracking import Tracker
 from xraygan.training.device import use_device
 
 # Cheap imports only: TensorFlow and what needs it is imported where it is used.
-MEASURED = 2000
+EVIDENCE_IMAGES = 2000
 """Synthetic images that a run measures, in the training data's proportions."""
 AUDITED, AUDITED_BYTES = 10_000, 512 * 2**20
 """Of a run's own set, the first images, that its audit looks at besides the measured ones."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A finished training run.
-
-    Attributes:
-        path: its folder.
-        config: what its config.json holds.
-        dataset: what it was trained on, `xraygan.data.dataset.Dataset`.
-    """
-
-    path: Path
-    config: dict[str, Any]
-    dataset: Any
-
-
-def train(
-    data: str | Path | None = None,
-    outdir: str | Path = "runs",
-    *,
-    settings: RunSettings | None = None,
-    run_dir: str | Path | None = None,
-    device: str = "auto",
-    show: bool = False,
-    force: bool = False,
-    new: bool = False,
-    track: Tracker | None = None,
-    reporter: Reporter | None = None,
-    **values: Any,
-) -> Trained:
-    """Train a GAN on a folder of chest X-rays; called again, goes on where it was.
-
-    Args:
-        data: the folder; None for the embedded phantom.
-        outdir: run folders `00000-name`, `00001-name`, … are made here.
-        settings: all settings at once; or give single ones as `values`.
-        run_dir: train in this very folder instead of a numbered one.
-        device: "auto", "cpu", "gpu" or "gpu:N".
-        show: display sample grids as they are written.
-        force: resume in spite of changed settings, data or versions; a finished run keeps its
-            data.
-        new: begin a new run even where one with these settings is there.
-        track: log figures and sample grids for "tensorboard" or "mlflow" as well.
-        reporter: where progress goes; stderr by default.
-        **values: single settings by name, `kimg=100`, `resolution=64`, `seed=1`, ….
-
-    Returns:
-        The run's folder and configuration.
-
-    Raises:
-        XrayganError: see the message; nothing that was there is lost.
-    """
-    settings = settings_at_once(settings, values) or settings_from(values)
-    reporter = reporter or Reporter()
-    if run_dir is not None:
-        read_config(Path(run_dir))  # something else's folder is refused before anything is done
-    if data is None:
-        reporter.note(NO_DATA)
-    # Where results lie beside the films they are none of them, at the next start either.
-    dataset = prepare(data, settings.data, reporter, skip=[Path(run_dir or outdir)])
-    chosen = use_device(device)
-    from xraygan.data.entries import printable
-    from xraygan.models.memory import refusing_memory_faults
-    from xraygan.training import identity, session
-
-    name = printable(Path(data).resolve().name) if data is not None else PHANTOM
-    choices = identity.Choices(device=chosen, source_name=name, show=show, force=force)
-    described = identity.describe(dataset, settings, choices)
-    if run_dir is None:
-        found = None if new else identity.find_run(Path(outdir), described)
-        run_dir = found or next_run(Path(outdir), f"{name}-{settings.data.resolution}")
-    run = RunFolder(Path(run_dir))
-    with run.locked():
-        reporter.log = run.log
-        reporter.note(f"run folder: {run.path}")
-        parameters = {"resolution": settings.data.resolution, **settings.training.model_dump()}
-        with (
-            tracking(track, run, parameters, reporter.note),
-            refusing_memory_faults(
-                f"with --batch {settings.training.batch}",
-                "begin a new run with a smaller one, with --preset small, or with a lower "
-                "--resolution",
-            ),
-        ):
-            config = session.train_run(run, dataset, settings, choices, reporter)
-    return Trained(run.path, config, dataset)
 
 
 def generate(
@@ -249,17 +160,19 @@ def run(
     from xraygan.report.summary import summarise
     from xraygan.sampling.generate import generate_arrays
     from xraygan.sampling.records import origin
+    from xraygan.training.identity import with_training_of
 
+    settings = with_training_of(settings, trained.config)  # a finished run keeps its own
     folder = trained.path
     synthetic = folder / "synthetic"
     seed = settings.training.seed
     with RunFolder(folder).locked():
         model = load_model(folder)
-        _set_aside(synthetic, model.sha256, reporter)
         num = settings.output.num
+        _set_aside(synthetic, model.sha256, seed, num, reporter)
         generate(folder, num, seed=seed, out=synthetic, device=device, reporter=reporter)
         # Other images than the written ones, so that the audit looks at none twice.
-        further = Request(MEASURED, seed, like_train=True, first=num)
+        further = Request(EVIDENCE_IMAGES, seed, like_train=True, first=num)
         made, labels = generate_arrays(model, further)
         audited = images_audited(num, model.description.network.resolution)
         written = generate_arrays(model, Request(audited, seed))
@@ -368,16 +281,15 @@ def _data_before(config: Mapping[str, Any]) -> list[str]:
     return [TRAINED_BEFORE.format(films=films)] if films else []
 
 
-def _set_aside(synthetic: Path, model_sha256: str, reporter: Reporter) -> None:
-    """Make room where an earlier model's images lie, or some that went through a filter."""
-    from xraygan.sampling.records import is_filtered, made_by
+def _set_aside(
+    synthetic: Path, model_sha256: str, seed: int, num: int, reporter: Reporter
+) -> None:
+    """Make room where other images lie than the first `num` of this model and seed."""
+    from xraygan.sampling.records import set_aside
 
-    maker = made_by(synthetic)
-    if maker is not None and (maker != model_sha256 or is_filtered(synthetic)):
-        kind = "-filtered" if maker == model_sha256 else ""
-        aside = synthetic.with_name(f"synthetic-{maker[:8]}{kind}")
+    aside = set_aside(synthetic, model_sha256, seed, num)
+    if aside is not None:
         with refusing_disk_faults(aside):
-            synthetic.rename(aside)
             for name in (EVALUATION, AUDIT):
                 (synthetic.parent / name).unlink(missing_ok=True)
         reporter.note(f"the images that were there before are now in {aside}")

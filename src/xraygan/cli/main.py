@@ -119,7 +119,7 @@ def _refuse_empty(arguments: list[str]) -> None:
 
 
 def _stopped(number: int, _frame: FrameType | None) -> None:
-    raise StoppedError(number, "stopped; start the same command again to go on")
+    raise StoppedError(number, "stopped")
 
 
 def _hung_up(_number: int, _frame: FrameType | None) -> None:

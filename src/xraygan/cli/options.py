@@ -3,7 +3,7 @@
 import functools
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -38,13 +38,20 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would run, a
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
 
-def with_settings(groups: tuple[str, ...]) -> Callable[[Callable], Callable]:
+def with_settings(
+    groups: tuple[str, ...], without: Collection[str] = ()
+) -> Callable[[Callable], Callable]:
     """Give a command one flag for each field of these groups of `RunSettings`.
 
     The command's parameter `settings` receives the validated `RunSettings`: flags over the
     file named by `--config` over defaults.
+
+    Args:
+        groups: names of groups.
+        without: fields that have no flag here; a file may hold them all the same.
     """
-    owners = {name: group for group in groups for name in GROUPS[group].model_fields}
+    fields = ((name, group) for group in groups for name in GROUPS[group].model_fields)
+    owners = {name: group for name, group in fields if name not in without}
 
     def decorate(command: Callable) -> Callable:
         @functools.wraps(command)

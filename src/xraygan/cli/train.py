@@ -8,12 +8,12 @@ import typer
 from xraygan.cli.main import app, print_json
 from xraygan.cli.options import Device, DryRun, Force, Json, Show, Track, with_settings
 from xraygan.cli.plan import print_plan
-from xraygan.config import RunSettings
+from xraygan.config import AFTER_TRAINING, RunSettings
 from xraygan.errors import XrayganError
 
 
 @app.command("train")
-@with_settings(("data", "training", "output"))
+@with_settings(("data", "training", "output"), without=AFTER_TRAINING)
 def train_command(
     settings: RunSettings,
     data: Annotated[

@@ -18,10 +18,12 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from xraygan.models.conditions import label_shares
+
 GRID = 8
 """Displacements are given on GRID × GRID points and interpolated between them."""
 
-MOST_GAIN = 1.5
+MOST_BAND_GAIN = 1.5
 """Logarithms of gains are held within ± this."""
 
 
@@ -75,7 +77,7 @@ class LinearGaussian(layers.Layer):
 
     def call(self, z: keras.KerasTensor, condition: keras.KerasTensor) -> keras.KerasTensor:
         """[B, latent] and [B, K] to [B, length]."""
-        shares: Any = condition / ops.sum(condition, axis=1, keepdims=True)
+        shares = label_shares(condition)
         coordinates = ops.matmul(shares, self.class_means)
         for number in range(self.num_labels):
             weight = shares[:, number : number + 1]
@@ -174,7 +176,7 @@ class BandGains(layers.Layer):
     def call(self, films: Any, strengths: Any) -> Any:
         """[B, S, S, 1] and [B, count] (logarithms of gains, finest first) to [B, S, S, 1]."""
         parts, film = bands(films, self.count)
-        gains = ops.exp(ops.clip(strengths, -MOST_GAIN, MOST_GAIN))[:, None, None, :]
+        gains = ops.exp(ops.clip(strengths, -MOST_BAND_GAIN, MOST_BAND_GAIN))[:, None, None, :]
         for number in reversed(range(self.count)):
             film = _doubled(film) + gains[..., number : number + 1] * parts[number]
         return film

@@ -16,6 +16,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from xraygan.models.conditions import label_shares
+
 COARSE = 8
 """So many coefficients along each axis are mapped together."""
 
@@ -58,7 +60,7 @@ class Calibrated(layers.Layer):
         transform = ops.convert_to_tensor(cosines(self.side))
         spectra = ops.matmul(ops.matmul(transform, films[..., 0]), ops.transpose(transform))
         coarse = ops.reshape(spectra[:, :COARSE, :COARSE], (-1, COARSE**2))
-        shares = condition / ops.sum(condition, axis=1, keepdims=True)
+        shares = label_shares(condition)
         coarse_change = ops.matmul(coarse, self.coarse_map) - coarse
         coarse_change = coarse_change + ops.matmul(shares, self.coarse_shift)
         beyond = (0, self.side - COARSE)

@@ -1,6 +1,9 @@
 """What the networks are told of an image: which labels it has."""
 
+from typing import Any
+
 import numpy as np
+from keras import ops
 
 from xraygan.config import ModelSettings
 
@@ -16,3 +19,8 @@ def class_conditions(settings: ModelSettings) -> np.ndarray:
     for row, numbers in zip(rows, settings.label_sets, strict=True):
         row[list(numbers)] = 1
     return rows
+
+
+def label_shares(conditions: Any) -> Any:
+    """Conditions [B, K], an array or a tensor, as each label's share of a film: a tensor [B, K]."""
+    return conditions / ops.sum(conditions, axis=1, keepdims=True)

@@ -4,10 +4,11 @@
 # pyright: reportArgumentType=false, reportOperatorIssue=false
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from xraygan.config import ModelSettings
 from xraygan.models import blocks
+from xraygan.models.conditions import label_shares
 
 
 def build_discriminator(settings: ModelSettings, seed: int = 0) -> keras.Model:
@@ -59,7 +60,7 @@ def build_discriminator(settings: ModelSettings, seed: int = 0) -> keras.Model:
         use_bias=False,
         dtype="float32",
         name="class_embedding",
-    )(condition / ops.sum(condition, axis=1, keepdims=True))
+    )(label_shares(condition))
     score = layers.Dot(1, dtype="float32")([features, embedding])
     score = layers.Rescaling(widths[-1] ** -0.5, dtype="float32")(score)
     return keras.Model([image, condition], score, name="discriminator")

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 from xraygan.config import Settings
 from xraygan.errors import XrayganError
 from xraygan.names import ClassName, check_inside
-from xraygan.runs import AUDIT, sha256_of, write_whole
+from xraygan.runs import AUDIT, refusing_disk_faults, sha256_of, write_whole
 from xraygan.sampling.request import Format, Shard, as_text
 
 MANIFEST = "manifest.csv"
@@ -149,6 +149,37 @@ def _listed(manifest: Path) -> int:
 def is_filtered(out: Path) -> bool:
     """Whether images may have been left out of a folder."""
     return any(read_head(record).filtered for record in records(out))
+
+
+def set_aside(out: Path, model_sha256: str, seed: int, num: int) -> Path | None:
+    """Make room for the first `num` images of a model and a seed where others lie.
+
+    Those of an earlier model or of another seed are in the way, and so are some that went through
+    a filter, and more than `num`: the folder would not be what is said of it.
+
+    Returns:
+        Where the folder is now; None where it was not in the way.
+
+    Raises:
+        XrayganError: it cannot be renamed.
+    """
+    heads = [read_head(record) for record in records(out)]
+    if all(_is_of_set(head, model_sha256, seed, num) for head in heads):
+        return None
+    maker, filtered = heads[0].model_sha256, any(head.filtered for head in heads)
+    kind = "-filtered" if filtered and maker == model_sha256 else ""
+    name = f"{out.name}-{maker[:8]}{kind}"
+    names = itertools.chain([name], (f"{name}-{n}" for n in itertools.count(2)))
+    aside = next(path for path in map(out.with_name, names) if not path.exists())
+    with refusing_disk_faults(aside):
+        out.rename(aside)
+    return aside
+
+
+def _is_of_set(head: Head, model_sha256: str, seed: int, num: int) -> bool:
+    """Whether a part belongs to the unfiltered first `num` images of a model and a seed."""
+    ours = (head.model_sha256, head.seed) == (model_sha256, seed)
+    return ours and not head.filtered and head.first + head.num <= num
 
 
 def audit_name(shard: Shard) -> str:

@@ -10,7 +10,8 @@ from scipy import linalg
 from sklearn.utils.extmath import randomized_svd
 
 from xraygan.config import ModelSettings
-from xraygan.models.base import MOST_GAIN, BandGains, bands
+from xraygan.models.base import MOST_BAND_GAIN, BandGains, bands
+from xraygan.models.conditions import label_shares
 from xraygan.training.registration import register
 
 MAX_IMAGES = 10_000
@@ -24,7 +25,7 @@ LEAST_ROWS = 4000
 """Of fewer films, as many mixtures."""
 FEW_FILMS = 10
 """Fewer films of one condition exchange fine detail with all others, and have none of their own."""
-PRIOR_FILMS = 10
+MEAN_PRIOR_FILMS = 10
 """Films at the mean of all that each label's mean counts as well."""
 LEVELLING_ROUNDS = 3
 FILLING_ROUNDS = 4
@@ -192,7 +193,7 @@ def levelled_films(
         energies = [_log_energies(films, num_bands) for films in levelled()]
         middle = np.concatenate(energies).mean(axis=0)
         strengths = [
-            np.clip(own + found - middle, -MOST_GAIN, MOST_GAIN)
+            np.clip(own + found - middle, -MOST_BAND_GAIN, MOST_BAND_GAIN)
             for own, found in zip(strengths, energies, strict=True)
         ]
     films = [
@@ -215,8 +216,8 @@ def fit_gaussian(
     """A Gaussian a label in shared principal components.
 
     Means are fitted to all films together (least squares: a film of several labels lies where
-    the mean of theirs is) and drawn towards that of all films as by `PRIOR_FILMS` films that lie
-    there: the mean of one film would be that film. A label's covariance is estimated from its n
+    the mean of theirs is) and drawn towards that of all films as by `MEAN_PRIOR_FILMS` films that
+    lie there: the mean of one film would be that film. A label's covariance is estimated from its n
     films and drawn towards the covariance within all labels by latent / (latent + n), so that a
     label of ten films borrows the variety of the others.
 
@@ -236,9 +237,9 @@ def fit_gaussian(
     coordinates = (rows @ components.T).astype(np.float64)
 
     members = [np.flatnonzero(has_it) for has_it in conditions.T]
-    shares = (conditions / conditions.sum(axis=1, keepdims=True)).astype(np.float64)
+    shares = np.asarray(label_shares(conditions), np.float64)
     counts, sums = shares.T @ shares, shares.T @ coordinates
-    class_means = np.linalg.solve(counts + PRIOR_FILMS * mixtures * np.eye(len(counts)), sums)
+    class_means = np.linalg.solve(counts + MEAN_PRIOR_FILMS * mixtures * np.eye(len(counts)), sums)
     rests = coordinates - shares @ np.linalg.pinv(counts, hermitian=True) @ sums
     within = _covariance(rests, len(members), mixtures)
     factors = [_factor(coordinates[m], within, latent, mixtures) for m in members]

@@ -9,14 +9,15 @@ import numpy as np
 
 from xraygan.config import ModelSettings
 from xraygan.models.calibration import COARSE, cosines
+from xraygan.models.conditions import label_shares
 from xraygan.models.generator import uncalibrated
 from xraygan.models.sample import CHUNK, drawn, latents
 from xraygan.training.base import chosen_films
 from xraygan.training.trainer import TrainingData
 
-PRIOR_FILMS = 64
+MOMENT_PRIOR_FILMS = 64
 """Few films say little: what they ask for is weighed against as many that ask for nothing."""
-MOST_GAIN = 1.0
+MOST_CORRECTION = 1.0
 """Logarithms of gains are held within ± this, of the coarse map's in every direction too."""
 SMOOTHING = 1 / 16
 """Neighbouring frequencies share their gain: σ, in sides."""
@@ -76,7 +77,7 @@ def moments(batches: Iterable[np.ndarray], conditions: np.ndarray) -> Moments:
         own = spectra[:, :COARSE, :COARSE].reshape(len(part), -1)
         coarse[films : films + len(part)] = own
         films += len(part)
-    shares = (conditions / conditions.sum(axis=1, keepdims=True)).astype(np.float64)
+    shares = np.asarray(label_shares(conditions), np.float64)
     gram = shares.T @ shares
     means = np.linalg.pinv(gram, hermitian=True) @ shares.T @ coarse
     rests = coarse - shares @ means
@@ -97,7 +98,7 @@ def fit_calibration(real: Moments, made: Moments) -> dict[str, np.ndarray]:
         float32 arrays: gains and centre [R, R], coarse_map [COARSE², COARSE²], coarse_shift
         [K, COARSE²].
     """
-    known = real.films / (real.films + PRIOR_FILMS)
+    known = real.films / (real.films + MOMENT_PRIOR_FILMS)
     wanted = known * real.covariance + (1 - known) * made.covariance
     coarse_map = transport(made.covariance, wanted)
     # Around each label's own mean, which then goes where the films' is, as far as it is known.
@@ -122,21 +123,21 @@ def _log_gains(known: float, real: np.ndarray, made: np.ndarray) -> np.ndarray:
     fine[:COARSE, :COARSE] = 0
     found, share = (
         cv2.GaussianBlur(part, (0, 0), SMOOTHING * len(part))
-        for part in (np.clip(found, -MOST_GAIN, MOST_GAIN) * fine, fine)
+        for part in (np.clip(found, -MOST_CORRECTION, MOST_CORRECTION) * fine, fine)
     )
     return fine * found / np.maximum(share, 1e-9)
 
 
 def _as_far_as_known(values: np.ndarray, gram: np.ndarray) -> np.ndarray:
     """What labels [K, ...] have of their own, drawn to none where few films tell them apart."""
-    return np.linalg.solve(gram + PRIOR_FILMS * np.eye(len(gram)), gram @ values)
+    return np.linalg.solve(gram + MOMENT_PRIOR_FILMS * np.eye(len(gram)), gram @ values)
 
 
 def transport(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The symmetric map T with T S T = W: optimal transport from N(0, S) to N(0, W).
 
     Both get a thousandth of W's mean variance in every direction, and T no stretch beyond
-    `MOST_GAIN`.
+    `MOST_CORRECTION`.
     """
     ridge = (1e-3 * np.trace(target) / len(target) + LEAST) * np.eye(len(target))
     values, vectors = np.linalg.eigh(source + ridge)
@@ -145,7 +146,7 @@ def transport(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     values, vectors = np.linalg.eigh(root @ (target + ridge) @ root)
     whole = inverse @ (vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T) @ inverse
     values, vectors = np.linalg.eigh((whole + whole.T) / 2)
-    held = np.clip(values, np.exp(-MOST_GAIN), np.exp(MOST_GAIN))
+    held = np.clip(values, np.exp(-MOST_CORRECTION), np.exp(MOST_CORRECTION))
     return vectors * held @ vectors.T
 
 

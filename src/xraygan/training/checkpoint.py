@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,14 @@ from xraygan.runs import refusing_disk_faults, sync_folder
 KEPT = 2
 ARRAYS = "state.safetensors"
 FACTS = "state.json"
+_DAMAGE = (
+    *(FileNotFoundError, NotADirectoryError, IsADirectoryError),
+    *(ValueError, KeyError, TypeError, AttributeError, SafetensorError),
+)
+
+
+class DamagedError(XrayganError):
+    """A checkpoint is not whole: a file is missing, cut, or changed."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, best: int | None = Non
         Its folder.
 
     Raises:
-        XrayganError: the disk is full or read-only; older checkpoints are as they were.
+        XrayganError: the disk is full or read-only, or one of this name cannot be read just now;
+            older checkpoints are as they were.
     """
     final = folder / f"{checkpoint.images_seen:012d}"
     with refusing_disk_faults(folder):
@@ -91,13 +100,14 @@ def load_newest(folder: Path, warn: Callable[[str], None]) -> Checkpoint | None:
         warn: told, in a sentence, of each damaged checkpoint that was passed over.
 
     Raises:
-        XrayganError: there are checkpoints, and every one is damaged.
+        XrayganError: there are checkpoints, and every one is damaged; or one cannot be read just
+            now, and may be whole.
     """
     found = list_checkpoints(folder)
     for path in reversed(found):
         try:
             return load_checkpoint(path)
-        except XrayganError as error:
+        except DamagedError as error:
             warn(f"{error}; falling back to the checkpoint before")
     if found:
         raise XrayganError(
@@ -110,27 +120,36 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """Read one checkpoint and check its hashes.
 
     Raises:
-        XrayganError: a file is missing, cut, or changed.
+        DamagedError: a file is missing, cut, or changed.
+        XrayganError: it cannot be read just now.
     """
-    try:
-        record = json.loads((path / FACTS).read_bytes())
-        claimed = record.pop("sha256")
-        # Read once and whole: a file that is mapped and emptied meanwhile would end the program.
-        data = (path / ARRAYS).read_bytes()
-        found = hashlib.sha256(data).hexdigest()
-        if claimed != _digest(record) or record["arrays_sha256"] != found:
-            raise XrayganError(f"checkpoint {path}: damaged (its hash does not match)")
-        arrays = load(data)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        raise XrayganError(f"checkpoint {path}: damaged ({error})") from None
+    with _refusing_read_faults(path):
+        try:
+            record = json.loads((path / FACTS).read_bytes())
+            claimed = record.pop("sha256")
+            # Read once and whole: a file that is mapped and emptied would end the program.
+            data = (path / ARRAYS).read_bytes()
+            found = hashlib.sha256(data).hexdigest()
+            if claimed != _digest(record) or record["arrays_sha256"] != found:
+                raise DamagedError(f"checkpoint {path}: damaged (its hash does not match)")
+            arrays = load(data)
+        except _DAMAGE as error:
+            raise DamagedError(f"checkpoint {path}: damaged ({error})") from None
     return Checkpoint(record["images_seen"], arrays, record["facts"])
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Complete checkpoints in a run's `checkpoints/`, fewest images first."""
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if re.fullmatch(r"\d{12}", path.name))
+    """Complete checkpoints in a run's `checkpoints/`, fewest images first.
+
+    Raises:
+        XrayganError: the folder cannot be read just now.
+    """
+    with _refusing_read_faults(folder):
+        try:
+            found = list(folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+    return sorted(path for path in found if re.fullmatch(r"\d{12}", path.name))
 
 
 def _remove_old(folder: Path, newest: str, best: int | None) -> None:
@@ -165,9 +184,21 @@ def _remove(folder: Path) -> None:
 def _is_intact(path: Path) -> bool:
     try:
         load_checkpoint(path)
-    except XrayganError:
+    except DamagedError:
         return False
     return True
+
+
+@contextlib.contextmanager
+def _refusing_read_faults(path: Path) -> Iterator[None]:
+    """Turn a drive that does not answer into one clear line: what lies there may be whole."""
+    try:
+        yield
+    except OSError as error:
+        raise XrayganError(
+            f"{path}: cannot be read just now ({error.strerror or error}); nothing was changed; "
+            "try again"
+        ) from None
 
 
 def _digest(record: dict[str, Any]) -> str:

@@ -4,17 +4,18 @@ import contextlib
 import platform
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from xraygan.config import RunSettings
+from xraygan.config import LENGTHS, RunSettings, TrainingSettings
 from xraygan.data.dataset import Dataset
 from xraygan.data.manifest import SPLITS
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import RunFolder, numbered_runs, read_config, same_data
+from xraygan.runs import CONFIG, RunFolder, numbered_runs, read_config, same_data
 from xraygan.training.checkpoint import list_checkpoints
 from xraygan.version import __version__
 
@@ -91,45 +92,62 @@ def find_run(outdir: Path, described: dict[str, Any]) -> Path | None:
     return None
 
 
+def begun(path: Path) -> dict[str, Any] | None:
+    """config.json of the run that a folder holds; None where nothing was learnt there yet.
+
+    A start that ended before its first checkpoint binds nobody: the next one may be another.
+    """
+    stored = read_config(path)
+    if stored is None or stored.get("published") is not None:
+        return stored
+    return stored if list_checkpoints(path / "checkpoints") else None
+
+
 def check_same_run(
     path: Path, stored: dict[str, Any], now: dict[str, Any], force: bool, reporter: Reporter
 ) -> None:
     """A resumed run must be the run that it was.
+
+    A finished one of the same length stays as it is: `force` lets it be used, not changed.
 
     Raises:
         XrayganError: naming the first differences, unless `force`; with it too, where its
             networks would not fit, or where a model is published and the data are others: an
             audit would take for members films that it has never seen.
     """
-    published = stored.get("published") is not None
-    fixed, differences = [], []
-    for part in ("data", "training"):
-        old, new = stored["settings"].get(part, {}), now["settings"][part]
-        for name in new:
-            if old.get(name) != new[name]:
-                said = f"{part}.{name} was {old.get(name)!r}, is {new[name]!r}"
-                for_good = name in FIXED or (published and part == "data")
-                (fixed if name in old and for_good else differences).append(said)
-    if stored["data"]["classes"] != now["data"]["classes"]:
-        fixed.append(f"its classes were {', '.join(stored['data']['classes'])}")
-    if not same_data(stored["data"], now["data"]["fingerprint"], now["data"]["content"]):
-        (fixed if published else differences).append(_data_difference(stored["data"], now["data"]))
-    differences += [
-        f"{name} was {stored['versions'].get(name)}, is {version}"
-        for name, version in now["versions"].items()
-        if stored["versions"].get(name) != version
-    ]
-    differences = fixed + differences
+    fixed, others = _differences(stored, now)
+    differences = fixed + others
     if not differences:
         return
+    finished = stored.get("published") is not None and same_length(stored, now)
     text = "; ".join(differences[:4]) + ("; …" if len(differences) > 4 else "")
     if fixed or not force:
-        remedy = "or put it back" if fixed else "put it back, or add --force to go on all the same"
+        what = "take the finished run as it is" if finished else "go on all the same"
+        remedy = "or put it back" if fixed else f"put it back, or add --force to {what}"
         raise XrayganError(
             f"{path}: this run was begun otherwise: {text}. Begin another one (run: another "
             f"--results, train: --new), {remedy}"
         )
-    reporter.note(f"--force: going on in spite of: {text}")
+    if finished:
+        reporter.note(f"--force: this run is finished and left as it was, in spite of: {text}")
+    else:
+        reporter.note(f"--force: going on in spite of: {text}")
+
+
+def same_length(stored: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a run ends where it was to end before, by two contents of config.json."""
+    old, new = (config["settings"]["training"] for config in (stored, now))
+    return all(old.get(name) == new[name] for name in (*LENGTHS, "batch"))
+
+
+def with_training_of(settings: RunSettings, stored: Mapping[str, Any]) -> RunSettings:
+    """These settings, but those of training as config.json has them.
+
+    What only an earlier version knew is passed over.
+    """
+    known = TrainingSettings.model_fields
+    had = {name: v for name, v in stored["settings"]["training"].items() if name in known}
+    return settings.model_copy(update={"training": TrainingSettings.parse(had, CONFIG)})
 
 
 def data_before(
@@ -146,6 +164,31 @@ def data_before(
     if same_data(stored["data"], data["fingerprint"], data["content"]):
         return before
     return [*before, stored["data"]] if list_checkpoints(run.path / "checkpoints") else before
+
+
+def _differences(
+    stored: Mapping[str, Any], now: Mapping[str, Any]
+) -> tuple[list[str], list[str]]:
+    """In what a start differs from a run: what nothing can change, then what --force lets pass."""
+    published = stored.get("published") is not None
+    fixed, others = [], []
+    for part in ("data", "training"):
+        old, new = stored["settings"].get(part, {}), now["settings"][part]
+        for name in new:
+            if old.get(name) != new[name]:
+                said = f"{part}.{name} was {old.get(name)!r}, is {new[name]!r}"
+                for_good = name in FIXED or (published and part == "data")
+                (fixed if name in old and for_good else others).append(said)
+    if stored["data"]["classes"] != now["data"]["classes"]:
+        fixed.append(f"its classes were {', '.join(stored['data']['classes'])}")
+    if not same_data(stored["data"], now["data"]["fingerprint"], now["data"]["content"]):
+        (fixed if published else others).append(_data_difference(stored["data"], now["data"]))
+    others += [
+        f"{name} was {stored['versions'].get(name)}, is {version}"
+        for name, version in now["versions"].items()
+        if stored["versions"].get(name) != version
+    ]
+    return fixed, others
 
 
 def _data_difference(old: dict[str, Any], new: dict[str, Any]) -> str:

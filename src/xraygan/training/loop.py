@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from xraygan.config import RunSettings
 from xraygan.errors import StoppedError, TrainingFailedError
@@ -16,7 +17,8 @@ from xraygan.training.trainer import Trainer
 
 TICKS_A_SNAPSHOT = 5
 CALL_SECONDS = 1.0
-"""How long one graph call may take: the longest wait between Ctrl-C and its checkpoint."""
+"""How long one graph call takes, about: Ctrl-C waits so long for its checkpoint, and longer where a
+snapshot comes before it."""
 
 
 def train_loop(
@@ -39,8 +41,8 @@ def train_loop(
             returns goes into metrics.jsonl.
         reporter: shows how far it is.
         facts: what is carried from checkpoint to checkpoint: `seconds` of training so far,
-            the `best` snapshot with its `best_kid`, and which concerns were `warned` of; changed
-            in place.
+            the `best` snapshot with its `best_kid`, the `data` that this was measured on, and
+            which concerns were `warned` of; changed in place.
 
     Raises:
         StoppedError: a signal asked for a stop; the checkpoint is written.
@@ -117,12 +119,12 @@ def train_loop(
                 raise StoppedError(
                     stop.signal_number,
                     f"stopped after {seen:,} of {total_images:,} images; the checkpoint is in "
-                    f"{checkpoints}; start the same command again to go on",
+                    f"{checkpoints}",
                 )
 
 
 def snapshot_images(settings: RunSettings, total_images: int) -> int:
-    """Images between two snapshots: as set, or about a twentieth of the run, rounded."""
+    """Images between two snapshots: as set, or about a twentieth of the run, 1,000 at least."""
     if settings.output.snapshot_kimg:
         return max(round(settings.output.snapshot_kimg * 1000), 1)
     rough = max(total_images / 20, 1000)
@@ -161,6 +163,20 @@ def remember_best(facts: dict, seen: int, measured: dict[str, float]) -> None:
     """Keep the snapshot with the lowest KID."""
     if "kid" in measured and measured["kid"] <= facts.get("best_kid", math.inf):
         facts["best"], facts["best_kid"] = seen, measured["kid"]
+
+
+def carried(facts: Mapping[str, Any], content: str) -> dict[str, Any]:
+    """What a checkpoint carries on: the best snapshot only where it was measured on these data.
+
+    One of other data would be published as the better one, though it has never seen these.
+
+    Args:
+        facts: of the checkpoint.
+        content: `Dataset.content` of now.
+    """
+    of_others = ("best", "best_kid") if facts.get("data") != content else ()
+    kept = {name: value for name, value in facts.items() if name not in of_others}
+    return kept | {"data": content}
 
 
 def warn(facts: dict, found: dict[str, str], reporter: Reporter) -> None:

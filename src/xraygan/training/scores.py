@@ -13,6 +13,7 @@ from xraygan.models.memory import refusing_memory_faults
 from xraygan.runs import CONFIG, read_config
 from xraygan.sets import ImageSet
 from xraygan.training.checkpoint import load_newest
+from xraygan.training.state import discriminator_weights
 
 _AT_ONCE = 256
 
@@ -42,14 +43,13 @@ def discriminator_scores(run: Path, *sets: ImageSet) -> list[np.ndarray]:
             "or, with --data, move the folder of checkpoints away"
         )
     discriminator = build_discriminator(network)
-    shapes = {f"discriminator.{n:03d}": tuple(w.shape) for n, w in enumerate(discriminator.weights)}
-    arrays = {n: a for n, a in checkpoint.arrays.items() if n.startswith("discriminator.")}
-    if shapes != {name: array.shape for name, array in arrays.items()}:
+    arrays = discriminator_weights(checkpoint.arrays)
+    if [array.shape for array in arrays] != [tuple(w.shape) for w in discriminator.weights]:
         raise XrayganError(
             f"{run}: its checkpoint is of other networks than this version builds; leave out "
             "--model or, with --data, move the folder of checkpoints away"
         )
-    discriminator.set_weights([arrays[name] for name in shapes])
+    discriminator.set_weights(arrays)
     classes = config["data"]["classes"]
     return [_scores(discriminator, network, classes, run, images) for images in sets]
 

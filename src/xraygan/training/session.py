@@ -1,31 +1,33 @@
 """One training run from opening its folder to its finished model: begin, resume, finish."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from xraygan.config import LENGTHS, ModelSettings, RunSettings
+from xraygan.config import RunSettings
 from xraygan.data.dataset import Dataset
 from xraygan.errors import XrayganError
 from xraygan.models.conditions import class_conditions
 from xraygan.models.files import is_whole
-from xraygan.presets import model_settings
 from xraygan.progress import Reporter
-from xraygan.runs import RunFolder, read_config
+from xraygan.runs import RunFolder
 from xraygan.training.base import fit_base
 from xraygan.training.checkpoint import (
     Checkpoint,
+    DamagedError,
     list_checkpoints,
     load_checkpoint,
     load_newest,
     save_checkpoint,
 )
-from xraygan.training.device import compute_dtype, device_sentence
-from xraygan.training.identity import Choices, check_same_run, data_before, describe
-from xraygan.training.loop import train_loop, whole_steps
+from xraygan.training.device import device_sentence
+from xraygan.training.identity import Choices
+from xraygan.training.loop import carried, train_loop, whole_steps
+from xraygan.training.plan import Plan, plan_run
 from xraygan.training.schedules import first_rate
 from xraygan.training.snapshots import Snapshots
-from xraygan.training.start import find_start, set_start, start_sentence
+from xraygan.training.start import set_start, start_sentence
 from xraygan.training.state import TrainState
 from xraygan.training.trainer import Trainer, TrainingData
 
@@ -65,75 +67,37 @@ def train_run(
         StoppedError: stopped by a signal; start again to go on.
         TrainingFailedError: training itself failed.
     """
-    images, labels = dataset.split("train")
-    check_batch(settings, len(images))
-    stored = read_config(run.path)
-    described = describe(dataset, settings, choices)
-    if stored is None:
-        network = model_settings(
-            settings.training,
-            settings.data.resolution,
-            dataset.labels_of_classes,
-            len(images),
-            dataset.patients("train"),
-            compute_dtype(settings.training.precision, choices.device),
-        )
-        if settings.training.start == "phantom" and find_start(network) is None:
-            raise XrayganError(
-                f"--start phantom: there are no learnt weights for --resolution "
-                f"{network.resolution} with --preset {settings.training.preset}; leave --start out"
-            )
-        described["model"] = network.model_dump(mode="json")
-        described["start"] = described["total_images"] = described["published"] = None
-    else:
-        check_same_run(run.path, stored, described, choices.force, reporter)
-        network = ModelSettings.parse(stored["model"], str(run.path / "config.json"))
-        same_length = all(
-            stored["settings"]["training"].get(name) == described["settings"]["training"][name]
-            for name in (*LENGTHS, "batch")
-        )
-        described["model"], described["start"] = stored["model"], stored.get("start")
-        described["data_before"] = data_before(run, stored, described)
-        for name in ("total_images", "published"):
-            described[name] = stored.get(name) if same_length else None
-        kept = ("begun", "device", "versions") if described["published"] else ("begun",)
-        described |= {name: stored[name] for name in kept if name in stored}
-        if described["published"]:
-            described["settings"]["training"] = stored["settings"]["training"]
-        if stored.get("published") and not list_checkpoints(run.path / "checkpoints"):
-            return _without_checkpoints(run, described, reporter)
-    run.write_config(described)
+    plan = plan_run(run, dataset, settings, choices, reporter)
+    if plan.resumed and not list_checkpoints(run.path / "checkpoints"):
+        return _without_checkpoints(run, dict(plan.described), reporter)
+    return _trained(run, dataset, plan, choices, reporter)
 
-    data = TrainingData(images, labels, class_conditions(network))
-    validation = TrainingData(*dataset.split("val"), class_conditions(network))
-    state = TrainState(network, settings.training)
+
+def _trained(
+    run: RunFolder, dataset: Dataset, plan: Plan, choices: Choices, reporter: Reporter
+) -> dict[str, Any]:
+    """From the fitted base, or the newest checkpoint, to the published model; config.json then."""
+    described, training = dict(plan.described), plan.settings.training
     newest = load_newest(run.path / "checkpoints", reporter.note)
+    run.write_config(described)
+    conditions = class_conditions(plan.network)
+    data, validation = (TrainingData(*dataset.split(name), conditions) for name in ("train", "val"))
+    state = TrainState(plan.network, training)
     if newest is None:
-        reporter.note(f"registering {len(images):,} images to their common anatomy …")
-        state.set_base(fit_base(images, data.conditions, network))
-        facts: dict[str, Any] = {}
+        described["start"] = _set_first(state, data, plan, reporter)
     else:
         state.from_arrays(newest.arrays)
-        facts = dict(newest.facts)
-    trainer = Trainer(state, settings.training, data)
-    if described["total_images"] is None:
-        described["total_images"] = total_images(settings, trainer, len(images), reporter)
+    facts = carried(newest.facts if newest else {}, dataset.content)
+    trainer = Trainer(state, training, data)
     total = described["total_images"]
-    if newest is None:
-        learnt = settings.training.start != "random"
-        described["start"] = set_start(state, network) if learnt else None
-        reporter.note(start_sentence(described["start"]))
+    if total is None:
+        total = total_images(plan.settings, trainer, len(data.images), reporter)
+        described["total_images"] = total
     run.write_config(described)
 
-    model_facts = {
-        "class_counts": np.bincount(labels, minlength=len(dataset.classes)).tolist(),
-        "made_with": described["versions"],
-        "notice": NOTICE,
-        "seed": settings.training.seed,
-    }
     run.rewind_metrics(trainer.images_seen)
-    finished = newest is not None and trainer.images_seen >= total
-    if finished and described["published"] is not None and is_whole(run.path / "model"):
+    finished = trainer.images_seen >= total and described["published"] is not None
+    if finished and is_whole(run.path / "model"):
         reporter.note(f"{run.path}: already trained on {trainer.images_seen:,} images")
         return described
     if newest is None:  # registering takes minutes where films are many or large
@@ -141,33 +105,61 @@ def train_run(
     snapshots = Snapshots(
         run,
         state,
-        network,
+        plan.network,
         data,
         validation,
         dataset.classes,
-        model_facts,
+        _model_facts(dataset, data, described),
+        training.seed,
         reporter,
         choices.show,
     )
     if trainer.images_seen == 0:
-        snapshots.calibrate()
-        snapshots.write_grid(0)
-        snapshots.write_model(0)
-        reporter.note(
-            f"training on {len(images):,} images ({network.compute_dtype}, "
-            f"{network.latent} components), {total:,} images to see: each about "
-            f"{_times(total / len(images))} times, augmented with a probability of "
-            f"{trainer.last_augmentation(total):.2f} at the end, learning rate "
-            f"{float(first_rate(settings.training, total)):.2g}"
-        )
+        snapshots.show_beginning()
+        reporter.note(_outlook(plan, trainer, len(data.images), total))
     else:
         reporter.note(f"going on after {trainer.images_seen:,} of {total:,} images")
-    reporter.note(device_sentence(choices.device, network.compute_dtype))
+    reporter.note(device_sentence(choices.device, plan.network.compute_dtype))
     trainer.compile()
-    train_loop(run, trainer, settings, total, snapshots, reporter, facts)
+    train_loop(run, trainer, plan.settings, total, snapshots, reporter, facts)
     described["published"] = publish(run, state, snapshots, facts, reporter)
     run.write_config(described)
     return described
+
+
+def _set_first(
+    state: TrainState, data: TrainingData, plan: Plan, reporter: Reporter
+) -> dict[str, Any] | None:
+    """Fit the base and give the networks their first weights; what is known of these."""
+    reporter.note(f"registering {len(data.images):,} images to their common anatomy …")
+    state.set_base(fit_base(data.images, data.conditions, plan.network))
+    learnt = plan.settings.training.start != "random"
+    facts = set_start(state, plan.network) if learnt else None
+    reporter.note(start_sentence(facts))
+    return facts
+
+
+def _model_facts(
+    dataset: Dataset, data: TrainingData, described: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the model's description says at every snapshot."""
+    return {
+        "class_counts": np.bincount(data.labels, minlength=len(dataset.classes)).tolist(),
+        "made_with": described["versions"],
+        "notice": NOTICE,
+    }
+
+
+def _outlook(plan: Plan, trainer: Trainer, num_images: int, total: int) -> str:
+    """What a run that begins is going to do."""
+    network = plan.network
+    return (
+        f"training on {num_images:,} images ({network.compute_dtype}, "
+        f"{network.latent} components), {total:,} images to see: each about "
+        f"{_times(total / num_images)} times, augmented with a probability of "
+        f"{trainer.last_augmentation(total):.2f} at the end, learning rate "
+        f"{float(first_rate(plan.settings.training, total)):.2g}"
+    )
 
 
 def _without_checkpoints(
@@ -188,19 +180,6 @@ def _without_checkpoints(
         f"{run.path}: this run was finished, and its checkpoints are gone, so that it cannot go "
         "on; put checkpoints/ back, or choose another folder"
     )
-
-
-def check_batch(settings: RunSettings, num_images: int) -> None:
-    """A batch holds no image twice.
-
-    Raises:
-        XrayganError: the batch is larger than the data.
-    """
-    if settings.training.batch > num_images:
-        raise XrayganError(
-            f"--batch {settings.training.batch} is more than the {num_images} training images; "
-            f"use --batch {max(num_images, 2)} or fewer"
-        )
 
 
 def total_images(
@@ -265,7 +244,7 @@ def publish(
                 f"the model after {best:,} images was better than the last one (KID "
                 f"{facts['best_kid']:.4f} against {last['kid']:.4f}): that one is published"
             )
-        except XrayganError as error:
+        except DamagedError as error:
             reporter.note(f"{error}; the last model is published, though that one was better")
     snapshots.calibrate()
     snapshots.write_model(seen)

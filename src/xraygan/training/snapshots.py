@@ -15,7 +15,7 @@ from xraygan.training.calibration import Calibrator
 from xraygan.training.state import TrainState
 from xraygan.training.trainer import TrainingData
 
-MEASURED = 500
+SNAPSHOT_IMAGES = 500
 """Images behind the figure of one snapshot, and as many others behind its calibration."""
 MEASURE_SEED = 2**31
 """Not the seed of the pictures, nor one that a run's own seed can be."""
@@ -32,6 +32,7 @@ class Snapshots:
         validation: as `data`, other patients; may be empty.
         classes: names, in the order of class numbers.
         model_facts: the fields of the model's description that do not change.
+        seed: of the grids' latents.
         reporter: told what cannot be shown or measured.
         show: also display each grid.
     """
@@ -45,6 +46,7 @@ class Snapshots:
         validation: TrainingData,
         classes: tuple[str, ...],
         model_facts: dict,
+        seed: int,
         reporter: Reporter,
         show: bool,
     ) -> None:
@@ -53,7 +55,7 @@ class Snapshots:
         self._reporter = reporter
         self._display = Display() if show else None
         self._calibrator = Calibrator(state.published, network, data)
-        self._seed = int(model_facts.get("seed", 0))
+        self._seed = seed
         self._shown = shown_classes(np.bincount(data.labels, minlength=len(classes)).tolist())
         self._validation = validation
         self._meter: RealismMeter | None = None
@@ -73,11 +75,17 @@ class Snapshots:
         self.write_model(images_seen)
         return self.measure()
 
+    def show_beginning(self) -> None:
+        """The grid and the model before anything is learnt; there is nothing to measure yet."""
+        self.calibrate()
+        self.write_grid(0)
+        self.write_model(0)
+
     def calibrate(self) -> None:
         """Fit the published generator's last layer: before a grid or the model is written."""
-        self._calibrator.fit(MEASURED)
+        self._calibrator.fit(SNAPSHOT_IMAGES)
 
-    def write_grid(self, images_seen: int) -> Path:
+    def write_grid(self, images_seen: int) -> None:
         """Draw the same latents with the present average."""
         labels = np.repeat(list(self._shown), list(self._shown.values()))
         images = self._sample(self._seed, np.arange(len(labels)), labels)
@@ -86,20 +94,17 @@ class Snapshots:
         if self._run.listener:
             self._run.listener.picture(path, images_seen)
         self.show(path)
-        return path
 
-    def write_model(self, images_seen: int) -> str:
-        """Replace `model/` by the present average; its hash."""
-        facts = {k: v for k, v in self._facts.items() if k != "seed"}
-        return save_model(
-            self._run.path / "model", self._state.published, {**facts, "images_seen": images_seen}
-        )
+    def write_model(self, images_seen: int) -> None:
+        """Replace `model/` by the present average."""
+        facts = {**self._facts, "images_seen": images_seen}
+        save_model(self._run.path / "model", self._state.published, facts)
 
     def measure(self) -> dict[str, float]:
         """KID with its interval and floor, in the validation images' class proportions."""
         if self._meter is None:
             return {}
-        count = MEASURED
+        count = SNAPSHOT_IMAGES
         order = np.arange(count) * len(self._validation.labels) // count
         labels = np.sort(self._validation.labels)[order]
         images = self._sample(MEASURE_SEED, np.arange(count), labels)

@@ -3,7 +3,7 @@
 # Keras and TensorFlow type neither symbolic tensors nor static shapes:
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -13,6 +13,9 @@ from xraygan.config import ModelSettings, TrainingSettings
 from xraygan.errors import XrayganError
 from xraygan.models.discriminator import build_discriminator
 from xraygan.models.generator import build_generator, uncalibrated
+
+DISCRIMINATOR = "discriminator"
+"""The group of variables that `discriminator_weights` finds again."""
 
 
 class TrainState:
@@ -101,7 +104,7 @@ class TrainState:
         named: dict[str, keras.Variable | tf.Variable] = {"images_seen": self.images_seen}
         groups = {
             "generator": self.generator.weights,
-            "discriminator": self.discriminator.weights,
+            DISCRIMINATOR: self.discriminator.weights,
             "average": self.average.trainable_variables,
             "generator_optimizer": self.generator_optimizer.variables,
             "discriminator_optimizer": self.discriminator_optimizer.variables,
@@ -110,6 +113,11 @@ class TrainState:
             for number, variable in enumerate(variables):
                 named[f"{group}.{number:03d}"] = variable
         return named
+
+
+def discriminator_weights(arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """The discriminator's own of what `TrainState.to_arrays` gave, as `set_weights` takes them."""
+    return [arrays[name] for name in sorted(arrays) if name.startswith(f"{DISCRIMINATOR}.")]
 
 
 def _adam(training: TrainingSettings) -> keras.optimizers.Optimizer:

@@ -1,6 +1,5 @@
 """Feeds the compiled step with the right images in the right order."""
 
-import contextlib
 import time
 from dataclasses import dataclass
 
@@ -9,7 +8,7 @@ import tensorflow as tf
 
 from xraygan.config import TrainingSettings
 from xraygan.data.batches import BatchOrder
-from xraygan.models.memory import NO_MEMORY
+from xraygan.models.memory import MEMORY_FAULTS, is_lack_of_memory
 from xraygan.training.schedules import last_augmentation
 from xraygan.training.state import TrainState
 from xraygan.training.step import PENALTY_EVERY, compiled_steps
@@ -45,7 +44,7 @@ class Trainer:
 
     Args:
         state: what training changes.
-        settings: with the batch size resolved.
+        settings: the game's numbers.
         data: the training images.
     """
 
@@ -59,8 +58,11 @@ class Trainer:
         self._conditions = data.conditions
         self._on_device: tuple[tf.Tensor, tf.Tensor] | None = None
         if data.images.nbytes <= DEVICE_BYTES:
-            with contextlib.suppress(*NO_MEMORY):  # a small device has no room for all of them
+            try:
                 self._on_device = tf.constant(data.images), tf.constant(self._conditions)
+            except MEMORY_FAULTS as error:  # a small device has no room for all of them
+                if not is_lack_of_memory(error):
+                    raise
 
     @property
     def images_seen(self) -> int:

@@ -1,12 +1,12 @@
 """The command lines that go on with a run: what its page tells to type."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from xraygan.config import GROUPS
+from xraygan.config import AFTER_TRAINING, GROUPS
 from xraygan.runs import PHANTOM
 from xraygan.web.catalogue import Run
 
@@ -36,24 +36,28 @@ def commands_of(run: Run, folder: PurePath) -> Commands:
         folder: the run's own, as it is to be typed: no path of this machine.
     """
     data = "" if run.config.source == PHANTOM else run.config.source or "DATA"
-    settings = list(_flags(run.config.settings))
+    settings = run.config.settings
     source = ["--data", data] if data else []
     # With / everywhere: Windows knows it too, and \ would be put into quotes that its cmd has not.
     typed = folder.as_posix()
     return Commands(
-        go_on=_line("train", "--run-dir", typed, *source, *settings),
-        measure=_line("run", "--results", typed, *source, *settings),
+        go_on=_line(
+            "train", "--run-dir", typed, *source, *_flags(settings, without=AFTER_TRAINING)
+        ),
+        measure=_line("run", "--results", typed, *source, *_flags(settings)),
         generate=_line("generate", "--model", typed, "--num", "1000", "--out", f"{typed}-images"),
         data=data,
     )
 
 
-def _flags(settings: dict[str, dict[str, Any]]) -> Iterator[str]:
+def _flags(
+    settings: dict[str, dict[str, Any]], without: Collection[str] = ()
+) -> Iterator[str]:
     """The settings that are not their defaults."""
     for group, kind in GROUPS.items():
         for name, field in kind.model_fields.items():
             value = settings.get(group, {}).get(name)
-            if value is None or value == field.default:
+            if value is None or value == field.default or name in without:
                 continue
             flag = name.replace("_", "-")
             if isinstance(value, bool):

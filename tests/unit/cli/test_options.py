@@ -10,13 +10,15 @@ from xraygan.config import GROUPS, RunSettings
 from xraygan.errors import XrayganError
 
 
-def made(*arguments: str, groups: tuple[str, ...] = tuple(GROUPS)) -> RunSettings:
+def made(
+    *arguments: str, groups: tuple[str, ...] = tuple(GROUPS), without: tuple[str, ...] = ()
+) -> RunSettings:
     """What a command receives."""
     received: dict[str, Any] = {}
     app = typer.Typer()
 
     @app.command()
-    @with_settings(groups)
+    @with_settings(groups, without)
     def command(settings: RunSettings, word: str = "none") -> None:
         received["settings"] = settings
         received["word"] = word
@@ -135,6 +137,9 @@ def test_every_setting_is_a_flag_of_its_own_type() -> None:
             assert value == values.get(name)
 
 
-def test_a_group_left_out_has_no_flags() -> None:
+def test_what_is_left_out_has_no_flags() -> None:
     with pytest.raises(AssertionError, match="No such option"):
         made("--num", "3", groups=("data",))
+    with pytest.raises(AssertionError, match="No such option"):
+        made("--num", "3", without=("num",))
+    assert made("--evidence", "none", without=("num",)).output.evidence == "none"

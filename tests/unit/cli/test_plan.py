@@ -65,6 +65,22 @@ def test_a_run_folder_is_named_to_train(tmp_path: Path, capsys: pytest.CaptureFi
     assert "are both given: leave one" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("flag", ["--num=3", "--evidence=none"])
+def test_what_comes_after_training_is_no_option_of_train(
+    tmp_path: Path, capsys: pytest.CaptureFixture, flag: str
+) -> None:
+    """But a file of settings is for both verbs."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["train", flag, "--dry-run"])
+    assert f"No such option: {flag.partition('=')[0]}" in capsys.readouterr().err
+    name, value = flag.removeprefix("--").split("=")
+    (tmp_path / "c.yaml").write_text(f"output: {{{name}: {value}}}")
+    for verb in ("train", "run"):
+        with pytest.raises(SystemExit, match="0"):
+            main([verb, "--config", str(tmp_path / "c.yaml"), "--dry-run"])
+        assert f"{name}: {value}" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("command", [["train", "--run-dir"], ["run", "--results"]])
 def test_a_tracker_that_is_not_installed_is_said_before_training(
     tmp_path: Path,
@@ -74,7 +90,7 @@ def test_a_tracker_that_is_not_installed_is_said_before_training(
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     films = write_films(tmp_path / "films")
-    tiny = ["--resolution", "32", "--preset", "small", "--kimg", "0.01", "--evidence", "none"]
+    tiny = ["--resolution", "32", "--preset", "small", "--kimg", "0.01"]
     with pytest.raises(SystemExit, match="2"):
         main([*command, str(tmp_path / "r"), "--data", str(films), *tiny, "--track", "tensorboard"])
     assert "--track tensorboard needs: pip install" in capsys.readouterr().err

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from keras import ops
 
 from xraygan.config import ModelSettings
 from xraygan.errors import XrayganError
-from xraygan.models.conditions import class_conditions
+from xraygan.models.conditions import class_conditions, label_shares
 from xraygan.models.generator import build_generator
 from xraygan.models.sample import sample
 from xraygan.presets import label_sets
@@ -55,3 +56,10 @@ def test_the_base_of_a_set_lies_between_those_of_its_labels(tiny: ModelSettings)
     one, both, other = sample(generator, settings, 0, [0, 0, 0], [0, 1, 2], psi=0.0).astype(int)
     assert np.abs(both - (one + other) / 2).mean() < 3
     assert np.abs(one - other).mean() > 20
+
+
+def test_labels_share_a_film_evenly_in_arrays_and_tensors_alike() -> None:
+    conditions = np.array([[1, 0, 0], [1, 0, 1], [1, 1, 1]], np.float32)
+    expected = conditions / conditions.sum(axis=1, keepdims=True)
+    for given in (conditions, ops.convert_to_tensor(conditions)):
+        assert np.array_equal(np.asarray(label_shares(given)), expected)

@@ -572,5 +572,32 @@ def test_a_run_makes_room_where_filtered_images_lie(model: Model, tmp_path: Path
     for leave_out, moved in ((None, False), (none, True)):
         out = tmp_path / str(moved) / "synthetic"
         write_images(model, Request(4), out, leave_out=leave_out)
-        making._set_aside(out, model.sha256, Reporter(quiet=True))
+        making._set_aside(out, model.sha256, 0, 4, Reporter(quiet=True))
         assert out.exists() is not moved
+
+
+def test_a_run_makes_room_for_a_smaller_set_and_for_another_seed(
+    model: Model, tmp_path: Path
+) -> None:
+    out, quiet = tmp_path / "synthetic", Reporter(quiet=True)
+    kept = f"synthetic-{model.sha256[:8]}"
+    for name in ("audit.json", "evaluation.json"):
+        (tmp_path / name).touch()
+    write_images(model, Request(40, seed=3), out)
+    making._set_aside(out, model.sha256, 3, 40, quiet)
+    making._set_aside(out, model.sha256, 3, 90, quiet)
+    assert out.exists(), "what is there is the first part of what is wanted"
+    assert len(list(tmp_path.glob("*.json"))) == 2
+    making._set_aside(out, model.sha256, 3, 39, quiet)
+    assert not out.exists()
+    assert len(rows_of(tmp_path / kept / "manifest.csv")) == 40
+    assert list(tmp_path.glob("*.json")) == [], "of other images"
+    write_images(model, Request(39, seed=3), out)
+    making._set_aside(out, model.sha256, 5, 39, quiet)
+    write_images(model, Request(2, seed=5, first=38), out)
+    making._set_aside(out, model.sha256, 5, 39, quiet)
+    assert not out.exists()
+    sizes = [len(rows_of(tmp_path / f"{kept}{end}" / "manifest.csv")) for end in ("-2", "-3")]
+    assert sizes == [39, 2]
+    making._set_aside(out, model.sha256, 5, 39, quiet)
+    assert not out.exists()

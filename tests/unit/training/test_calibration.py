@@ -15,8 +15,8 @@ from xraygan.progress import Reporter
 from xraygan.runs import RunFolder
 from xraygan.training.base import fit_base
 from xraygan.training.calibration import (
-    MOST_GAIN,
-    PRIOR_FILMS,
+    MOMENT_PRIOR_FILMS,
+    MOST_CORRECTION,
     Calibrator,
     Moments,
     fit_calibration,
@@ -103,7 +103,8 @@ def test_transport_maps_one_covariance_to_the_other() -> None:
     np.testing.assert_allclose(found, found.T, atol=1e-9)
     ridge = 1e-3 * np.trace(target) / 6 * np.eye(6)
     np.testing.assert_allclose(found @ (source + ridge) @ found, target + ridge, rtol=1e-3)
-    assert np.linalg.eigvalsh(transport(source, 100 * target)).max() <= np.exp(MOST_GAIN) + 1e-9
+    most = np.linalg.eigvalsh(transport(source, 100 * target)).max()
+    assert most <= np.exp(MOST_CORRECTION) + 1e-9
     np.testing.assert_allclose(transport(0 * source, 0 * target), np.eye(6), atol=1e-9)
 
 
@@ -122,7 +123,7 @@ def test_soft_films_get_the_moments_of_sharp_ones() -> None:
     error = np.abs(after.covariance - wanted.covariance).max() / wanted.covariance.max()
     assert error < 0.05
     left = np.abs(after.means - wanted.means).max() / np.abs(before.means - wanted.means).max()
-    assert left < 1.2 * PRIOR_FILMS / (PRIOR_FILMS + 750)
+    assert left < 1.2 * MOMENT_PRIOR_FILMS / (MOMENT_PRIOR_FILMS + 750)
     fine = [part.mean[COARSE:, COARSE:] for part in (before, after)]
     np.testing.assert_allclose(*fine, atol=1e-5)
 
@@ -132,11 +133,11 @@ def test_few_films_move_little_and_no_gain_is_beyond_the_bound() -> None:
     one = moments([films_of(1, 2) + 0.5], one_hot(np.array([0])))
     sharp = moments([films_of(3000, 2, softness=-3.0)], one_hot(np.arange(3000) % 2))
     little = fit_calibration(one, made)
-    assert np.abs(np.log(little["gains"])).max() < 1 / (1 + PRIOR_FILMS)
+    assert np.abs(np.log(little["gains"])).max() < 1 / (1 + MOMENT_PRIOR_FILMS)
     assert np.abs(little["coarse_map"] - np.eye(COARSE**2)).max() < 0.05
     own = np.abs(one.means[0] - made.means[0]).max()
     assert np.abs(little["coarse_shift"]).max() < 0.05 * own
-    assert np.abs(np.log(fit_calibration(sharp, made)["gains"])).max() <= MOST_GAIN + 1e-6
+    assert np.abs(np.log(fit_calibration(sharp, made)["gains"])).max() <= MOST_CORRECTION + 1e-6
 
 
 def test_a_label_without_made_films_is_shifted_as_all_are() -> None:
@@ -193,9 +194,9 @@ def test_a_snapshot_writes_a_calibrated_model(
     state, data, _ = fitted
     state.published.get_layer("calibration").gains.assign(np.ones((SIDE, SIDE), np.float32))
     nobody = TrainingData(data.images[:0], data.labels[:0], data.class_conditions)
-    facts = {"class_counts": (200, 200), "seed": 0}
+    facts = {"class_counts": (200, 200)}
     run = RunFolder(tmp_path / "run")
-    Snapshots(run, state, tiny, data, nobody, ("A", "B"), facts, Reporter(), False)(8)
+    Snapshots(run, state, tiny, data, nobody, ("A", "B"), facts, 0, Reporter(), False)(8)
     gains = load_model(run.path).generator.get_layer("calibration").gains
     assert np.abs(np.log(gains)).max() > 0.05
     assert (run.path / "fakes000000_008.png").is_file()

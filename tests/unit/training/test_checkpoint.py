@@ -195,6 +195,41 @@ def test_damaged_files_fall_back(folder: Path, name: str, damage: str) -> None:
         newest(folder)
 
 
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_a_drive_that_does_not_answer_costs_no_checkpoint(folder: Path, monkeypatch, code) -> None:
+    whole, read = contents(folder), Path.read_bytes
+
+    def fail(path: Path) -> bytes:
+        if path.parent.name == "000000000064":
+            raise OSError(code, os.strerror(code))
+        return read(path)
+
+    warnings: list[str] = []
+    why = os.strerror(code)
+    message = rf"64: cannot be read just now \({why}\); nothing was changed; try again"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", fail)
+        with pytest.raises(XrayganError, match=message):
+            load_newest(folder, warnings.append)
+        with pytest.raises(XrayganError, match=message):
+            save_checkpoint(folder, made(64))
+    assert warnings == []
+    assert contents(folder) == whole
+
+
+def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(folder: Path, monkeypatch) -> None:
+    def fail(_: Path) -> Iterator[Path]:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(Path, "iterdir", fail)
+    with pytest.raises(XrayganError, match=r"cannot be read just now \(Stale file handle\)"):
+        newest(folder)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_file_of_a_checkpoints_name(folder: Path) -> None:
     (folder / "000000000096").write_text("not a folder")
     loaded, warnings = newest(folder)

@@ -1,3 +1,4 @@
+import errno
 import itertools
 import time
 from pathlib import Path
@@ -13,13 +14,14 @@ from xraygan.runs import RunFolder
 from xraygan.training.checkpoint import Checkpoint, save_checkpoint
 from xraygan.training.identity import check_same_run, data_before, find_run
 from xraygan.training.loop import (
+    carried,
     intervals,
     remember_best,
     snapshot_images,
     train_loop,
     whole_steps,
 )
-from xraygan.training.session import check_batch, publish
+from xraygan.training.session import publish
 from xraygan.training.step import METRICS
 
 
@@ -59,11 +61,14 @@ def test_the_best_snapshot_is_remembered() -> None:
     assert facts == {"best": 64, "best_kid": 0.2}
 
 
-def test_a_batch_larger_than_the_data() -> None:
-    settings = RunSettings.parse({"training": {"batch": 32}}, "test")
-    check_batch(settings, 32)
-    with pytest.raises(XrayganError, match="more than the 31 training images; use --batch 31"):
-        check_batch(settings, 31)
+def test_the_best_snapshot_of_other_data_is_forgotten() -> None:
+    facts = {"seconds": 9.0, "warned": ["few"], "best": 64, "best_kid": 0.2, "data": "c"}
+    assert carried(facts, "c") == facts
+    others = {"seconds": 9.0, "warned": ["few"], "data": "d"}
+    assert carried(facts, "d") == others
+    remember_best(others, 96, {"kid": 0.9})
+    assert carried(others, "d")["best"] == 96
+    assert carried({"best": 64, "best_kid": 0.2}, "c") == {"data": "c"}, "nobody knows of which"
 
 
 class Notes:
@@ -121,8 +126,18 @@ def test_a_published_run_keeps_its_data_with_force_too(tmp_path: Path) -> None:
     ):
         with pytest.raises(XrayganError, match=f"{message}.*another --results, train: --new"):
             check_same_run(tmp_path, then, now, True, Notes())
-    longer = described(batch=8, kimg=9)
-    check_same_run(tmp_path, then, longer, True, Notes())
+    longer, notes = described(batch=8, kimg=9), Notes()
+    check_same_run(tmp_path, then, longer, True, notes)
+    assert "going on in spite of: training.kimg" in notes.notes[0]
+
+
+def test_a_finished_run_of_the_same_length_is_left_as_it_was(tmp_path: Path) -> None:
+    then, notes = described(batch=8) | {"published": 2000}, Notes()
+    now = described(batch=8, gamma=0.2)
+    with pytest.raises(XrayganError, match=r"gamma was 1\.0, is 0\.2.*--force to take the"):
+        check_same_run(tmp_path, then, now, False, notes)
+    check_same_run(tmp_path, then, now, True, notes)
+    assert "this run is finished and left as it was, in spite of: training.gamma" in notes.notes[0]
 
 
 def test_the_run_of_the_same_data_and_settings_is_found(tmp_path: Path) -> None:
@@ -184,6 +199,24 @@ def test_the_last_model_is_published_or_an_earlier_one_if_it_can_be_read(
     assert written == ["calibrated", seen]
     assert [note for note in reporter.notes if said and said in note] == reporter.notes
     assert bool(reporter.notes) == bool(said)
+
+
+def test_a_better_model_that_cannot_be_read_just_now_is_not_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    row = {"images_seen": 128, "d_loss": 0.7, "g_loss": 0.7, "fake_spread": 0.5}
+    run.add_metrics(row | {"kid": 0.3, "kid_low": 0.2, "kid_high": 0.4, "kid_floor": 0.0})
+    save_checkpoint(run.path / "checkpoints", Checkpoint(64, {}, {}))
+
+    def fail(_: Path) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    count = SimpleNamespace(numpy=lambda: 128)
+    state = SimpleNamespace(images_seen=count, from_arrays=lambda _: None)
+    with pytest.raises(XrayganError, match="cannot be read just now"):
+        publish(run, state, SimpleNamespace(), {"best": 64, "best_kid": 0.1}, Notes())
 
 
 class OddBatches:

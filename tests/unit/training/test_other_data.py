@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,10 +15,13 @@ from xraygan.api import making, train
 from xraygan.api.preparing import training_data
 from xraygan.config import DataSettings, RunSettings
 from xraygan.data.cache import prepare
-from xraygan.errors import XrayganError
+from xraygan.errors import StoppedError, XrayganError
 from xraygan.progress import Reporter
 from xraygan.runs import write_json
+from xraygan.training import session
+from xraygan.training.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from xraygan.training.identity import Choices, describe
+from xraygan.training.trainer import Trainer
 
 EARLIER = {"counts": {"train/A": 70, "train/B": 5, "val/A": 9}}
 
@@ -112,3 +116,31 @@ def test_images_made_among_the_films_are_none_of_them(tmp_path: Path) -> None:
     assert training_data(run, films, quiet, films / "more").content == dataset.content
     with pytest.raises(XrayganError, match="is not what"):
         training_data(run, films, quiet)
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_what_was_the_best_on_other_films_is_not_carried_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, others: bool
+) -> None:
+    carried: list[dict] = []
+
+    def stop(*arguments: Any) -> None:
+        carried.append(arguments[-1])
+        raise StoppedError(15, "before the first step")
+
+    monkeypatch.setattr(session, "train_loop", stop)
+    monkeypatch.setattr(Trainer, "compile", lambda _: None)
+    films, run = write_films(tmp_path / "films", 4), tmp_path / "run"
+    settings = {"resolution": SIDE, "preset": "small", "kimg": 0.1, "batch": 4}
+    quiet = Reporter(quiet=True)
+    with pytest.raises(StoppedError):
+        train(films, run_dir=run, device="cpu", reporter=quiet, **settings)
+    first = load_checkpoint(run / "checkpoints" / f"{0:012d}")
+    facts = {**first.facts, "best": 0, "best_kid": 0.1}
+    save_checkpoint(run / "checkpoints", Checkpoint(4, first.arrays, facts))
+    if others:
+        next((films / "train" / CLASSES[0]).iterdir()).unlink()
+    with pytest.raises(StoppedError):
+        train(films, run_dir=run, device="cpu", force=others, reporter=quiet, **settings)
+    assert ("best" in carried[-1]) is not others
+    assert (carried[-1]["data"] == first.facts["data"]) is not others

@@ -281,6 +281,17 @@ def test_films_that_find_no_room_on_the_device_are_copied(
     assert np.array_equal(np.asarray(images)[rows], films.images[order])
 
 
+def test_another_fault_of_the_device_is_not_taken_for_a_lack_of_room(
+    state: TrainState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> tf.Tensor:
+        raise tf.errors.InternalError(None, None, "the driver is gone")
+
+    monkeypatch.setattr(tf, "constant", broken)
+    with pytest.raises(tf.errors.InternalError):
+        Trainer(state, SETTINGS, data())
+
+
 def test_a_lack_of_memory_is_one_clear_line(tmp_path: Path, monkeypatch) -> None:
     def greedy(*_: object) -> None:
         tf.random.stateless_normal([2**23, 2**23], [1, 2])

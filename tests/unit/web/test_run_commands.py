@@ -47,11 +47,13 @@ def test_a_run_goes_on_with_its_own_settings(tmp_path, monkeypatch, capsys, sett
     (tmp_path / "my ward").mkdir()
     monkeypatch.chdir(tmp_path)
     commands = commands_of(run_of(settings, source), tmp_path / "runs" / "00000-it's")
-    for command in (commands.go_on, commands.measure):
+    stored = RunSettings.parse(settings, "x").model_dump(mode="json")
+    training = {**stored, "output": {**stored["output"], "num": 1000, "evidence": "full"}}
+    for command, expected in ((commands.go_on, training), (commands.measure, stored)):
         code, out, err = done(f"{command} --dry-run --json", capsys)
         assert code == 0, err
         plan = json.loads(out)
-        assert plan["settings"] == RunSettings.parse(settings, "x").model_dump(mode="json")
+        assert plan["settings"] == expected
         assert plan["into"] == str(tmp_path / "runs" / "00000-it's")
         assert plan["data"] == (None if source == "phantom" else source)
 

@@ -1,0 +1,149 @@
+"""`train`: in the next numbered folder, in that of the same run, or in one that is named."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xraygan.api.preparing import NO_DATA, prepare, settings_at_once, settings_from
+from xraygan.config import RunSettings
+from xraygan.errors import StoppedError, XrayganError
+from xraygan.progress import Reporter
+from xraygan.runs import PHANTOM, RunFolder, next_run, numbered_runs, read_config
+from xraygan.tracking import Tracker, check_tracker, tracking
+from xraygan.training.device import use_device
+
+# Cheap imports only: TensorFlow and what needs it is imported where it is used.
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training run.
+
+    Attributes:
+        path: its folder.
+        config: what its config.json holds.
+        dataset: what it was trained on, `xraygan.data.dataset.Dataset`.
+    """
+
+    path: Path
+    config: dict[str, Any]
+    dataset: Any
+
+
+def train(
+    data: str | Path | None = None,
+    outdir: str | Path = "runs",
+    *,
+    settings: RunSettings | None = None,
+    run_dir: str | Path | None = None,
+    device: str = "auto",
+    show: bool = False,
+    force: bool = False,
+    new: bool = False,
+    track: Tracker | None = None,
+    reporter: Reporter | None = None,
+    **values: Any,
+) -> Trained:
+    """Train a GAN on a folder of chest X-rays; called again, goes on where it was.
+
+    Args:
+        data: the folder; None for the embedded phantom.
+        outdir: run folders `00000-name`, `00001-name`, … are made here.
+        settings: all settings at once; or give single ones as `values`.
+        run_dir: train in this very folder instead of a numbered one.
+        device: "auto", "cpu", "gpu" or "gpu:N".
+        show: display sample grids as they are written.
+        force: resume in spite of changed settings, data or versions; a finished run keeps its
+            data.
+        new: begin a new run even where one with these settings is there.
+        track: log figures and sample grids for "tensorboard" or "mlflow" as well.
+        reporter: where progress goes; stderr by default.
+        **values: single settings by name, `kimg=100`, `resolution=64`, `seed=1`, ….
+
+    Returns:
+        The run's folder and configuration.
+
+    Raises:
+        XrayganError: see the message; nothing that was there is lost.
+    """
+    settings = settings_at_once(settings, values) or settings_from(values)
+    reporter = reporter or Reporter()
+    check_tracker(track)
+    if run_dir is not None:
+        if new:
+            raise XrayganError(f"--new and --run-dir {run_dir} are both given: leave one")
+        read_config(Path(run_dir))  # something else's folder is refused before anything is done
+    if data is None:
+        reporter.note(NO_DATA)
+    # Where results lie beside the films they are none of them, at the next start either.
+    dataset = prepare(data, settings.data, reporter, skip=[Path(run_dir or outdir)])
+    chosen = use_device(device)
+    from xraygan.data.entries import printable
+    from xraygan.training import identity, plan
+
+    name = printable(Path(data).resolve().name) if data is not None else PHANTOM
+    choices = identity.Choices(device=chosen, source_name=name, show=show, force=force)
+    folder = Path(run_dir) if run_dir is not None else None
+    if folder is None and not new:
+        folder = _found(Path(outdir), dataset, settings, choices)
+    if folder is None or identity.begun(folder) is None:
+        plan.plan_network(dataset, settings, chosen)  # what is refused leaves no folder
+    run = RunFolder(folder or next_run(Path(outdir), f"{name}-{settings.data.resolution}"))
+    with run.locked(), _told_how_to_go_on(run, new):
+        return _trained(run, dataset, settings, choices, track, reporter)
+
+
+def _found(outdir: Path, dataset: Any, settings: RunSettings, choices: Any) -> Path | None:
+    """The numbered run to go on with; None where another is to be begun.
+
+    Raises:
+        XrayganError: --force is given, and it is not said of which run.
+    """
+    from xraygan.training import identity
+
+    found = identity.find_run(outdir, identity.describe(dataset, settings, choices))
+    if found is None and choices.force and numbered_runs(outdir):
+        raise XrayganError(
+            f"--force: no run in {outdir} has these settings and data; name the one to go on with "
+            "by --run-dir, or begin another with --new"
+        )
+    return found
+
+
+@contextlib.contextmanager
+def _told_how_to_go_on(run: RunFolder, new: bool) -> Iterator[None]:
+    """Whoever is stopped in a new run is not told to begin another one by the same command."""
+    try:
+        yield
+    except StoppedError as stopped:
+        if new:
+            stopped.again = f"start it again with --run-dir {run.path} instead of --new to go on"
+        raise
+
+
+def _trained(
+    run: RunFolder,
+    dataset: Any,
+    settings: RunSettings,
+    choices: Any,
+    track: Tracker | None,
+    reporter: Reporter,
+) -> Trained:
+    """Train in a folder that is locked."""
+    from xraygan.models.memory import refusing_memory_faults
+    from xraygan.training import session
+
+    reporter.log = run.log
+    reporter.note(f"run folder: {run.path}")
+    parameters = {"resolution": settings.data.resolution, **settings.training.model_dump()}
+    with (
+        tracking(track, run, parameters, reporter.note),
+        refusing_memory_faults(
+            f"with --batch {settings.training.batch}",
+            "begin a new run with a smaller one, with --preset small, or with a lower --resolution",
+        ),
+    ):
+        config = session.train_run(run, dataset, settings, choices, reporter)
+    return Trained(run.path, config, dataset)
