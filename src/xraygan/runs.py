@@ -349,6 +349,11 @@ def films_before(config: Mapping[str, Any]) -> int:
     return sum(n for count in counts for name, n in count.items() if name.startswith("train/"))
 
 
+def is_litter(path: Path) -> bool:
+    """Whether a file is what a desktop leaves in folders that somebody has looked at."""
+    return path.name.lower() in {".ds_store", "desktop.ini", "thumbs.db"}
+
+
 def sync_folder(path: Path) -> None:
     """Make a rename in `path` survive a power cut, where the system can."""
     if os.name == "nt":

@@ -19,6 +19,7 @@ from xraygan.errors import StoppedError, XrayganError
 from xraygan.runs import RunFolder, read_json, refusing_disk_faults, write_json
 
 Tracker = Literal["tensorboard", "mlflow"]
+Faults = tuple[type[Exception], ...]
 FOLDER = "tensorboard"
 MLFLOW_RUN = "mlflow.json"
 EXPERIMENT = "xraygan"
@@ -35,10 +36,10 @@ def tracking(
             MLflow's own default; experiment MLFLOW_EXPERIMENT_NAME or `xraygan`); None for none.
         run: the run; a resumed one goes on in its MLflow run.
         parameters: settings, said once; the resolution is among them.
-        note: told where to look.
+        note: told where to look, and of the first fault after that, with which tracking ends.
 
     Raises:
-        XrayganError: the package is missing, or the tracker cannot be reached.
+        XrayganError: the package is missing, or the tracker cannot be reached at the start.
     """
     if name is None:
         yield
@@ -46,7 +47,7 @@ def tracking(
     check_tracker(name)
     tracker = TensorBoard(run.path) if name == "tensorboard" else MLflow(run.path, parameters)
     note(str(tracker))
-    run.listener = tracker
+    run.listener = listener = _WhileItWorks(name, tracker, note)
     ended = "FAILED"
     try:
         yield
@@ -56,12 +57,7 @@ def tracking(
         raise
     finally:
         run.listener = None
-        try:
-            tracker.close(ended)
-        except XrayganError as error:
-            if ended == "FINISHED":
-                raise
-            note(str(error))  # what ended the run is on its way, and says more
+        listener.close(ended)
 
 
 def check_tracker(name: str | None) -> None:
@@ -79,16 +75,60 @@ def check_tracker(name: str | None) -> None:
 
 
 @contextlib.contextmanager
-def _refusing(name: str, fault: type[Exception], remedy: str) -> Iterator[None]:
-    """Turn a tracker's fault into one clear line."""
+def _refusing(name: str, faults: Faults, remedy: str) -> Iterator[None]:
+    """Turn a tracker's fault at the start into one clear line."""
     try:
         yield
-    except fault as error:
-        words = " ".join(str(error).rpartition("}} ")[2].split())  # after TensorFlow's own place
+    except faults as error:
         raise XrayganError(
-            f"--track {name}: {words[:200]}; {remedy}, or leave --track out: the run goes on "
+            f"--track {name}: {_words(error)}; {remedy}, or leave --track out: the run goes on "
             "where it was"
         ) from None
+
+
+def _words(error: Exception) -> str:
+    """What a tracker says of its fault, in one line, after TensorFlow's own place."""
+    return " ".join(str(error).rpartition("}} ")[2].split())[:200]
+
+
+class _WhileItWorks:
+    """Tells a tracker until it fails: a run that nobody watches does not end with its tracker.
+
+    Args:
+        name: of the tracker.
+        tracker: who is told.
+        note: told of the first fault.
+    """
+
+    def __init__(
+        self, name: str, tracker: "TensorBoard | MLflow", note: Callable[[str], None]
+    ) -> None:
+        self._name, self._tracker, self._note = name, tracker, note
+        self._works = True
+
+    def metrics(self, values: dict[str, Any]) -> None:
+        """Every figure, against images seen."""
+        self._tell(lambda: self._tracker.metrics(values))
+
+    def picture(self, path: Path, images_seen: int) -> None:
+        """A sample grid."""
+        self._tell(lambda: self._tracker.picture(path, images_seen))
+
+    def close(self, status: str) -> None:
+        """The run has ended."""
+        self._tell(lambda: self._tracker.close(status))
+
+    def _tell(self, tell: Callable[[], None]) -> None:
+        if not self._works:
+            return
+        try:
+            tell()
+        except self._tracker.faults as error:
+            self._works = False
+            self._note(
+                f"--track {self._name}: {_words(error)}; nothing more is tracked, and the run "
+                "itself lacks nothing"
+            )
 
 
 class TensorBoard:
@@ -104,11 +144,12 @@ class TensorBoard:
     def __init__(self, run: Path) -> None:
         import tensorflow as tf
 
-        self._summary, self._fault = tf.summary, tf.errors.OpError
+        self._summary = tf.summary
+        self.faults: Faults = (tf.errors.OpError, OSError)
         self._folder = run / FOLDER
         with refusing_disk_faults(self._folder):
             self._folder.mkdir(exist_ok=True)
-        with self._refusing():
+        with _refusing("tensorboard", self.faults, f"make room for {self._folder}"):
             self._writer = tf.summary.create_file_writer(str(self._folder))
 
     def __str__(self) -> str:
@@ -116,7 +157,7 @@ class TensorBoard:
 
     def metrics(self, values: dict[str, Any]) -> None:
         """Every figure, against images seen."""
-        with self._refusing(), self._writer.as_default(step=values["images_seen"]):
+        with self._writer.as_default(step=values["images_seen"]):
             for name, value in _figures(values).items():
                 self._summary.scalar(name, value)
             self._writer.flush()
@@ -125,17 +166,13 @@ class TensorBoard:
         """A sample grid."""
         with Image.open(path) as file:
             grid = np.asarray(file.convert("L"))
-        with self._refusing(), self._writer.as_default(step=images_seen):
+        with self._writer.as_default(step=images_seen):
             self._summary.image("fakes", grid[None, :, :, None])
             self._writer.flush()
 
     def close(self, _: str) -> None:
         """End the file."""
-        with self._refusing():
-            self._writer.close()
-
-    def _refusing(self) -> contextlib.AbstractContextManager[None]:
-        return _refusing("tensorboard", self._fault, f"make room for {self._folder}")
+        self._writer.close()
 
 
 class MLflow:
@@ -151,9 +188,11 @@ class MLflow:
 
     def __init__(self, run: Path, parameters: dict[str, Any]) -> None:
         mlflow = importlib.import_module("mlflow")
-        self._fault = importlib.import_module("mlflow.exceptions").MlflowException
+        fault = importlib.import_module("mlflow.exceptions").MlflowException
+        self.faults: Faults = (fault, OSError)  # OSError: requests', of artifacts
         begun = read_json(run / MLFLOW_RUN)
-        with self._refusing():
+        remedy = "set MLFLOW_TRACKING_URI to a server or a store that works"
+        with _refusing("mlflow", self.faults, remedy):
             self._client = mlflow.MlflowClient()
             if begun is None:
                 number = re.match(r"\d{5,}(?=-)", run.name)  # after it comes the data's own name
@@ -169,19 +208,16 @@ class MLflow:
 
     def metrics(self, values: dict[str, Any]) -> None:
         """Every figure, against images seen."""
-        with self._refusing():
-            for name, value in _figures(values).items():
-                self._client.log_metric(self._id, name, value, step=values["images_seen"])
+        for name, value in _figures(values).items():
+            self._client.log_metric(self._id, name, value, step=values["images_seen"])
 
     def picture(self, path: Path, images_seen: int) -> None:
         """A sample grid, as an artifact, by images seen."""
-        with self._refusing():
-            self._client.log_artifact(self._id, str(path), f"fakes/{images_seen:012d}")
+        self._client.log_artifact(self._id, str(path), f"fakes/{images_seen:012d}")
 
     def close(self, status: str) -> None:
         """The run ends as "FINISHED", "KILLED" or "FAILED"; resumed, it runs again."""
-        with self._refusing():
-            self._client.set_terminated(self._id, status)
+        self._client.set_terminated(self._id, status)
 
     def _begin(self, name: str, parameters: dict[str, Any]) -> str:
         wanted = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
@@ -191,10 +227,6 @@ class MLflow:
         for key, value in parameters.items():
             self._client.log_param(begun, key, value)
         return begun
-
-    def _refusing(self) -> contextlib.AbstractContextManager[None]:
-        remedy = "set MLFLOW_TRACKING_URI to a server or a store that works"
-        return _refusing("mlflow", self._fault, remedy)
 
 
 def _figures(values: dict[str, Any]) -> dict[str, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from program import MODULE, in_one_process, start, wait_until, xraygan
 
+from report_run import audit
 from xraygan.data.phantom import write_phantom
 
 MODEL_FILES = [
@@ -49,6 +50,21 @@ def test_hand_a_model_and_a_data_set_on(run: Path, tmp_path: Path) -> None:
     assert "12 synthetic" in card
     counts = json.loads(again.stdout)["counts"]
     assert sum(sum(classes.values()) for classes in counts.values()) == 12
+
+
+def test_a_model_that_the_audit_warns_of(run: Path, tmp_path: Path) -> None:
+    told = tmp_path / "run"
+    shutil.copytree(run, told)
+    (told / "audit.json").write_text(json.dumps(audit("copying found")), encoding="utf-8")
+    export = ["export", "model", "--format", "safetensors", "--json", "--out"]
+    warned, silent = in_one_process(
+        [*export, tmp_path / "warned", told], [*export, tmp_path / "silent", run]
+    )
+    assert (warned.code, silent.code) == (0, 0), (warned, silent)
+    assert json.loads(warned.stdout)["verdict"] == "copying found"
+    assert "the audit's verdict: copying found. Synthetic images are" in warned.stderr
+    assert json.loads(silent.stdout)["verdict"] is None
+    assert "the audit's verdict" not in silent.stderr
 
 
 @pytest.mark.parametrize("form", ["webdataset", "dicom"])

@@ -25,6 +25,7 @@ pytestmark = [
 
 DRAWN = "[...document.querySelectorAll('.films img')].every(i => i.complete && i.naturalWidth)"
 FOCUS = "document.activeElement"
+SAID = "document.getElementById('said').textContent"
 WIDTHS = (1280, 390)
 TOKEN = "a-long-enough-secret"  # noqa: S105
 UNFOLD = "document.querySelectorAll('details').forEach(part => { part.open = true; })"
@@ -246,12 +247,43 @@ def test_two_models_follow_the_same_sliders(page, addresses, width):
 def test_an_image_that_does_not_come_is_said(page, addresses):
     page.block("*/image/*")
     page.open(addresses["read"])
-    page.wait_for("document.getElementById('said').textContent.includes('did not come')")
+    page.wait_for(f"{SAID}.includes('did not come: is the studio still running?')")
     assert not page.evaluate("document.getElementById('said').classList.contains('unseen')")
     page.block()
     page.open(addresses["read"])
     page.wait_for("!document.getElementById('film').hidden")
     assert page.evaluate("document.getElementById('said').classList.contains('unseen')")
+
+
+@contextlib.contextmanager
+def damaged(run: Path) -> Iterator[None]:
+    """Its model cannot be read for a while."""
+    weights = run / "model" / "generator.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-5] + b"wrong")
+    try:
+        yield
+    finally:
+        weights.write_bytes(whole)
+
+
+def test_why_an_image_is_refused_is_said(page, addresses, runs):
+    """In the studio's own words; a film that plays stops."""
+    with damaged(runs / "00001-other"):
+        page.open(addresses["compare"])
+        page.wait_for(f"{SAID}.startsWith('Not drawn: ') && {SAID}.includes('damaged')")
+    page.open(addresses["browse"])
+    ready(page)
+    for selector in ("[data-place='2']", "#walk", "[data-place='7']"):
+        page.evaluate(f"document.querySelector({selector!r}).click()")
+    page.wait_for("document.getElementById('between').naturalWidth > 0")
+    with damaged(runs / "00000-ward"):
+        page.evaluate("document.getElementById('play').click()")
+        page.wait_for(f"{SAID}.startsWith('Not drawn: ') && {SAID}.includes('damaged')")
+        assert page.evaluate("document.getElementById('play').textContent") == "Play"
+    tab_to(page, "#step")
+    page.press("ArrowRight")
+    page.wait_for(f"{SAID} === ''")
 
 
 def test_the_token_is_asked_for_and_asked_for_again(page, runs):

@@ -1,8 +1,10 @@
 """What trackers are told, read back with the trackers' own readers."""
 
+import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -127,18 +129,53 @@ def test_mlflow_hears_how_a_run_ended(
     assert found.info.status == status
 
 
-def test_what_ended_a_run_is_said_though_the_tracker_is_gone(
+def test_a_store_that_goes_while_training_is_told_once_and_the_run_goes_on(
+    tmp_path: Path, store: str
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    notes: list[str] = []
+    with tracking("mlflow", run, SETTINGS, notes.append):
+        run.add_metrics(ROW)
+        shutil.rmtree(tmp_path / "mlruns")
+        run.add_metrics({**ROW, "images_seen": 640})
+        run.add_metrics({**ROW, "images_seen": 960})
+    lines = (run.path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["images_seen"] for line in lines] == [320, 640, 960]
+    assert len(notes) == 2
+    assert notes[1].startswith("--track mlflow: ")
+    assert notes[1].endswith("; nothing more is tracked, and the run itself lacks nothing")
+
+
+def test_a_servers_refusal_of_a_picture_ends_no_run(
     tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone(*_: object) -> None:
-        raise XrayganError("the server is gone")
+    import requests
 
-    monkeypatch.setattr("xraygan.tracking.MLflow.close", gone)
+    def refused(*_: object) -> None:
+        raise requests.HTTPError("502 Server Error:\nBad Gateway")
+
+    monkeypatch.setattr("mlflow.MlflowClient.log_artifact", refused)
+    notes = told(RunFolder(tmp_path / "run"), "mlflow")
+    assert "--track mlflow: 502 Server Error: Bad Gateway; nothing more" in notes[1]
+
+
+@pytest.mark.parametrize("ended", [None, StoppedError(2, "stopped")])
+def test_a_tracker_that_is_gone_at_the_end_changes_no_end(
+    tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch, ended: BaseException | None
+) -> None:
+    import requests
+
+    def gone(*_: object) -> None:
+        raise requests.ConnectionError("the server is gone")
+
+    monkeypatch.setattr("mlflow.MlflowClient.set_terminated", gone)
     notes: list[str] = []
     run = RunFolder(tmp_path / "run")
-    with pytest.raises(StoppedError), tracking("mlflow", run, SETTINGS, notes.append):
-        raise StoppedError(2, "stopped")
-    assert notes[-1] == "the server is gone"
+    expected = pytest.raises(StoppedError) if ended else contextlib.nullcontext()
+    with expected, tracking("mlflow", run, SETTINGS, notes.append):
+        if ended:
+            raise ended
+    assert notes[-1].startswith("--track mlflow: the server is gone; ")
 
 
 def test_an_mlflow_run_that_is_gone_is_one_clear_line(tmp_path: Path, store: str) -> None:
@@ -164,8 +201,9 @@ def test_event_files_that_cannot_be_written_are_one_clear_line(
     for name in ("scalar", "image"):
         with monkeypatch.context() as patch:
             patch.setattr(tf.summary, name, full)
-            with pytest.raises(XrayganError, match="--track tensorboard: No space left on device;"):
-                told(run, "tensorboard")
+            notes = told(run, "tensorboard")
+        assert notes[1].startswith("--track tensorboard: No space left on device; nothing more")
+        assert len(notes) == 2
 
 
 def test_another_name_or_a_missing_package_is_one_clear_line(

@@ -2,15 +2,19 @@
 
 import io
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from xraygan.errors import XrayganError
-from xraygan.sampling.request import check_psi
+from xraygan.sampling.request import as_text, check_psi
 
+if TYPE_CHECKING:
+    from xraygan.models.files import Model
+
+Along = Literal["seeds", "classes", "directions"]
 SUFFIXES = (".png", ".gif", ".mp4")
 PICTURES_PER_SECOND = 12
 
@@ -19,8 +23,8 @@ def explore(
     model: str | Path,
     out: str | Path,
     *,
-    along: Literal["seeds", "classes", "directions"] = "seeds",
-    seeds: Sequence[int] = (0, 1, 2),
+    along: Along = "seeds",
+    seeds: Sequence[int] | None = None,
     class_name: str | None = None,
     to_class: str | None = None,
     directions: int | None = None,
@@ -28,14 +32,14 @@ def explore(
     psi: float = 1.0,
     device: str = "auto",
 ) -> Path:
-    """Draw what lies between images.
+    """Draw what lies between images; the file says what it is and of which model and seeds.
 
     Args:
         model: a run folder or a model folder.
         out: `.png`: a grid; `.gif` or `.mp4`: the rows one after the other as a film.
         along: "seeds": from each seed to the next; "classes": each seed from `class_name` to
-            `to_class`; "directions": the first seed along the strongest latent directions.
-        seeds: at least 0.
+            `to_class`; "directions": one seed along the strongest latent directions.
+        seeds: at least 0; 0, 1 and 2 where None, and for "directions" 0 alone.
         class_name: the first class where None.
         to_class: for "classes" alone; the last class where None.
         directions: how many, for "directions" alone; 6 where None.
@@ -47,9 +51,11 @@ def explore(
         `out`.
 
     Raises:
-        XrayganError: no such model or class, another ending, what is for another `along`, one
-            class at both ends, a truncation out of bounds, or a disk that refuses.
+        XrayganError: no such model or class, another ending, no seeds, what is for another
+            `along`, one class at both ends, a truncation out of bounds, or a disk that refuses.
     """
+    if seeds is None:
+        seeds = (0,) if along == "directions" else (0, 1, 2)
     path = Path(out)
     if path.suffix.lower() not in SUFFIXES:
         raise XrayganError(f"--out {path}: end it in {', '.join(SUFFIXES)}")
@@ -57,6 +63,11 @@ def explore(
         raise XrayganError(f"--to-class {to_class}: goes with --along classes")
     if directions is not None and along != "directions":
         raise XrayganError(f"--directions {directions}: goes with --along directions")
+    if len(seeds) == 0:
+        raise XrayganError("--seeds: none is given; give numbers such as 1,2,3")
+    if len(seeds) > 1 and along == "directions":
+        told = ",".join(map(str, seeds))
+        raise XrayganError(f"--seeds {told}: --along directions moves one image; give one seed")
     check_psi(psi)
     if not Path(model).exists():
         raise XrayganError(f"model {model}: there is no such file or folder")
@@ -64,57 +75,67 @@ def explore(
 
     use_device(device)
     from xraygan.models.files import load_model
-    from xraygan.sampling import explore as between
 
     loaded = load_model(Path(model))
-    if along == "seeds":
-        rows = between.between_seeds(loaded, seeds, steps, class_name, psi)
-    elif along == "classes":
-        trained = [loaded.description.classes[number] for number in loaded.trained_classes]
-        ends = class_name or trained[0], to_class or trained[-1]
-        if len({loaded.class_number(end) for end in ends}) == 1:
-            raise XrayganError(
-                f"--along classes: both ends are {ends[1]}; name two with --class and --to-class "
-                f"(the model was trained on {', '.join(trained)}), or choose --along seeds"
-            )
-        rows = between.between_classes(loaded, seeds, steps, *ends, psi)
-    else:
-        count = 6 if directions is None else directions
-        rows = between.along_directions(loaded, seeds[0], count, steps, class_name, psi)
-    _write(path, rows)
+    count = 6 if directions is None else directions
+    _write(path, *_drawn(loaded, along, seeds, class_name, to_class, count, steps, psi))
     return path
 
 
-def _write(path: Path, rows: np.ndarray) -> None:
+def _drawn(
+    model: "Model",
+    along: Along,
+    seeds: Sequence[int],
+    class_name: str | None,
+    to_class: str | None,
+    directions: int,
+    steps: int,
+    psi: float,
+) -> tuple[np.ndarray, dict[str, str]]:
+    """The pictures, rows × columns, and what their file says of them."""
+    from xraygan.sampling import explore as between
+    from xraygan.sampling.encode import marked
+
+    trained = [model.description.classes[number] for number in model.trained_classes]
+    first, last = class_name or trained[0], to_class or trained[-1]
+    origin = {"Along": along, "Seeds": ",".join(map(str, seeds)), "Class": first}
+    if along == "seeds":
+        rows = between.between_seeds(model, seeds, steps, first, psi)
+    elif along == "classes":
+        if model.class_number(first) == model.class_number(last):
+            raise XrayganError(
+                f"--along classes: both ends are {last}; name two with --class and --to-class "
+                f"(the model was trained on {', '.join(trained)}), or choose --along seeds"
+            )
+        rows = between.between_classes(model, seeds, steps, first, last, psi)
+        origin["To-Class"] = last
+    else:
+        rows = between.along_directions(model, seeds[0], directions, steps, first, psi)
+        origin["Directions"] = str(directions)
+    origin |= {"Steps": str(steps), "Psi": as_text(psi), "Model-SHA256": model.sha256}
+    return rows, marked(origin)
+
+
+def _write(path: Path, rows: np.ndarray, facts: Mapping[str, str]) -> None:
+    from xraygan.pictures import grid
     from xraygan.runs import refusing_disk_faults, write_whole
+    from xraygan.sampling.encode import png_of
 
     with refusing_disk_faults(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix.lower() == ".mp4":
-            content = _mp4(path, rows)
+            content = _mp4(path, rows, facts)
+        elif path.suffix.lower() == ".gif":
+            content = _gif(rows, facts)
         else:
-            content = _png(rows) if path.suffix.lower() == ".png" else _gif(rows)
+            content = png_of(grid(list(rows)), facts)
         write_whole(path, content)
 
 
-def _png(rows: np.ndarray) -> bytes:
-    from PIL import Image, PngImagePlugin
-
-    from xraygan.pictures import grid
-    from xraygan.sampling.encode import NOTICE
-
-    info = PngImagePlugin.PngInfo()
-    info.add_text("Synthetic", "yes")
-    info.add_text("Description", NOTICE)
-    buffer = io.BytesIO()
-    Image.fromarray(grid(list(rows))).save(buffer, "PNG", pnginfo=info)
-    return buffer.getvalue()
-
-
-def _gif(rows: np.ndarray) -> bytes:
+def _gif(rows: np.ndarray, facts: Mapping[str, str]) -> bytes:
     from PIL import Image
 
-    from xraygan.sampling.encode import NOTICE
+    from xraygan.sampling.encode import as_lines
 
     first, *others = [Image.fromarray(picture) for row in rows for picture in row]
     buffer = io.BytesIO()
@@ -125,12 +146,12 @@ def _gif(rows: np.ndarray) -> bytes:
         append_images=others,
         duration=1000 // PICTURES_PER_SECOND,
         loop=0,
-        comment=NOTICE.encode(),
+        comment=as_lines(facts).encode(),
     )
     return buffer.getvalue()
 
 
-def _mp4(path: Path, rows: np.ndarray) -> bytes:
+def _mp4(path: Path, rows: np.ndarray, facts: Mapping[str, str]) -> bytes:
     """A film in VP9 with its mark; OpenCV writes it into a folder beside `path`, then it is read.
 
     Raises:
@@ -157,7 +178,7 @@ def _mp4(path: Path, rows: np.ndarray) -> bytes:
                 f"{path}: the film did not get to the disk whole; free some space or choose "
                 "another folder"
             )
-        return written.read_bytes() + mp4_mark()
+        return written.read_bytes() + mp4_mark(facts)
 
 
 def _pictures_in(film: Path) -> int:

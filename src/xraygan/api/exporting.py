@@ -49,8 +49,9 @@ def export_model(
         reporter: where notes go; stderr by default.
 
     Returns:
-        "files", and "checks": by form, the largest difference from the Keras generator in
-        float32 over 100 seeds, as "output" (black -1, white 1) and in "grey_levels" of 255.
+        "files", "checks": by form, the largest difference from the Keras generator in float32
+        over 100 seeds, as "output" (black -1, white 1) and in "grey_levels" of 255; and the
+        audit's "verdict", None where there is no audit.
 
     Raises:
         XrayganError: no such model, an unknown form, a folder that holds something else, a
@@ -98,7 +99,11 @@ def export_model(
         files.append(_write_card(folder, "model-card.md", known, licence, model_files=there))
     else:
         reporter.note(f"no model card: {source} is no run folder, which knows the evidence")
-    return {"files": [str(path) for path in files], "checks": checks}
+    return {
+        "files": [str(path) for path in files],
+        "checks": checks,
+        "verdict": _verdict(known, reporter),
+    }
 
 
 def export_data(
@@ -128,7 +133,7 @@ def export_data(
         reporter: where progress goes; stderr by default.
 
     Returns:
-        "folder", "images", "classes" and "form".
+        "folder", "images", "classes", "form", and the audit's "verdict", None where there is none.
 
     Raises:
         XrayganError: a folder that cannot be used, an image that is not marked as synthetic, or
@@ -162,6 +167,7 @@ def export_data(
         "form": form,
         "images": len(source),
         "classes": source.counts,
+        "verdict": _verdict(card, reporter),
     }
 
 
@@ -268,6 +274,15 @@ def _drawn_alike(source: "Synthetic", synthetic: Path) -> str | None:
         if own.plain and source.plain and own.counts.keys() == source.counts.keys():
             return own.manifest_sha256
     return None
+
+
+def _verdict(card: "ReportData | None", reporter: Reporter) -> str | None:
+    """The audit's verdict on what is exported; said in full where it found something."""
+    if card is None or card.audit is None:
+        return None
+    if not card.audit.clear:
+        reporter.note(f"the audit's verdict: {card.audit.verdict}. {card.audit.explanation}")
+    return card.audit.verdict
 
 
 def _say_what_is_missing(card: "ReportData", synth: Path, reporter: Reporter) -> None:

@@ -20,7 +20,14 @@ def explore_command(
         Literal["seeds", "classes", "directions"],
         typer.Option("--along", help="From seed to seed, class to class, or along directions."),
     ] = "seeds",
-    seeds: Annotated[str, typer.Option("--seeds", help="Numbers, separated by commas.")] = "0,1,2",
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            "--seeds",
+            help="Numbers, separated by commas [default: 0,1,2; for directions 0].",
+            show_default=False,
+        ),
+    ] = None,
     class_name: Annotated[
         str | None, typer.Option("--class", help="The class, or where it begins; the first one.")
     ] = None,
@@ -47,7 +54,7 @@ def explore_command(
         model,
         out,
         along=along,
-        seeds=_numbers(seeds),
+        seeds=None if seeds is None else _numbers(seeds),
         class_name=class_name,
         to_class=to_class,
         directions=directions,

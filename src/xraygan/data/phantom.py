@@ -24,7 +24,7 @@ from xraygan.data.simulation.film import detect, develop, draw_film, finish
 from xraygan.data.simulation.projection import Plane
 from xraygan.data.simulation.stance import Stance
 from xraygan.errors import XrayganError
-from xraygan.runs import write_json
+from xraygan.runs import is_litter, write_json
 from xraygan.version import __version__
 
 CLASSES = ("NORMAL", "PNEUMONIA")
@@ -199,7 +199,8 @@ def _claim(out: Path, settings: dict[str, str | int]) -> None:
     if out.exists() and not out.is_dir():
         raise XrayganError(f"{out} is a file; name a folder for the phantom")
     # Listed before the note is looked for: another process may begin the same set just now.
-    others = [path for path in out.iterdir() if _NOTE not in path.name] if out.is_dir() else []
+    there = out.iterdir() if out.is_dir() else ()
+    others = [path for path in there if _NOTE not in path.name and not is_litter(path)]
     if note.is_file():
         try:
             found = json.loads(note.read_text(encoding="utf-8"))

@@ -24,7 +24,14 @@ from xraygan.data.manifest import SPLITS, column, set_column
 from xraygan.data.pseudonyms import pseudonym, pseudonym_of_unknown, read_salt
 from xraygan.errors import XrayganError
 from xraygan.names import class_folders
-from xraygan.runs import read_json, refusing_disk_faults, sha256_of, write_json, write_whole
+from xraygan.runs import (
+    is_litter,
+    read_json,
+    refusing_disk_faults,
+    sha256_of,
+    write_json,
+    write_whole,
+)
 from xraygan.version import __version__
 
 DESCRIPTION, METADATA, REFUSED = "dataset.json", "metadata.csv", "refused.csv"
@@ -131,7 +138,7 @@ def check_target(out: Path) -> None:
     """
     if out.exists() and not out.is_dir():
         raise XrayganError(f"--out {out}: is a file; name a folder")
-    if not out.exists() or all(path.name == ".lock" for path in out.iterdir()):
+    if not out.exists() or all(p.name == ".lock" or is_litter(p) for p in out.iterdir()):
         return
     found = read_json(out / DESCRIPTION)
     if not isinstance(found, dict) or found.get("format") != PREPARED:

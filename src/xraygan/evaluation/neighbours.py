@@ -20,7 +20,7 @@ def nearest(
 
     Similarity is Pearson's correlation over the pixels, blind to brightness and
     contrast. A flat image resembles nothing: 0. Memory is bounded: a block of
-    256 × 4,096 similarities and the two sets at 64 × 64 px in float32.
+    256 queries and one of 4,096 references, at 64 × 64 px in float32.
 
     Args:
         query: uint8 [Q, H, W].
@@ -41,12 +41,19 @@ def nearest(
         raise ValueError(f"images of shapes {query.shape} and {reference.shape}: expected one size")
     if not 1 <= count <= len(reference):
         raise ValueError(f"count is {count}: expected 1 to {len(reference)} reference images")
-    pixels = _unit_pixels(reference)
-    similarity = np.empty((len(query), count), np.float32)
-    index = np.empty((len(query), count), np.intp)
-    for start in range(0, len(query), _QUERIES_AT_ONCE):
-        rows = slice(start, start + _QUERIES_AT_ONCE)
-        similarity[rows], index[rows] = _best(_unit_pixels(query[rows]), pixels, count)
+    similarity = np.full((len(query), count), -np.inf, np.float32)
+    index = np.zeros((len(query), count), np.intp)
+    for first in range(0, len(reference), _REFERENCES_AT_ONCE):
+        pixels = _unit_pixels(reference[first : first + _REFERENCES_AT_ONCE])
+        here = np.arange(first, first + len(pixels))
+        for start in range(0, len(query), _QUERIES_AT_ONCE):
+            rows = slice(start, start + _QUERIES_AT_ONCE)
+            part = np.clip(_unit_pixels(query[rows]) @ pixels.T, -1, 1)
+            known = np.concatenate([similarity[rows], part], axis=1)
+            order = np.argsort(-known, axis=1, kind="stable")[:, :count]
+            places = np.concatenate([index[rows], np.broadcast_to(here, part.shape)], axis=1)
+            similarity[rows] = np.take_along_axis(known, order, axis=1)
+            index[rows] = np.take_along_axis(places, order, axis=1)
     return similarity, index
 
 
@@ -60,23 +67,8 @@ def _unit_pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     pixels -= pixels.mean(axis=1, keepdims=True)
     length = np.linalg.norm(pixels, axis=1, keepdims=True)
     # One grey level in one pixel makes a length near 1: below a half is rounding.
-    return pixels / np.where(length < 0.5, np.inf, length)
-
-
-def _best(
-    query: NDArray[np.float32], reference: NDArray[np.float32], count: int
-) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    similarity = np.empty((len(query), 0), np.float32)
-    index = np.empty((len(query), 0), np.intp)
-    for start in range(0, len(reference), _REFERENCES_AT_ONCE):
-        part = query @ reference[start : start + _REFERENCES_AT_ONCE].T
-        similarity = np.concatenate([similarity, np.clip(part, -1, 1)], axis=1)
-        here = np.broadcast_to(np.arange(start, start + part.shape[1]), part.shape)
-        index = np.concatenate([index, here], axis=1)
-        order = np.argsort(-similarity, axis=1, kind="stable")[:, :count]
-        similarity = np.take_along_axis(similarity, order, axis=1)
-        index = np.take_along_axis(index, order, axis=1)
-    return similarity, index
+    pixels /= np.where(length < 0.5, np.inf, length)
+    return pixels
 
 
 @dataclass(frozen=True)

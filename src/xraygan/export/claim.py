@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from xraygan.errors import XrayganError
-from xraygan.runs import read_json, write_json
+from xraygan.runs import is_litter, read_json, write_json
 
 PROVENANCE = "provenance.json"
 
@@ -34,7 +34,7 @@ def claimed(out: Path, facts: dict[str, Any], same: Sequence[str]) -> Iterator[P
     made = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     found = read_json(provenance) or read_json(begun)
-    if found is None and any(out.iterdir()):
+    if found is None and not all(map(is_litter, out.iterdir())):
         raise XrayganError(f"{out}: holds other files; give a new or empty folder")
     if found is not None and (
         not isinstance(found, dict) or any(found.get(key) != facts[key] for key in same)
@@ -45,10 +45,10 @@ def claimed(out: Path, facts: dict[str, Any], same: Sequence[str]) -> Iterator[P
     try:
         yield provenance
     except BaseException:
-        if found is None:
+        if made:
+            shutil.rmtree(out)
+        elif found is None:
             _empty(out)
-            if made:
-                out.rmdir()
         raise
     write_json(provenance, facts)
     begun.unlink(missing_ok=True)
@@ -58,5 +58,5 @@ def _empty(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
-        else:
+        elif not is_litter(path):
             path.unlink()

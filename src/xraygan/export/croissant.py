@@ -9,7 +9,7 @@ from xraygan.export.source import Synthetic
 from xraygan.sampling.encode import NOTICE
 
 CROISSANT = "croissant.json"
-_TABLE = "metadata.csv"
+_TABLE = "metadata.jsonl"
 _FIELDS = {
     "label": ("sc:Text", "The class that the generator was asked for."),
     "seed": ("sc:Integer", "Seed of the latents."),
@@ -24,7 +24,7 @@ def croissant(source: Synthetic, table_sha256: str, licence: str | None) -> dict
 
     Args:
         source: what was exported.
-        table_sha256: of `train/metadata.csv`.
+        table_sha256: of `train/metadata.jsonl`.
         licence: name or address, as the owner gives it.
     """
     described = {
@@ -51,7 +51,7 @@ def _table(sha256: str) -> dict[str, Any]:
         "name": _TABLE,
         "description": "A row an image: its file, class and provenance.",
         "contentUrl": f"train/{_TABLE}",
-        "encodingFormat": "text/csv",
+        "encodingFormat": "application/jsonlines",
         "sha256": sha256,
     }
 

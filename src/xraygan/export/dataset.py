@@ -1,7 +1,7 @@
 """Synthetic images as a data set to hand on: for Hugging Face, WebDataset or a PACS."""
 
-import csv
 import itertools
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,16 +14,15 @@ from xraygan.runs import refusing_disk_faults, replacing, sha256_of, write_json
 from xraygan.sampling import encode
 from xraygan.sampling.dicom import dicom, require_dicom
 from xraygan.sampling.encode import NOTICE, Picture
-from xraygan.sampling.request import as_text
 from xraygan.version import __version__
 
 Kind = Literal["imagefolder", "webdataset", "dicom"]
-METADATA = "metadata.csv"
-COLUMNS = ("file_name", "label", "seed", "index", "psi", "model_sha256")
+METADATA, OLD_METADATA = "metadata.jsonl", "metadata.csv"
+"""What it is called, and was: of CSV `datasets` takes a class NA as missing, 0 as a number."""
 PER_TAR, BYTES_OF_TAR = 4096, 64 << 20
 FILES: dict[Kind, str] = {
     "imagefolder": (
-        "`train/<CLASS>/*.png`, and `train/metadata.csv` with file, class, seed, index and the "
+        "`train/<CLASS>/*.png`, and `train/metadata.jsonl` with file, class, seed, index and the "
         "hash of the model; `croissant.json` describes them to machines. Every PNG says in its "
         "metadata that it is synthetic, and by which model, seed and index."
     ),
@@ -52,7 +51,7 @@ def export_dataset(
 
     | kind | files |
     |---|---|
-    | imagefolder | `train/<CLASS>/*.png`, `train/metadata.csv`, `croissant.json` |
+    | imagefolder | `train/<CLASS>/*.png`, `train/metadata.jsonl`, `croissant.json` |
     | webdataset | `train-00000.tar`, …, each of at most 4,096 images |
     | dicom | `<CLASS>/*.dcm`, Secondary Capture |
 
@@ -100,16 +99,22 @@ def _write_imagefolder(pictures: Pictures, out: Path, pool: ThreadPoolExecutor) 
     folder.mkdir(exist_ok=True)
     with (
         replacing(folder / METADATA) as partial,
-        partial.open("w", newline="", encoding="utf-8") as file,
+        partial.open("w", newline="\n", encoding="ascii") as table,
     ):
-        table = csv.writer(file)
-        table.writerow(COLUMNS)
         for some in _batched(pictures):
             names = [f"{picture.folder}/{picture.name}.png" for picture, _ in some]
             _write_all(pool, folder, names, [content for _, content in some])
             for name, (one, _) in zip(names, some, strict=True):
-                facts = (one.seed, one.index, as_text(one.psi), one.model_sha256)
-                table.writerow((name, one.class_name, *facts))
+                row = {
+                    "file_name": name,
+                    "label": one.class_name,
+                    "seed": one.seed,
+                    "index": one.index,
+                    "psi": float(one.psi),
+                    "model_sha256": one.model_sha256,
+                }
+                table.write(json.dumps(row) + "\n")
+    (folder / OLD_METADATA).unlink(missing_ok=True)  # `datasets` takes no two tables
 
 
 def _write_tars(pictures: Pictures, out: Path) -> None:

@@ -230,7 +230,7 @@ def _of_whom(
 def _course(run: Path, counts: Sequence[int], resolution: int) -> Course:
     rows = [row for row in read_metrics(run) if _finite(row, "images_seen", *_LOSSES)]
     measured = [row for row in rows if _finite(row, "kid", "kid_low", "kid_high")]
-    thinned, points = _thin(rows), _thin(measured)
+    thinned, points = thin(rows), thin(measured)
     return Course(
         images=tuple(row["images_seen"] for row in thinned),
         losses={name: tuple(row[key] for row in thinned) for key, name in _LOSSES.items()},
@@ -250,7 +250,7 @@ def _course(run: Path, counts: Sequence[int], resolution: int) -> Course:
     )
 
 
-def _thin(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def thin(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """At most MOST_POINTS rows, the last one among them."""
     step = math.ceil(len(rows) / MOST_POINTS) or 1
     return list(rows[::-1][::step][::-1])

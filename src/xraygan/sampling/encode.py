@@ -3,11 +3,12 @@
 Files are functions of their images: no date, no user and no machine is written into any.
 """
 
+import html
 import io
 import json
 import struct
 import tarfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,7 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
    <Iptc4xmpExt:DigitalSourceType
     rdf:resource="http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"/>
    <dc:description>
-    <rdf:Alt><rdf:li xml:lang="x-default">{notice}</rdf:li></rdf:Alt>
+    <rdf:Alt><rdf:li xml:lang="x-default">{description}</rdf:li></rdf:Alt>
    </dc:description>
   </rdf:Description>
  </rdf:RDF>
@@ -68,25 +69,35 @@ class Picture:
     @property
     def facts(self) -> dict[str, str]:
         """What is written into the file."""
-        return {
-            "Synthetic": "yes",
-            "Description": NOTICE,
-            "Software": f"xraygan {__version__}",
-            "Class": self.class_name,
-            "Seed": str(self.seed),
-            "Index": str(self.index),
-            "Psi": as_text(self.psi),
-            "Model-SHA256": self.model_sha256,
-        }
+        return marked(
+            {
+                "Class": self.class_name,
+                "Seed": str(self.seed),
+                "Index": str(self.index),
+                "Psi": as_text(self.psi),
+                "Model-SHA256": self.model_sha256,
+            }
+        )
+
+
+def marked(origin: Mapping[str, str]) -> dict[str, str]:
+    """What a file says: that it is synthetic, and where it came from."""
+    software = f"xraygan {__version__}"
+    return {"Synthetic": "yes", "Description": NOTICE, "Software": software, **origin}
 
 
 def png(picture: Picture, level: int = PNG_LEVEL) -> bytes:
     """A grey PNG of 8 or 16 bits with its facts in text chunks."""
+    return png_of(picture.pixels, picture.facts, level)
+
+
+def png_of(pixels: NDArray, facts: Mapping[str, str], level: int = PNG_LEVEL) -> bytes:
+    """`png` of pixels and facts that are no picture's own."""
     info = PngImagePlugin.PngInfo()
-    for key, value in picture.facts.items():
+    for key, value in facts.items():
         info.add_itxt(key, value) if not value.isascii() else info.add_text(key, value)
     buffer = io.BytesIO()
-    Image.fromarray(picture.pixels).save(buffer, "PNG", pnginfo=info, compress_level=level)
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=info, compress_level=level)
     return buffer.getvalue()
 
 
@@ -130,13 +141,19 @@ def webdataset(samples: Iterable[tuple[Picture, bytes]]) -> bytes:
     return buffer.getvalue()
 
 
-def mp4_mark() -> bytes:
-    """A box to append to an MP4 file: XMP that says that it is synthetic, and how it was made.
+def as_lines(facts: Mapping[str, str]) -> str:
+    """Facts as one text, where a file has room for no more."""
+    return "\n".join(f"{key}: {value}" for key, value in facts.items())
+
+
+def mp4_mark(facts: Mapping[str, str]) -> bytes:
+    """A box to append to an MP4 file: its facts in XMP, and that a trained algorithm made it.
 
     Source: Adobe, XMP Specification Part 3, section 2.2.6 (MPEG-4); IPTC Photo Metadata Standard
     2023.2, Digital Source Type.
     """
-    packet = _XMP.format(notice=NOTICE, software=f"xraygan {__version__}").encode()
+    description = html.escape(as_lines(facts), quote=False)
+    packet = _XMP.format(description=description, software=facts["Software"]).encode()
     return struct.pack(">I4s", 24 + len(packet), b"uuid") + _XMP_BOX + packet
 
 

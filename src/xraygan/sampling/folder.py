@@ -18,7 +18,7 @@ from filelock import FileLock
 from xraygan.errors import XrayganError
 from xraygan.models.files import Model
 from xraygan.names import class_folders
-from xraygan.runs import refusing_disk_faults, replacing
+from xraygan.runs import is_litter, refusing_disk_faults, replacing
 from xraygan.sampling import encode
 from xraygan.sampling.dicom import dicom, require_dicom
 from xraygan.sampling.encode import Picture
@@ -278,7 +278,8 @@ def _claim(job: Job) -> None:
     if not found:
         # A first part that was cut short leaves this mark, class folders and files.
         mark = _mark(job.out)
-        if not mark.exists() and any(path.name != _LOCK for path in job.out.iterdir()):
+        others = (path for path in job.out.iterdir() if path.name != _LOCK)
+        if not mark.exists() and not all(map(is_litter, others)):
             raise XrayganError(f"{job.out}: holds other files; give a new or empty folder")
         mark.touch()
         return

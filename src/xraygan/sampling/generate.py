@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from xraygan.errors import XrayganError
 from xraygan.models.files import Model
 from xraygan.models.sample import CHUNK, sample
 from xraygan.sampling.request import Request
@@ -24,10 +25,21 @@ def label_of(model: Model, request: Request, index: int) -> int:
 
 
 def generate_arrays(model: Model, request: Request) -> tuple[np.ndarray, np.ndarray]:
-    """The images in memory: uint8 or uint16 [N, R, R] and int32 labels [N]."""
+    """The images in memory: uint8 or uint16 [N, R, R] and int32 labels [N].
+
+    Raises:
+        XrayganError: memory has no room for them.
+    """
     side = model.description.network.resolution
-    images = np.empty((request.num, side, side), np.uint8 if request.bits == 8 else np.uint16)
-    labels = np.empty(request.num, np.int32)
+    try:
+        images = np.empty((request.num, side, side), np.uint8 if request.bits == 8 else np.uint16)
+        labels = np.empty(request.num, np.int32)
+    except MemoryError:
+        size = request.num * side**2 * request.bits / 8 / 2**30
+        raise XrayganError(
+            f"num={request.num}: the images need {size:,.0f} GiB of memory, more than there is; "
+            "write them to a folder with out=, or make fewer at a time"
+        ) from None
     done = 0
     for _, some, theirs in batches(
         model, request, range(request.first, request.first + request.num)

@@ -1,6 +1,7 @@
 """The studio as a web application: which address is answered by what."""
 
 import contextlib
+import mimetypes
 from collections.abc import AsyncIterator
 from importlib import resources
 from pathlib import Path
@@ -21,6 +22,7 @@ from xraygan.web.pages import page, refusal
 from xraygan.web.studio import Studio, studio_of
 
 _STATIC = Path(__file__).parent / "static"
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 def build_app(studio: Studio) -> Starlette:
@@ -37,6 +39,9 @@ def build_app(studio: Studio) -> Starlette:
         finally:
             studio.close()
 
+    # Windows' registry may say otherwise, and a browser that must not sniff takes its word.
+    for suffix, kind in _TYPES.items():
+        mimetypes.add_type(kind, suffix)
     app = Starlette(
         routes=_routes(),
         middleware=[Middleware(Guard, access=studio.access)],

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -199,17 +200,15 @@ class Catalogue:
     def _folders(self, folder: Path, depth: int) -> Iterator[Path]:
         """A folder and those below it; links and hidden ones are left out."""
         try:
-            found = sorted(folder.iterdir()) if depth else []
-            below = [path for path in found if path.is_dir() and not path.is_symlink()]
+            below = _folders_in(folder) if depth else []
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError:
             self.unreadable += 1
             return
         yield folder
-        for path in below:
-            if not path.name.startswith("."):
-                yield from self._folders(path, depth - 1)
+        for name in below:
+            yield from self._folders(folder / name, depth - 1)
 
     def _config(self, path: Path) -> RunConfig | None:
         try:
@@ -218,6 +217,16 @@ class Catalogue:
         except (XrayganError, ValidationError):
             self.unreadable += 1
             return None
+
+
+def _folders_in(folder: Path) -> list[str]:
+    """Names of the folders in a folder, of which the files, however many, are not asked."""
+    with os.scandir(folder) as entries:
+        return sorted(
+            entry.name
+            for entry in entries
+            if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
+        )
 
 
 def _begun(run: Run) -> tuple[float, str]:

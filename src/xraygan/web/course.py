@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from xraygan.report.collect import thin
 from xraygan.report.plots import Scale
 from xraygan.web.catalogue import Run
 
-MOST_POINTS = 400
 SPARK_WIDTH, SPARK_HEIGHT, SPARK_EDGE = 200, 40, 3
 """Of the line in the list of runs, in pixels."""
 LN_2 = 0.693147
@@ -52,16 +52,16 @@ class Course:
 def course_of(run: Run) -> Course:
     """The course of a run so far; empty curves where nothing was written yet."""
     rows = [row for row in run.metrics() if _numbers(row, ("images_seen", "d_loss", "g_loss"))]
-    thin = rows[:: max(1, -(-len(rows) // MOST_POINTS))]
+    drawn = thin(rows)
     kid_rows = [row for row in rows if _numbers(row, ("kid", "kid_low", "kid_high"))]
     last = rows[-1] if rows else {}
     seen, total = int(last.get("images_seen", 0)), run.config.total_images
     floor = kid_rows[-1].get("kid_floor") if kid_rows else None
     return Course(
-        images=[row["images_seen"] for row in thin],
+        images=[row["images_seen"] for row in drawn],
         losses={
-            "discriminator": [row["d_loss"] for row in thin],
-            "generator": [row["g_loss"] for row in thin],
+            "discriminator": [row["d_loss"] for row in drawn],
+            "generator": [row["g_loss"] for row in drawn],
         },
         measured=[row["images_seen"] for row in kid_rows],
         kid=[row["kid"] for row in kid_rows],

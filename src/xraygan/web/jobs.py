@@ -22,7 +22,6 @@ FIELDS = {
     "resolution": "data",
     "preset": "training",
     "minutes": "training",
-    "kimg": "training",
     "batch": "training",
     "seed": "training",
 }

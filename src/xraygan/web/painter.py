@@ -15,8 +15,8 @@ from xraygan.names import class_folders
 from xraygan.sampling.request import Request
 
 Value = TypeVar("Value")
-MODELS, CHUNKS, WALKS = 4, 128, 32
-"""How many of each stay in memory."""
+MODELS, IMAGE_BYTES = 4, 128 * 2**20
+"""How many models, and how many bytes of images, stay in memory."""
 STEPS = 17
 """Images of a walk, both ends included."""
 
@@ -34,20 +34,23 @@ class Remembered:
     """A few values by key; the one that was not asked for longest goes first.
 
     Args:
-        most: how many.
+        most: how many, or how much of what `size` says.
+        size: of a value; the last one stays, however large.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most: int, size: Callable[[Any], int] = lambda _: 1) -> None:
+        self._most, self._size = most, size
         self._values: OrderedDict[Hashable, Any] = OrderedDict()
+        self._held = 0
 
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """The value of a key, made where it is not there."""
         if key not in self._values:
             self._values[key] = make()
+            self._held += self._size(self._values[key])
         self._values.move_to_end(key)
-        while len(self._values) > self._most:
-            self._values.popitem(last=False)
+        while self._held > self._most and len(self._values) > 1:
+            self._held -= self._size(self._values.popitem(last=False)[1])
         return self._values[key]
 
     def __len__(self) -> int:
@@ -66,8 +69,7 @@ class Painter:
         self._ready = False
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="painter")
         self._models = Remembered(MODELS)
-        self._chunks = Remembered(CHUNKS)
-        self._walks = Remembered(WALKS)
+        self._images = Remembered(IMAGE_BYTES, lambda images: images.nbytes)
         self.forward_passes = 0
 
     def close(self) -> None:
@@ -130,7 +132,7 @@ class Painter:
         class_name = _class_name(model, asked.label)
         request = Request(1, asked.seed, class_name, psi=asked.psi)
         key = (model.sha256, asked.label, asked.seed, asked.psi, asked.index // CHUNK)
-        images = self._chunks.get(key, lambda: self._chunk(model, asked))
+        images = self._images.get(key, lambda: self._chunk(model, asked))
         return Picture(
             pixels=images[asked.index % CHUNK],
             class_name=class_name,
@@ -163,7 +165,7 @@ class Painter:
         ends = [End(asked.seed, asked.index, asked.label) for asked in (start, end)]
         shares = np.linspace(0, 1, STEPS).tolist()
         network = model.description.network
-        return self._walks.get(
+        return self._images.get(
             (model.sha256, *ends, start.psi, end.psi),
             lambda: walk(model.generator, network, ends[0], ends[1], shares, (start.psi, end.psi)),
         )

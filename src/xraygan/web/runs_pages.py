@@ -49,7 +49,7 @@ def show_run(request: Request) -> Response:
     settings = [
         (name, run.config.settings.get(group, {}).get(name), description)
         for (group, name), description in known.items()
-        if name in run.config.settings.get(group, {}) and name != "patient_pattern"
+        if name in run.config.settings.get(group, {})
     ]
     return page(
         request,

@@ -385,6 +385,12 @@ def test_it_refuses_a_folder_of_other_things(tmp_path, note):
     assert not list(tmp_path.rglob("*.png"))
 
 
+def test_what_a_desktop_left_in_a_folder_does_not_fill_it(tmp_path):
+    (tmp_path / "Thumbs.db").write_text("theirs")
+    write_phantom(tmp_path, 2, 32, seed=0)
+    assert list(tmp_path.rglob("*.png"))
+
+
 def test_it_refuses_a_file_and_reports_the_disks_refusal(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(XrayganError, match="is a file"):

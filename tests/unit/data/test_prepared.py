@@ -16,7 +16,7 @@ from xraygan.data.cache import prepare
 from xraygan.data.collection import read_sets
 from xraygan.data.dataset import Dataset
 from xraygan.data.manifest import SPLITS
-from xraygan.data.prepared import write_dataset
+from xraygan.data.prepared import check_target, write_dataset
 from xraygan.errors import XrayganError
 from xraygan.report.datasets import render_summary
 
@@ -254,6 +254,12 @@ def test_other_folders_are_left_alone(source: Path, cached: Path, tmp_path: Path
         assert state(target) == before
     with pytest.raises(XrayganError, match="is a file"):
         write_dataset(dataset, write(tmp_path / "x" / "a.png", 0), SMALL)
+
+
+def test_what_a_desktop_left_in_a_folder_does_not_fill_it(tmp_path: Path) -> None:
+    for name in (".DS_Store", "desktop.ini", "Thumbs.db"):
+        (tmp_path / name).write_text("theirs")
+    check_target(tmp_path)
 
 
 def test_films_that_look_alike_when_small_stay_two(cached: Path, tmp_path: Path) -> None:

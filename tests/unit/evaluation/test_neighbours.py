@@ -1,5 +1,7 @@
 """Neighbours and coverage against loops over every pair, and known answers."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,16 @@ def test_a_flat_image_resembles_nothing() -> None:
     flat = np.full((1, 16, 16), 200, np.uint8)
     similarity, _ = nearest(flat, np.concatenate([flat, pictures(3, 7)]))
     assert similarity[0, 0] == 0
+
+
+def test_memory_does_not_grow_with_the_reference_set(monkeypatch) -> None:
+    monkeypatch.setattr(neighbours, "_REFERENCES_AT_ONCE", 64)
+    query, reference = pictures(4, 1, 32), pictures(2000, 2, 32)
+    tracemalloc.start()
+    nearest(query, reference)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < reference.nbytes, "and not four times that, in float32"
 
 
 def test_no_queries_give_no_rows() -> None:

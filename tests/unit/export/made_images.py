@@ -14,20 +14,20 @@ CLASSES = ("Lungenentzündung 肺炎", "NORMAL")
 MODEL = "ab" * 32
 
 
-def pictures(count: int, bits: int = 8) -> list[Picture]:
+def pictures(count: int, bits: int = 8, names: tuple[str, ...] = CLASSES) -> list[Picture]:
     random = np.random.default_rng(0)
     kind = np.uint8 if bits == 8 else np.uint16
     return [
         Picture(
             pixels=random.integers(0, 2**bits, (32, 32)).astype(kind),
-            class_name=CLASSES[index % 2],
+            class_name=names[index % 2],
             label=index % 2,
             seed=4,
             index=index,
             psi=1.0,
             model_sha256=MODEL,
             name=f"seed0000000004_{index:08d}",
-            folder=CLASSES[index % 2],
+            folder=names[index % 2],
         )
         for index in range(count)
     ]
@@ -40,13 +40,14 @@ def write_made(
     *,
     psi: float = 1.0,
     filtered: bool = False,
-    classes: tuple[str, ...] = CLASSES,
+    classes: tuple[str, ...] | None = None,
+    names: tuple[str, ...] = CLASSES,
 ) -> list[Picture]:
-    """Images of some of the model's classes."""
+    """Images of some of the classes that the model calls so."""
     made = [
         dataclasses.replace(picture, psi=psi)
-        for picture in pictures(count, bits)
-        if picture.class_name in classes
+        for picture in pictures(count, bits, names)
+        if picture.class_name in (classes or names)
     ]
     rows, contents = [], []
     for picture in made:
@@ -65,7 +66,7 @@ def write_made(
         num=count,
         filtered=filtered,
         sha256=digest(contents),
-        classes=CLASSES,
+        classes=names,
     )
     write_record(out / ".part-0.jsonl", head, rows)
     write_manifest(out)

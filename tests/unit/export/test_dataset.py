@@ -1,6 +1,5 @@
 """Exports are read by the tools they are meant for, and hold nothing that is not synthetic."""
 
-import csv
 import dataclasses
 import json
 import os
@@ -16,7 +15,9 @@ import pytest
 from made_images import CLASSES, MODEL, contents, pictures, write_made
 from PIL import Image
 
+from xraygan.config import PixelSettings
 from xraygan.data.dicom import read_dicom
+from xraygan.data.sources import list_source
 from xraygan.errors import XrayganError
 from xraygan.export.dataset import export_dataset
 from xraygan.export.source import Synthetic
@@ -71,6 +72,35 @@ def test_imagefolder_in_hugging_face_datasets(made, tmp_path: Path, monkeypatch)
         assert np.array_equal(np.asarray(row["image"]), picture.pixels)
         assert row["label"] == picture.class_name
         assert row["model_sha256"] == MODEL
+
+
+@pytest.mark.parametrize("names", [("NA", "null"), ("0", "1"), ("None", "007")])
+def test_classes_whose_names_look_like_something_else(
+    tmp_path: Path, monkeypatch, names: tuple[str, str]
+) -> None:
+    write_made(tmp_path / "synthetic", names=names)
+    out = export_dataset(Synthetic.open(tmp_path / "synthetic"), tmp_path / "out", "imagefolder")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    import datasets
+    import mlcroissant as croissant
+
+    datasets.disable_progress_bars()
+    loaded = datasets.load_dataset("imagefolder", data_dir=str(out), cache_dir=str(tmp_path / "hf"))
+    assert set(loaded["train"]["label"]) == set(names)
+    rows = croissant.Dataset(str(out / "croissant.json")).records("records")
+    assert {row["records/label"].decode() for row in rows} == set(names)
+    listing = list_source(out, PixelSettings())
+    assert listing.format == "imagefolder"
+    assert {file.label for file in listing.files} == set(names)
+
+
+def test_the_table_of_an_earlier_version_is_taken_away(made, tmp_path: Path) -> None:
+    """Beside another one `datasets` reads neither."""
+    source, _ = made
+    out = export_dataset(source, tmp_path / "out", "imagefolder")
+    before = contents(out)
+    (out / "train" / "metadata.csv").write_text("file_name,label\n")
+    assert contents(export_dataset(source, out, "imagefolder")) == before
 
 
 def test_imagefolder_in_keras_and_as_class_folders(made, tmp_path: Path) -> None:
@@ -363,11 +393,27 @@ def test_folders_that_are_refused(made, tmp_path: Path) -> None:
         export_dataset(source, tmp_path / "out", "dicom")
 
 
+@pytest.mark.parametrize("name", [".DS_Store", "desktop.ini", "Thumbs.db"])
+def test_what_a_desktop_left_in_a_folder_does_not_fill_it(made, tmp_path: Path, name: str) -> None:
+    source, pictures = made
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("theirs")
+    last = source.folder / pictures[-1].class_name / f"{pictures[-1].name}.png"
+    whole = last.read_bytes()
+    last.write_bytes(whole[:-20])
+    with pytest.raises(XrayganError, match="cannot be read"):
+        export_dataset(source, tmp_path / "out", "dicom")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+    last.write_bytes(whole)
+    export_dataset(source, tmp_path / "out", "dicom")
+    assert (tmp_path / "out" / "provenance.json").is_file()
+
+
 def test_the_table_names_every_file(made, tmp_path: Path) -> None:
     source, _ = made
     out = export_dataset(source, tmp_path / "out", "imagefolder")
-    with (out / "train" / "metadata.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    lines = (out / "train" / "metadata.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
     assert {row["file_name"] for row in rows} == {
         path.relative_to(out / "train").as_posix() for path in out.rglob("*.png")
     }

@@ -59,6 +59,24 @@ def test_the_audit_beside_the_images_is_the_one_on_the_card(filtered: Path, run:
     assert "nothing found" not in card
 
 
+@pytest.mark.parametrize("verdict", ["copying found", "membership leak found", "nothing found"])
+def test_what_the_audit_found_is_said_and_returned(
+    filtered: Path, run: Path, verdict: str
+) -> None:
+    manifest = {"manifest_sha256": sha256_of(filtered / "manifest.csv")}
+    said = {"explanation": "Do not share these images."}
+    write_json(filtered / "audit.json", audit(verdict) | manifest | said)
+    notes: list[str] = []
+    reporter = Reporter()
+    reporter.log = notes.append
+    found = export_data(filtered, filtered.parent / "shared", run=run, reporter=reporter)
+    assert found["verdict"] == verdict
+    told = [note for note in notes if "the audit's verdict" in note]
+    assert len(told) == (verdict != "nothing found")
+    for note in told:
+        assert note.endswith(f"the audit's verdict: {verdict}. Do not share these images.")
+
+
 def test_the_runs_evidence_where_the_images_are_drawn_as_its_own(tmp_path: Path, run: Path) -> None:
     write_made(tmp_path / "more")
     card = card_of(tmp_path / "more", run)

@@ -23,6 +23,7 @@ from xraygan.models.files import Model, ModelFile
 from xraygan.models.generator import build_generator
 from xraygan.models.sample import CHUNK, drawn, latents, sample, to_grey
 from xraygan.models.walk import End, walk
+from xraygan.sampling.encode import NOTICE, as_lines, marked
 from xraygan.sampling.explore import REACH, along_directions, between_classes, between_seeds
 
 CLASSES = ("A", "B")
@@ -131,7 +132,7 @@ def test_memory_is_that_of_the_pictures(model: Model, along: str) -> None:
 def test_files(tmp_path: Path, suffix: str) -> None:
     rows = np.random.default_rng(0).integers(0, 256, (2, 3, 32, 32), np.uint8)
     path = tmp_path / f"film{suffix}"
-    exploring._write(path, rows)
+    exploring._write(path, rows, marked({"Class": "<肺> & B", "Seeds": "1,2"}))
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
     if suffix == ".mp4":
         film = cv2.VideoCapture(str(path))
@@ -141,12 +142,14 @@ def test_files(tmp_path: Path, suffix: str) -> None:
         while film.read()[0]:
             frames += 1
         assert frames == 6
-        assert b"synthetic" in xmp_of(path.read_bytes()).lower()
+        said = xmp_of(path.read_bytes()).decode()
     else:
         with Image.open(path) as opened:
             assert getattr(opened, "n_frames", 1) == (6 if suffix == ".gif" else 1)
-            said = opened.info.get("comment") or opened.info["Description"].encode()
-            assert b"Synthetic" in said
+            comment = opened.info.get("comment", b"").decode()
+            said = comment or as_lines(dict(getattr(opened, "text", {})))
+    for line in ("Synthetic: yes", f"Description: {NOTICE}", "Class: <肺> & B", "Seeds: 1,2"):
+        assert line in map(str.strip, said.splitlines())
 
 
 def xmp_of(film: bytes) -> bytes:
@@ -173,13 +176,29 @@ import numpy as np
 from xraygan.api import exploring
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY))
 rows = np.random.default_rng(0).integers(0, 256, (2, 30, 32, 32), np.uint8)
-exploring._write(pathlib.Path({str(tmp_path)!r}) / "film.mp4", rows)
+exploring._write(pathlib.Path({str(tmp_path)!r}) / "film.mp4", rows, {{"Software": "x"}})
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.returncode == 1
     assert "XrayganError" in ended.stderr
     assert "the film did not get to the disk whole; free some space" in ended.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("along", "further"),
+    [
+        ("seeds", {"Seeds": "1,2", "Class": "A"}),
+        ("classes", {"Seeds": "1,2", "Class": "A", "To-Class": "B"}),
+        ("directions", {"Seeds": "1", "Class": "A", "Directions": "3"}),
+    ],
+)
+def test_a_file_says_of_what_it_is(model: Model, along, further: dict[str, str]) -> None:
+    seeds = [int(seed) for seed in further["Seeds"].split(",")]
+    rows, facts = exploring._drawn(model, along, seeds, None, None, 3, 4, 0.7)
+    assert rows.shape[1] == 5
+    shared = {"Along": along, "Steps": "4", "Psi": "0.7", "Model-SHA256": "ab" * 32}
+    assert facts == marked(shared | further)
 
 
 @pytest.mark.parametrize("psi", [-5, 2.1, 100, float("nan"), float("inf")])
@@ -200,6 +219,11 @@ def test_truncation_has_the_bounds_of_generate(psi: float) -> None:
         (lambda _: exploring.explore("nowhere", "a.jpg"), r"end it in \.png"),
         (lambda _: exploring.explore(".", "a.png", to_class="B"), "goes with --along classes"),
         (lambda _: exploring.explore(".", "a.png", directions=6), "goes with --along directions"),
+        (lambda _: exploring.explore(".", "a.png", seeds=[]), "--seeds: none is given"),
+        (
+            lambda _: exploring.explore(".", "a.png", seeds=[4, 5], along="directions"),
+            "--seeds 4,5: --along directions moves one image; give one seed",
+        ),
     ],
 )
 def test_bad_wishes(model: Model, call, said: str) -> None:

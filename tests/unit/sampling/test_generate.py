@@ -109,6 +109,15 @@ def test_arrays_are_in_memory_once(model: Model, monkeypatch: pytest.MonkeyPatch
     assert labels.tolist() == [1] * 10_000
 
 
+def test_arrays_that_memory_has_no_room_for(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(np, "empty", no_room)
+    with pytest.raises(XrayganError, match=r"need 1,907 GiB of memory.*to a folder with out="):
+        generate_arrays(model, Request(10**9, bits=16))
+
+
 def test_what_a_run_audits_has_room_in_memory() -> None:
     assert making.images_audited(1000, 512) == 1000
     assert making.images_audited(50_000, 64) == making.images_audited(50_000, 128) == 10_000
@@ -289,6 +298,13 @@ def test_what_a_killed_call_left_over_is_taken_away(
     write_images(model, Request(40), tmp_path, format="npz")
     assert len(list(tmp_path.glob("*.npz"))) == 1
     assert len(rows_of(tmp_path / "manifest.csv")) == 40
+
+
+def test_what_a_desktop_left_in_a_folder_does_not_fill_it(model: Model, tmp_path: Path) -> None:
+    for name in (".DS_Store", "desktop.ini", "Thumbs.db"):
+        (tmp_path / name).write_text("theirs")
+    write_images(model, Request(2), tmp_path)
+    assert len(rows_of(tmp_path / "manifest.csv")) == 2
 
 
 def test_folders_that_are_refused(model: Model, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Row 17 of the faults: what a page of the studio refuses, and what it says of itself."""
 
+import mimetypes
 import re
 
 import pytest
@@ -38,6 +39,18 @@ def test_every_page_carries_the_policy(visitor, keys):
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["cache-control"] == "no-store"
         assert headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_a_file_is_of_its_type_whatever_the_system_says(studio, monkeypatch):
+    """As on a Windows whose registry has text/plain for scripts."""
+    for suffix in (".js", ".css", ".svg"):
+        monkeypatch.setitem(mimetypes.types_map, suffix, "text/plain")
+    visitor = Visitor(TestClient(build_app(studio), base_url=HOME))
+    kinds = [
+        visitor.get(f"/static/{name}").headers["content-type"].partition(";")[0]
+        for name in ("controls.js", "studio.css", "icon.svg")
+    ]
+    assert kinds == ["text/javascript", "text/css", "image/svg+xml"]
 
 
 def test_no_page_has_a_script_or_a_style_in_itself(visitor, keys):

@@ -35,7 +35,8 @@ def ended_job(folder, run, line="raise SystemExit(143)", data="phantom", key="ab
     process.wait(60)
     log = folder / f"{run.name if run else 'none'}.log"
     log.write_text(f"run folder: {run}\n" if run else "")
-    return Job(key, data, {"kimg": 1.0}, log, process, ("train", "--new", "--outdir", str(folder)))
+    verb = "train", "--new", "--outdir", str(folder)
+    return Job(key, data, {"minutes": 1.0}, log, process, verb)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,6 @@ def ended_job(folder, run, line="raise SystemExit(143)", data="phantom", key="ab
         ({"data": "ward/../x"}, "from the list"),
         ({"data": "ward", "resolution": "65"}, "32, 64"),
         ({"data": "ward", "minutes": "1e9"}, "minutes"),
-        ({"data": "ward", "minutes": "5", "kimg": "5"}, "leave one"),
         ({"data": "ward", "batch": "--outdir"}, "batch"),
         ({"data": "ward", "preset": "huge"}, "preset"),
     ],
@@ -58,9 +58,10 @@ def test_what_cannot_be(jobs, fields, why):
 
 
 def test_settings_that_are_not_on_the_form_are_not_taken(jobs):
-    job = jobs.start({"data": "ward", "outdir": "/etc", "config": "/etc/x", "kimg": "1"})
-    assert "/etc" not in job.process.args
-    assert job.process.args[-2:] == ["--kimg", "1.0"]
+    others = {"outdir": "/etc", "config": "/etc/x", "kimg": "9"}
+    job = jobs.start({"data": "ward", "minutes": "1", **others})
+    assert not {"/etc", "/etc/x", "--kimg"} & set(job.process.args)
+    assert job.process.args[-2:] == ["--minutes", "1.0"]
     with pytest.raises(XrayganError, match="stop it first"):
         jobs.start({"data": "ward"})
     job.process.wait(60)
@@ -117,7 +118,7 @@ def test_a_finished_run_is_measured_in_its_folder(jobs, tmp_path):
     again = jobs._jobs["ab"]
     again.process.wait(60)
     assert again.process.args[3:6] == ["run", "--results", str(run)]
-    assert again.process.args[-2:] == ["--kimg", "1.0"]
+    assert again.process.args[-2:] == ["--minutes", "1.0"]
     again.log.write_text("")  # stopped before it said anything
     jobs.go_on(again)
     once_more = jobs._jobs["ab"]
@@ -196,7 +197,8 @@ def test_a_stopped_run_goes_on_from_the_page(visitor, studio, monkeypatch, tmp_p
     assert 'action="/train/ab/go-on"' in visitor.get("/train").text
     assert visitor.post("/train/ab/go-on").status_code == 303
     [(key, source, settings, *verb)] = begun
-    assert (key, source, settings, verb[:2]) == ("ab", "phantom", {"kimg": 1.0}, ["train", "--new"])
+    assert (key, source, settings) == ("ab", "phantom", {"minutes": 1.0})
+    assert verb[:2] == ["train", "--new"]
 
 
 def test_a_run_alone_is_not_trained_in(tmp_path):
@@ -210,7 +212,7 @@ def test_a_run_alone_is_not_trained_in(tmp_path):
 @pytest.mark.slow
 def test_a_run_is_started_watched_stopped_and_taken_up_again_beside_its_twin(tmp_path):
     jobs = Jobs(tmp_path / "runs", {}, "cpu")
-    form = {"data": "phantom", "resolution": "32", "preset": "small", "kimg": "20"}
+    form = {"data": "phantom", "resolution": "32", "preset": "small", "minutes": "5"}
     job = jobs.start(form)
     end = time.monotonic() + 300
     while not (job.run and read_metrics(job.run)):

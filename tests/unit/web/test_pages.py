@@ -26,6 +26,7 @@ from xraygan.errors import XrayganError
 from xraygan.models.files import load_model
 from xraygan.models.sample import sample
 from xraygan.models.walk import End, walk
+from xraygan.report.collect import MOST_POINTS
 from xraygan.runs import RunFolder, is_locked
 from xraygan.web.catalogue import REMEMBERED_S, Catalogue, Missing
 from xraygan.web.course import course_of, spark
@@ -201,6 +202,16 @@ def test_the_loss_is_drawn_until_there_are_two_kids(folder):
     assert spark(single)[1] == ""
 
 
+def test_a_long_course_is_drawn_to_its_newest_tick(folder, tmp_path):
+    (run,) = [run for run in Catalogue(folder).runs().values() if run.name == "00000-ward"]
+    row = {"d_loss": 0.7, "g_loss": 0.8, "fake_spread": 0.5}
+    rows = [row | {"images_seen": n} for n in range(10 * MOST_POINTS + 3)]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    images = course_of(replace(run, path=tmp_path)).images
+    assert MOST_POINTS / 2 < len(images) <= MOST_POINTS
+    assert images[-1] == rows[-1]["images_seen"]
+
+
 def test_what_cannot_be_read_is_counted_and_hides_nothing(visitor, studio, folder):
     damaged = folder / "00009-damaged"
     damaged.mkdir()
@@ -213,6 +224,25 @@ def test_what_cannot_be_read_is_counted_and_hides_nothing(visitor, studio, folde
     finally:
         shutil.rmtree(damaged)
         studio.catalogue._looked = -REMEMBERED_S
+
+
+def test_runs_are_found_without_a_look_at_each_file(tmp_path, monkeypatch):
+    """Folders of images lie beside runs; links and hidden folders are none of the studio's."""
+    config = {"settings": {}, "data": {"classes": ["a"], "counts": {}, "fingerprint": "0"}}
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "config.json").write_text(json.dumps(config))
+    runs = tmp_path / "runs"
+    for name in ("b", "a", ".hidden"):
+        (runs / name / "deep").mkdir(parents=True)
+        (runs / name / "config.json").write_text(json.dumps(config))
+        (runs / name / "film.png").touch()
+    (runs / "link").symlink_to(tmp_path / "elsewhere")
+    asked = []
+    stat = os.stat
+    monkeypatch.setattr(os, "stat", lambda path, **of: asked.append(str(path)) or stat(path, **of))
+    found = Catalogue(runs).runs().values()
+    assert [run.name for run in found] == ["b", "a"]
+    assert not [path for path in asked if path.endswith("film.png")]
 
 
 def test_a_folder_that_may_not_be_entered_is_passed_over():
@@ -343,3 +373,13 @@ def test_what_was_not_asked_for_longest_is_forgotten():
         known.get(key, lambda key=key: made.append(key))
     assert made == [1, 2, 3, 2]
     assert len(known) == 2
+
+
+def test_images_are_remembered_by_their_size():
+    known = Remembered(1000, lambda image: image.nbytes)
+    made = []
+    asked = ((1, 400), (2, 400), (3, 100), (1, 400), (4, 400), (2, 400), (4, 400), (5, 1600))
+    for key, size in asked:
+        known.get(key, lambda key=key, size=size: made.append(key) or np.zeros(size, np.uint8))
+    assert made == [1, 2, 3, 4, 2, 5]
+    assert len(known) == 1, "one that is larger than all of it"

@@ -7,11 +7,16 @@ from html import unescape
 from pathlib import Path, PurePath, PureWindowsPath
 
 import pytest
+from starlette.testclient import TestClient
 
+from studio_run import HOME, Visitor, make_run
 from xraygan.cli.main import main
 from xraygan.config import RunSettings
+from xraygan.web.app import build_app
 from xraygan.web.catalogue import Run, RunConfig
 from xraygan.web.commands import commands_of
+from xraygan.web.guard import Access
+from xraygan.web.studio import Studio
 
 ODD = {
     "data": {
@@ -70,6 +75,19 @@ def test_a_folder_of_windows_is_typed_without_quotes():
     assert commands.go_on == "xraygan train --run-dir runs/00000-a"
     assert commands.measure == "xraygan run --results runs/00000-a"
     assert commands.generate.endswith("--model runs/00000-a --num 1000 --out runs/00000-a-images")
+
+
+def test_the_page_lists_every_setting_that_its_commands_have(tmp_path):
+    folder = make_run(tmp_path / "runs", "00000-a", None)
+    config = json.loads((folder / "config.json").read_text())
+    config["settings"]["data"]["patient_pattern"] = "(p[0-9]+)"
+    (folder / "config.json").write_text(json.dumps(config))
+    studio = Studio(tmp_path / "runs", Access("127.0.0.1"), device="cpu")
+    (key,) = studio.catalogue.runs()
+    text = Visitor(TestClient(build_app(studio), base_url=HOME)).get(f"/runs/{key}").text
+    studio.close()
+    assert "--patient-pattern" in text
+    assert '<th>patient_pattern</th><td class="number">(p[0-9]+)</td>' in text
 
 
 def test_the_page_names_the_run_and_no_folder_of_this_machine(visitor, keys, folder):

@@ -49,7 +49,7 @@ def ask(home: str, path: str, fields: dict[str, str] | None = None) -> tuple[int
 
 def start_training(home: str) -> None:
     token = re.search(r'name="form_token" value="(\w+)"', ask(home, "/train")[1])[1]
-    fields = {"form_token": token, "data": "phantom", "resolution": "32", "kimg": "100"}
+    fields = {"form_token": token, "data": "phantom", "resolution": "32", "minutes": "5"}
     assert ask(home, "/train", fields)[0] == 303
 
 

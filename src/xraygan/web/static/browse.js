@@ -12,6 +12,7 @@ let chosen = null;
 let target = null;
 let picking = false;
 let playing = null;
+const tellOfWalk = teller();
 
 const same = (a, b) => a && b && query(a) === query(b);
 
@@ -26,7 +27,7 @@ async function draw(now) {
   );
   shown = now;
   mark();
-  return loaded.every(Boolean);
+  return loaded.find(Boolean);
 }
 
 const asked = (place) => ({ label: shown.label, seed: shown.seed, psi: shown.psi, index: shown.first + place });
@@ -88,10 +89,14 @@ function walkTo(end) {
   at("step").focus();
 }
 
-function showStep() {
+async function showStep() {
   const step = at("step").value;
   at("between").alt = `Synthetic image, ${step} of ${at("step").max} steps on the way`;
-  return load(at("between"), `${model}/walk?${query(chosen)}&${query(target, "to_")}&step=${step}`);
+  const address = `${model}/walk?${query(chosen)}&${query(target, "to_")}&step=${step}`;
+  const missing = await load(at("between"), address);
+  if (missing) stopPlaying();
+  const text = missing ? await notDrawn(missing) : "";
+  if (at("step").value === step) tellOfWalk(text);
 }
 
 async function play() {

@@ -6,33 +6,23 @@ const MOST_SEED = 2147483647;
 const SLOW_MS = 800;
 const wanted = { label: 0, seed: 0, first: 0, psi: 1 };
 
-// Loads a picture; answers whether it came. A picture that is wanted no more has come.
-const wantedNoMore = new WeakMap();
-function load(image, address) {
-  wantedNoMore.get(image)?.();
-  return new Promise((done) => {
-    wantedNoMore.set(image, () => done(true));
-    image.onload = () => done(true);
-    image.onerror = () => done(false);
-    image.src = address;
-  });
-}
-
-// Where the session has ended the sign-in page answers in the place of what was asked.
-function ended(answer) {
-  if (answer.redirected) location.assign("/login");
-  return answer.redirected;
-}
-
-// One round at a time; whatever was turned meanwhile is drawn in the next one.
-function drawWith(draw, count) {
-  let drawing = false;
-  let again = false;
-  let told = ""; // what was said here, not by others meanwhile
-  const tell = (text) => {
+// Says something; no text takes back what was said here, not by others meanwhile.
+function teller() {
+  let told = "";
+  return (text) => {
     if (text || at("said").textContent === told) at("said").textContent = text;
     told = text;
   };
+}
+
+const notDrawn = async (address) => `Not drawn: ${await refusal(address)}`;
+
+// One round at a time; whatever was turned meanwhile is drawn in the next one. `draw` answers the
+// address of a picture that did not come.
+function drawWith(draw, count) {
+  let drawing = false;
+  let again = false;
+  const tell = teller();
   async function go() {
     if (drawing) {
       again = true;
@@ -44,9 +34,9 @@ function drawWith(draw, count) {
       const slow = setTimeout(() => {
         tell("Drawing. The first images of a model take some seconds.");
       }, SLOW_MS);
-      const came = await draw({ ...wanted });
+      const missing = await draw({ ...wanted });
       clearTimeout(slow);
-      tell(came ? "" : "Not drawn: is the studio still running?");
+      tell(missing ? await notDrawn(missing) : "");
     } while (again);
     drawing = false;
   }

@@ -29,16 +29,16 @@ function show() {
     return;
   }
   film.hidden = true;
-  film.onload = () => {
+  load(film, `${reader.dataset.address}/image/${next}`).then(async (missing) => {
+    if (missing) {
+      said.textContent = `The image did not come: ${await refusal(missing)}`;
+      said.classList.remove("unseen");
+      return;
+    }
     film.hidden = false;
     since = performance.now();
     said.textContent = `Image ${answered + 1} of ${total}`;
-  };
-  film.onerror = () => {
-    said.classList.remove("unseen");
-    said.textContent = "The image did not come: is the studio still running? Load the page again.";
-  };
-  film.src = `${reader.dataset.address}/image/${next}`;
+  });
 }
 
 async function answer(what) {
