@@ -115,9 +115,10 @@ def training_data(run: Path, data: str | Path, reporter: Reporter, made: Path | 
     skip = [run, run.parent, *([made] if made else [])]
     dataset = prepare(None if phantom else data, settings.data, reporter, skip=skip)
     if not same_data(config["data"], dataset.fingerprint, dataset.content):
+        unread = f", or {len(dataset.passing)} cannot be read here" if dataset.passing else ""
         raise XrayganError(
-            f"{data} is not what {run} was trained on: files were added, changed or taken away; "
-            "the same images are needed"
+            f"{data} is not what {run} was trained on: files were added, changed or taken away"
+            f"{unread}; the same images are needed"
         )
     return dataset
 

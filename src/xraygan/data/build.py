@@ -1,7 +1,9 @@
 """Build a data set: decode every file, arrange the films, write it whole into a folder."""
 
+import hashlib
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from xraygan.data.pseudonyms import read_salt
 from xraygan.data.remarks import (
     check_enough,
     check_folders_are_no_patients,
+    chest_notes,
     enlarged_notes,
     grey_notes,
     nothing_usable,
@@ -31,8 +34,11 @@ from xraygan.data.remarks import (
 from xraygan.data.reuse import Earlier, Reuse, own_values, pixels_key
 from xraygan.data.splits import assign, in_several_splits, keep_all
 
-FORMAT_VERSION = 7
+FORMAT_VERSION = 8
 """Part of every key: raise it when the same files and settings give other pixels or splits."""
+
+SHARED = 32
+"""How many figures of its fingerprint a data set shares with its key, at least."""
 
 Arrange = Callable[
     [Path, Listing, pd.DataFrame, Any, list[tuple[str, str]], np.ndarray],
@@ -104,7 +110,7 @@ def build(
         hashes: SHA-256 of the bytes by file name, of those that can be read.
         early: name and reason of what is refused already.
         settings: what makes pixels and splits.
-        key: the data set's fingerprint.
+        key: of all that decides the result; the data set's fingerprint, if it is all there.
         progress: called with (files decoded, files).
         arrange: `for_training` or `as_it_is`.
         earlier: see `Reuse`.
@@ -122,7 +128,9 @@ def build(
         Reuse(folder.parent, settings, earlier, salt) as reuse,
     ):
         stream.write(store.npy_header(len(files), settings.resolution))
-        records, undecodable = ingest(files, hashes, settings, stream, progress, salt, reuse)
+        records, undecodable, passing = ingest(
+            files, hashes, settings, stream, progress, salt, reuse
+        )
     if listing.format == "rsna":
         forget_film_ids(records, salt)
     refused = sorted(early + undecodable, key=lambda item: sort_key(item[0]))
@@ -160,7 +168,8 @@ def build(
         folder,
         {
             "format": FORMAT_VERSION,
-            "fingerprint": key,
+            "fingerprint": _fingerprint(key, passing),
+            "passing": sorted(passing),
             "resolution": settings.resolution,
             "pixels": pixels_key(settings),
             "source_format": listing.format,
@@ -172,7 +181,16 @@ def build(
                 *left_out_notes(Counter(r for _, r in undecodable if is_left_out(r))),
                 *refusal_notes(refused),
                 *view_notes(manifest, dicom),
+                *chest_notes(table["own"].to_list()),
                 *arrange_notes,
             ],
         },
     )
+
+
+def _fingerprint(key: str, passing: Sequence[str]) -> str:
+    """The key; of a data set that lacks what may be read elsewhere, its first half and another."""
+    if not passing:
+        return key
+    text = json.dumps([key, *sorted(passing)], ensure_ascii=True)
+    return key[:SHARED] + hashlib.sha256(text.encode("ascii")).hexdigest()[SHARED:]

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import hashlib
 import importlib.util
+import io
 import json
 import os
 import re
@@ -17,13 +18,13 @@ import platformdirs
 
 from xraygan.config import DataSettings, PixelSettings
 from xraygan.data import store
-from xraygan.data.build import FORMAT_VERSION, Arrange, as_it_is, build, for_training
+from xraygan.data.build import FORMAT_VERSION, SHARED, Arrange, as_it_is, build, for_training
 from xraygan.data.dataset import Dataset
 from xraygan.data.duplicates import is_duplicate
 from xraygan.data.entries import sort_key
 from xraygan.data.folders import may_be_dicom
 from xraygan.data.hashes import hash_files
-from xraygan.data.ingest import picture_sha256, strict_error
+from xraygan.data.ingest import ingest, picture_sha256, strict_error
 from xraygan.data.listing import Listing, is_left_out
 from xraygan.data.manifest import column
 from xraygan.data.reuse import Earlier, pixels_key
@@ -52,7 +53,8 @@ def prepare(
 ) -> Dataset:
     """Check, de-duplicate, split by patient and cache a source of X-rays.
 
-    The second call with the same files and settings only reads the cache.
+    The second call with the same files and settings only reads the cache, and once more the files
+    that the machine could not read.
 
     Args:
         source: a folder, archive or table; see `xraygan.data.sources.list_source`.
@@ -103,7 +105,12 @@ def load_cached(fingerprint: str, cache_dir: Path | None = None) -> Dataset | No
     """
     if not re.fullmatch(r"[0-9a-f]{64}", fingerprint):
         return None
-    return _load((cache_dir or default_cache_dir()) / fingerprint)
+    shared = fingerprint[:SHARED]
+    for folder in (cache_dir or default_cache_dir()).glob(shared + "?" * (64 - SHARED)):
+        dataset = _load(folder)
+        if dataset is not None and dataset.fingerprint == fingerprint:
+            return dataset
+    return None
 
 
 def read_all(
@@ -165,6 +172,8 @@ def _cached(
             raise strict_error(*min(faults, key=lambda item: sort_key(item[0])))
         key = _key(listing, hashes, early, settings)
         dataset = _load(cache_dir / key)
+    if dataset is not None and not _refuses_as_before(dataset, listing, hashes, settings):
+        dataset = None  # Windows does not move files that are mapped
     if dataset is None:
         with store.temporary_folder(cache_dir, key) as folder:
             own = source / _OWN_CACHE / key
@@ -252,13 +261,27 @@ def _load(folder: Path) -> Dataset | None:
         source_format=description["source_format"],
         final=description["final"],
         label_sets=description["label_sets"],
+        passing=tuple(description["passing"]),
     )
+
+
+def _refuses_as_before(
+    dataset: Dataset, listing: Listing, hashes: dict[str, str], settings: PixelSettings
+) -> bool:
+    """Whether files that the machine could not read cannot be read today either."""
+    if not dataset.passing:
+        return True
+    names = set(dataset.passing)
+    files = [file for file in listing.files if file.name in names]
+    files.sort(key=lambda file: file.place.rank)
+    _, _, passing = ingest(files, hashes, settings, io.BytesIO(), None)
+    return len(passing) == len(files)
 
 
 def _is_intact(own: Path) -> bool:
     """Whether a prepared data set's own cache holds the very pixels of its images."""
     dataset = _load(own)
-    if dataset is None:
+    if dataset is None or dataset.passing:
         return False
     pixels = column(dataset.manifest, "pixel_sha256")
     return all(

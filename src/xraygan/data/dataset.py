@@ -33,11 +33,13 @@ class Dataset:
         refused: name and reason of every file that is not used.
         classes: sorted; the index is the class number.
         notes: plain sentences for the user.
-        fingerprint: the cache key: the same files and settings give the same one anywhere.
+        fingerprint: the same files and settings give the same one anywhere, unless some files are
+            `passing`.
         folder: where in the cache it lies.
         source_format: how the source was read ("folders", "csv", "nih", …).
         final: the source was a prepared data set; its splits and patients' keys were taken.
         label_sets: a class is a set of labels, joined by `xraygan.data.listing.LABEL_JOIN`.
+        passing: names of refused files that may be read another time, or on another machine.
     """
 
     images: np.ndarray
@@ -50,6 +52,7 @@ class Dataset:
     source_format: str = "folders"
     final: bool = False
     label_sets: bool = False
+    passing: tuple[str, ...] = ()
 
     @property
     def labels_of_classes(self) -> tuple[tuple[str, ...], ...]:

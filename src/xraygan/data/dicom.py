@@ -6,11 +6,11 @@ import threading
 
 import numpy as np
 
-from xraygan.data.dicom_facts import DicomFacts, why_not_a_chest_film
-from xraygan.data.headers import Refusal
+from xraygan.data.dicom_facts import DicomFacts
+from xraygan.data.headers import PassingRefusal, Refusal
 from xraygan.data.killable import run_killable
 
-__all__ = ["DicomFacts", "is_dicom", "read_dicom", "why_not_a_chest_film"]
+__all__ = ["DicomFacts", "is_dicom", "read_dicom"]
 
 _PARSE = "xraygan.data.dicom_parsing:parse"
 # Above this a file is read alone, so that the memory of many threads stays bounded.
@@ -62,13 +62,14 @@ def read_dicom(data: bytes, salt: bytes) -> tuple[np.ndarray, DicomFacts]:
         [H, W] float32 in [0, 255], not rounded, bone white; and the facts.
 
     Raises:
-        Refusal: with the reason, whenever the picture could be wrong. It holds no tag's text.
+        Refusal: with the reason, whenever the picture could be wrong, or is no chest film. It
+            holds no tag's text.
         XrayganError: the helper process cannot be started.
     """
     if not is_dicom(data):
         raise Refusal("the content is not DICOM")
     if importlib.util.find_spec("pydicom") is None:
-        raise Refusal("DICOM needs an extra: pip install 'xraygan[dicom]'")
+        raise PassingRefusal("DICOM needs an extra: pip install 'xraygan[dicom]'")
     if len(data) <= _LARGE_BYTES:
         return _read(data, salt)
     with _one_large_file:

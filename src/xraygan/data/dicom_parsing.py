@@ -19,11 +19,13 @@ from pydicom.errors import InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.tag import Tag
 from pydicom.uid import (
+    JPEG2000MC,
     UID,
     AllTransferSyntaxes,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEG2000MCLossless,
     JPEG2000TransferSyntaxes,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
@@ -34,9 +36,10 @@ from pydicom.uid import (
 )
 
 from xraygan.data.dicom_codestreams import check_codestream, check_complete
-from xraygan.data.dicom_facts import FACT_TAGS, read_facts
+from xraygan.data.dicom_facts import FACT_TAGS, read_facts, why_not_a_chest_film
 from xraygan.data.dicom_grey import GREY_TAGS, Stored, grey_table
-from xraygan.data.headers import MAX_PIXELS, MIN_SIDE, Refusal
+from xraygan.data.headers import MAX_PIXELS, MIN_SIDE, PassingRefusal, Refusal
+from xraygan.data.listing import left_out
 
 SHAPE_TAGS = (
     "SamplesPerPixel",
@@ -53,9 +56,11 @@ SHAPE_TAGS = (
 )
 _READ = [Tag(keyword) for keyword in (*FACT_TAGS, *GREY_TAGS, *SHAPE_TAGS)]
 
+# pydicom has no decoder for multi-component pictures.
+_JPEG2000 = frozenset(JPEG2000TransferSyntaxes) - {JPEG2000MCLossless, JPEG2000MC}
 _PLUGINS = {
     RLELossless: "pylibjpeg",
-    **dict.fromkeys(JPEG2000TransferSyntaxes, "pylibjpeg"),
+    **dict.fromkeys(_JPEG2000, "pylibjpeg"),
     **dict.fromkeys(JPEGLSTransferSyntaxes, "pyjpegls"),
     **dict.fromkeys((JPEGBaseline8Bit, JPEGExtended12Bit), "pillow"),
     **dict.fromkeys((JPEGLossless, JPEGLosslessSV1), "gdcm"),
@@ -107,11 +112,14 @@ def parse(settings: dict[str, Any], data: bytes) -> tuple[dict[str, Any], list[m
         [0, 255].
 
     Raises:
-        Refusal: with the reason, whenever the picture could be wrong.
+        Refusal: with the reason, whenever the picture could be wrong, or is no chest film.
     """
-    dataset, syntax = _read(data)
-    shape = _read_shape(dataset)
-    facts = read_facts(dataset, bytes.fromhex(settings["salt"]), shape.photometric)
+    dataset = _read(data)
+    facts = read_facts(dataset, bytes.fromhex(settings["salt"]))
+    # Views are the selection's matter, for films of every format alike.
+    if reason := why_not_a_chest_film(facts):
+        raise Refusal(left_out(reason))
+    syntax, shape = _read_syntax(dataset), _read_shape(dataset)
     samples = _decode(dataset, syntax, shape)
     if shape.samples == 3:
         table, picture = np.empty(0, np.float32), _luma(samples, shape)
@@ -126,11 +134,18 @@ def parse(settings: dict[str, Any], data: bytes) -> tuple[dict[str, Any], list[m
     return answer, [np.ascontiguousarray(part).data.cast("B") for part in (table, picture)]
 
 
-def _read(data: bytes) -> tuple[pydicom.Dataset, UID]:
-    """The tags that are needed, and the transfer syntax."""
+def _read(data: bytes) -> pydicom.Dataset:
+    """The tags that are needed."""
     _check_inflated_size(data)
     try:
-        dataset = pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=_READ)
+        return pydicom.dcmread(io.BytesIO(data), force=True, specific_tags=_READ)
+    except _DEFECTS:
+        raise Refusal("damaged DICOM: its data elements cannot be read") from None
+
+
+def _read_syntax(dataset: pydicom.Dataset) -> UID:
+    """The transfer syntax."""
+    try:
         syntax = dataset.file_meta.get("TransferSyntaxUID")
     except _DEFECTS:
         raise Refusal("damaged DICOM: its data elements cannot be read") from None
@@ -143,7 +158,7 @@ def _read(data: bytes) -> tuple[pydicom.Dataset, UID]:
     syntax = UID(syntax)
     if syntax not in AllTransferSyntaxes:
         raise Refusal("its transfer syntax is not one of the DICOM standard")
-    return dataset, syntax
+    return syntax
 
 
 def _check_inflated_size(data: bytes) -> None:
@@ -225,7 +240,7 @@ def _decode(dataset: pydicom.Dataset, syntax: UID, shape: _Shape) -> np.ndarray:
         )
     plugin = _PLUGINS.get(syntax, "")
     if plugin and plugin not in decoder.available_plugins:
-        raise Refusal(
+        raise PassingRefusal(
             f"{syntax.name} pictures need decoders that are not installed: "
             "pip install 'xraygan[dicom]'"
         )

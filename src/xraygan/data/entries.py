@@ -97,7 +97,7 @@ class Tree:
             entry for entry in self.files if not entry.parts[-1].lower().endswith(IMAGE_ENDINGS)
         ]
 
-    @property
+    @cached_property
     def common(self) -> tuple[str, ...]:
         """Parts of the folder that all files lie in; () where that is the source itself."""
         if not self.files:

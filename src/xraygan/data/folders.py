@@ -6,7 +6,6 @@ in `refused`.
 
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -158,23 +157,22 @@ def may_be_dicom(name: str, settings: PixelSettings) -> bool:
 def list_dicom(tree: Tree) -> Listing:
     """`--format dicom`: every file that may be DICOM, in one class, whatever its folder.
 
-    Exports have a folder for each patient, and files without an ending.
+    Exports have a folder for each patient, and files without an ending. Others are left out.
 
     Raises:
         XrayganError: there is no such file.
 
     Source: DICOM PS3.10, section 8.2: file names have no ending; DICOMDIR is the index.
     """
-    named = [
-        entry
-        for entry in tree.files
-        if is_dicom_name(entry.name) and entry.parts[-1].upper() != "DICOMDIR"
-    ]
+    films = [entry for entry in tree.files if entry.parts[-1].upper() != "DICOMDIR"]
+    named = [entry for entry in films if is_dicom_name(entry.name)]
     if not named:
         raise XrayganError("--format dicom: no file is called .dcm or .dicom, or has no ending")
     files = [ImageFile(entry.name, entry.place, None, SINGLE_CLASS) for entry in named]
+    why = left_out("not called as DICOM is (.dcm, .dicom or no ending)")
+    others = [(entry.name, why) for entry in films if not is_dicom_name(entry.name)]
     note = f"All films form one class, '{SINGLE_CLASS}': the folders of DICOM are not classes."
-    return Listing(tuple(files), tuple(tree.refused), (note,), "dicom")
+    return Listing(tuple(files), (*tree.refused, *others), (note,), "dicom")
 
 
 def _class_named(folder: str) -> str:
@@ -261,21 +259,23 @@ def _class_notes(
         for same in by_case.values()
         if len(same) > 1
     ]
-    inner = Counter(
-        inside
-        for inside, _ in {
-            (entry.parts[class_at + 1], entry.parts[class_at])
-            for entry in images
-            if len(entry.parts) > class_at + 2
-        }
-    )
-    shared = sorted(name for name, of in inner.items() if of > 1 and not split_named(name))
-    if len(shared) > 1:
+    if _hold_the_same_folders(images, class_at):
         notes.append(
-            f"Class folders hold folders of the same names ({', '.join(shared[:3])}, …): if those "
-            "are the classes, call the outer ones train, val and test."
+            "All class folders hold folders of the same names: if those are the classes, call the "
+            "outer ones train, val and test."
         )
     return notes
+
+
+def _hold_the_same_folders(images: list[Entry], class_at: int) -> bool:
+    """Whether there are several class folders, all with the same folders, two or more, in them."""
+    inner: dict[str, set[str]] = {}
+    for entry in images:
+        inside = entry.parts[class_at + 1 : -1][:1]
+        names = inner.setdefault(entry.parts[class_at], set())
+        names.update(name for name in inside if not split_named(name))
+    first = next(iter(inner.values()), set())
+    return len(inner) > 1 and len(first) > 1 and all(names == first for names in inner.values())
 
 
 def not_an_image(name: str) -> str | None:

@@ -36,6 +36,8 @@ _MAGIC = (
 # that a compressed text bomb is never inflated and no decoder changes the grey values.
 _PNG_KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _PNG_ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
+SYNTHETIC_TEXT = b"Synthetic\0yes"
+"""In a PNG's tEXt chunk: `xraygan generate` made it."""
 _ORIENTATION_TAG = 0x0112
 
 _START_OF_IMAGE, _END_OF_IMAGE, _SCAN = b"\xff\xd8", 0xD9, 0xDA
@@ -50,6 +52,10 @@ _MOST_SCANS = 64
 
 class Refusal(Exception):  # noqa: N818 - a verdict on one file, not a fault of the program
     """One file cannot become a right picture; the message is the reason, for the user."""
+
+
+class PassingRefusal(Refusal):
+    """The machine cannot read a file now (a decoder, memory, time or a disk): another may."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,7 @@ class Header:
         progressive: JPEG in several passes over the picture.
         single_scan: JPEG whose first scan is the whole picture.
         album: JPEG that says it is the first of several pictures (MPF).
+        synthetic: PNG that says, as `xraygan generate` writes it, that it is synthetic.
     """
 
     format: str
@@ -83,6 +90,7 @@ class Header:
     progressive: bool = False
     single_scan: bool = False
     album: bool = False
+    synthetic: bool = False
 
 
 def read_header(data: bytes, name: str) -> Header:
@@ -102,6 +110,8 @@ def read_header(data: bytes, name: str) -> Header:
         raise Refusal("the file is empty (zero bytes)")
     found = sniff(data)
     suffix = PurePosixPath(name).suffix.lower()
+    if found == "DICOM":
+        raise Refusal(f"wrong file name ending: the content is DICOM, the name says {suffix}")
     if found not in ("PNG", "JPEG"):
         what = f"{found} is not read yet" if found else "the content is not an image"
         raise Refusal(f"{what}; only JPEG and PNG are read")
@@ -137,7 +147,7 @@ def _read_png(data: bytes) -> Header:
         raise Refusal("the PNG has no header")
     width, height, bit_depth, colour_type = struct.unpack(">IIBB", data[16:26])
     _check_size(width, height)
-    kept, exif, transparent = [_PNG_SIGNATURE], b"", False
+    kept, exif, transparent, synthetic = [_PNG_SIGNATURE], b"", False, False
     position, kind, count = len(_PNG_SIGNATURE), b"", 0
     while kind != b"IEND":
         count += 1
@@ -161,6 +171,8 @@ def _read_png(data: bytes) -> Header:
             transparent |= kind == b"tRNS"
         elif kind == b"eXIf":
             exif = data[position + 8 : end - 4]
+        elif kind == b"tEXt":
+            synthetic |= data[position + 8 : end - 4] == SYNTHETIC_TEXT
         elif not kind[0] & 0x20:
             raise Refusal(f"the PNG needs an extension that is not read: {_printable(kind)}")
         position = end
@@ -175,6 +187,7 @@ def _read_png(data: bytes) -> Header:
         palette=colour_type == 3,
         orientation=_orientation(exif),
         payload=b"".join(kept),
+        synthetic=synthetic,
     )
 
 

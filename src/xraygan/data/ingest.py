@@ -17,11 +17,11 @@ from xraygan.data.burned_in import suspected
 from xraygan.data.entries import printable
 from xraygan.data.folders import may_be_dicom
 from xraygan.data.hashes import worker_count
-from xraygan.data.listing import SUSPECTED, Facts, ImageFile, is_left_out, left_out
-from xraygan.data.pixels import Refusal, decode_reduced, fit, to_uint8
+from xraygan.data.headers import PassingRefusal, Refusal
+from xraygan.data.listing import SUSPECTED, Facts, ImageFile, is_left_out
+from xraygan.data.pixels import decode_reduced, fit, to_uint8
 from xraygan.data.reuse import Decoded, Reuse
 from xraygan.data.selection import Selection
-from xraygan.data.tables import parse_view
 from xraygan.errors import XrayganError
 
 _IN_FLIGHT_PER_WORKER = 4
@@ -44,7 +44,7 @@ def ingest(
     progress: Callable[[int, int], None] | None,
     salt: bytes = b"",
     reuse: Reuse | None = None,
-) -> tuple[list[dict[str, object]], list[tuple[str, str]]]:
+) -> tuple[list[dict[str, object]], list[tuple[str, str]], list[str]]:
     """Decode and fit every file; append its pixels to `stream` in the order of `files`.
 
     Args:
@@ -58,7 +58,8 @@ def ingest(
 
     Returns:
         One manifest record a picture written, in that order, with `own`, what a DICOM file says
-        of itself; and the refused (name, reason).
+        of itself; the refused (name, reason); and the names of those that may be read another
+        time, or on another machine.
 
     Raises:
         XrayganError: a refused file, if `settings.strict`.
@@ -66,26 +67,27 @@ def ingest(
     """
     records: list[dict[str, object]] = []
     refused: list[tuple[str, str]] = []
+    passing: list[str] = []
 
     selection = _selection(files, settings)
 
-    def work(file: ImageFile, data: bytes | str | None) -> Picture | str:
+    def work(file: ImageFile, data: bytes | Refusal | None) -> Picture | Refusal:
         try:
-            if isinstance(data, str):
+            if isinstance(data, Refusal):
                 return data
             if known := recalled(file):
                 return _wanted(file, known, selection)
-            data = file.place.read() if data is None else data
+            data = _read(file) if data is None else data
             if hashlib.sha256(data).hexdigest() != hashes[file.name]:
-                return "the file changed while it was being read"
+                return PassingRefusal("the file changed while it was being read")
             return _wanted(file, _load(file, data, settings, salt), selection)
         except Refusal as refusal:
-            return str(refusal)
+            return refusal
 
     def recalled(file: ImageFile) -> Decoded | None:
         return reuse and reuse.known(hashes[file.name], may_be_dicom(file.name, settings))
 
-    def ahead(file: ImageFile) -> bytes | str | None:
+    def ahead(file: ImageFile) -> bytes | Refusal | None:
         return None if not file.place.rank or recalled(file) else _read_ahead(file)
 
     workers = worker_count()
@@ -98,12 +100,15 @@ def ingest(
                     reuse.add(hashes[file.name], result)
                 records.append(_record(file, hashes[file.name], result))
             else:
-                refused.append((file.name, result))
-                if settings.strict and not is_left_out(result):
-                    raise strict_error(file.name, result)
+                reason = str(result)
+                refused.append((file.name, reason))
+                if isinstance(result, PassingRefusal):
+                    passing.append(file.name)
+                if settings.strict and not is_left_out(reason):
+                    raise strict_error(file.name, reason)
             if progress:
                 progress(done, len(files))
-    return records, refused
+    return records, refused, passing
 
 
 def _selection(files: Sequence[ImageFile], settings: PixelSettings) -> Selection:
@@ -177,16 +182,13 @@ def looks_for_text(file: ImageFile, settings: PixelSettings) -> bool:
 
 def _dicom(data: bytes, salt: bytes) -> tuple[np.ndarray, Facts]:
     """A chest film and what its whitelisted tags say."""
-    from xraygan.data.dicom import read_dicom, why_not_a_chest_film
+    from xraygan.data.dicom import read_dicom
 
     image, told = read_dicom(data, salt)
-    # Views are the selection's matter, for films of every format alike.
-    reason = why_not_a_chest_film(told)
-    if reason:
-        raise Refusal(left_out(reason))
-    view = parse_view(told.view) if told.view else None
+    chest = told.body_part is not None and told.modality is not None
     # A film that says that nothing is burned in is looked at all the same.
-    return image, Facts(told.patient, view, told.age, told.sex, told.burned_in or None)
+    text = told.burned_in or None
+    return image, Facts(told.patient, told.view, told.age, told.sex, text, chest)
 
 
 def _record(file: ImageFile, sha256: str, picture: Picture) -> dict[str, object]:
@@ -212,13 +214,13 @@ def _record(file: ImageFile, sha256: str, picture: Picture) -> dict[str, object]
 
 def _in_order(
     pool: ThreadPoolExecutor,
-    work: Callable[[ImageFile, bytes | str | None], Picture | str],
-    ahead: Callable[[ImageFile], bytes | str | None],
+    work: Callable[[ImageFile, bytes | Refusal | None], Picture | Refusal],
+    ahead: Callable[[ImageFile], bytes | Refusal | None],
     files: Sequence[ImageFile],
     in_flight: int,
-) -> Iterator[Picture | str]:
+) -> Iterator[Picture | Refusal]:
     """Results in the order of `files`, never more than `in_flight` of them alive."""
-    waiting: deque[Future[Picture | str]] = deque()
+    waiting: deque[Future[Picture | Refusal]] = deque()
     try:
         for file in files:
             if len(waiting) == in_flight:
@@ -231,12 +233,24 @@ def _in_order(
             future.cancel()
 
 
-def _read_ahead(file: ImageFile) -> bytes | str:
-    """The bytes (or why not) of a file in a stream, which has to be read in order."""
+def _read(file: ImageFile) -> bytes:
+    """The bytes of a file, which could be read before: to be hashed.
+
+    Raises:
+        PassingRefusal: not now.
+    """
     try:
         return file.place.read()
     except Refusal as refusal:
-        return str(refusal)
+        raise PassingRefusal(str(refusal)) from None
+
+
+def _read_ahead(file: ImageFile) -> bytes | Refusal:
+    """The bytes (or why not) of a file in a stream, which has to be read in order."""
+    try:
+        return _read(file)
+    except Refusal as refusal:
+        return refusal
 
 
 @contextlib.contextmanager

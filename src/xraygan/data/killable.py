@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from xraygan.data.headers import Refusal
+from xraygan.data.headers import PassingRefusal, Refusal
 from xraygan.errors import XrayganError
 
 try:
@@ -64,7 +64,8 @@ def run_killable(work: str, settings: dict[str, Any], payload: bytes) -> tuple[d
         What the function returned, the parts of its payload joined.
 
     Raises:
-        Refusal: the function's own; or it took too long, needed too much memory or crashed.
+        Refusal: the function's own; a `PassingRefusal` where it took too long, needed too much
+            memory or crashed.
         XrayganError: the helper process cannot be started at all.
     """
     with _running:
@@ -74,7 +75,7 @@ def run_killable(work: str, settings: dict[str, Any], payload: bytes) -> tuple[d
             return helper.run(settings, payload)
         except _CrashError:
             if not seasoned:
-                raise Refusal("its decoder crashed on it") from None
+                raise PassingRefusal("its decoder crashed on it") from None
         finally:
             _give_back(work, helper)
         # Perhaps it fell asleep, or an earlier file had damaged it: a new one decides.
@@ -82,7 +83,7 @@ def run_killable(work: str, settings: dict[str, Any], payload: bytes) -> tuple[d
         try:
             return helper.run(settings, payload)
         except _CrashError:
-            raise Refusal("its decoder crashed on it") from None
+            raise PassingRefusal("its decoder crashed on it") from None
         finally:
             _give_back(work, helper)
 
@@ -194,13 +195,14 @@ class _Helper:
         except (OSError, EOFError, ValueError) as error:
             self.kill()
             if self._late or self._process.returncode == -getattr(signal, "SIGXCPU", 0):
-                raise Refusal(f"decoding it takes more than {CPU_SECONDS} s") from None
+                raise PassingRefusal(f"decoding it takes more than {CPU_SECONDS} s") from None
             raise _CrashError from error
         finally:
             if not finished:
                 self.kill()
         if "refused" in answer:
-            raise Refusal(answer["refused"])
+            kind = PassingRefusal if answer.get("passing") else Refusal
+            raise kind(answer["refused"])
         return answer, memoryview(content)
 
     @contextlib.contextmanager
@@ -268,12 +270,17 @@ def _serve(work_name: str) -> None:
         try:
             answer, parts = work(settings, payload)
         except Refusal as refusal:
-            answer, parts = {"refused": str(refusal)}, []
+            answer, parts = _refused(refusal), []
         except MemoryError:
             gib = MEMORY_BYTES / 2**30
-            answer, parts = {"refused": f"decoding it takes more than {gib:.0f} GiB of memory"}, []
+            reason = f"decoding it takes more than {gib:.0f} GiB of memory"
+            answer, parts = _refused(PassingRefusal(reason)), []
         _send(answers, answer, parts)
         del answer, parts, payload
+
+
+def _refused(refusal: Refusal) -> dict[str, Any]:
+    return {"refused": str(refusal), "passing": isinstance(refusal, PassingRefusal)}
 
 
 def _private_pipes() -> tuple[BinaryIO, BinaryIO]:

@@ -44,10 +44,11 @@ class Facts:
 
     Attributes:
         patient: any key of the patient; stays in the house.
-        view: "PA", "AP", "LATERAL", "OBLIQUE", or the source's own word in capitals.
+        view: see `xraygan.data.views.parse_view`.
         age: years.
         sex: "F", "M" or "O".
         burned_in: whether text is suspected in it; None to look for oneself.
+        chest: of a DICOM film, whether it says in known words that it is one of the chest.
     """
 
     patient: str | None = None
@@ -55,6 +56,7 @@ class Facts:
     age: float | None = None
     sex: str | None = None
     burned_in: bool | None = None
+    chest: bool | None = None
 
     def completed(self, other: "Facts") -> "Facts":
         """These facts, and `other`'s where these say nothing."""
@@ -64,6 +66,7 @@ class Facts:
             self.age if self.age is not None else other.age,
             self.sex if self.sex is not None else other.sex,
             self.burned_in if self.burned_in is not None else other.burned_in,
+            self.chest if self.chest is not None else other.chest,
         )
 
 

@@ -14,7 +14,7 @@ from typing import IO
 import numpy as np
 
 from xraygan.data.entries import Identity, stamp
-from xraygan.data.headers import MAX_PIXELS, Refusal
+from xraygan.data.headers import MAX_PIXELS, SYNTHETIC_TEXT, Refusal
 from xraygan.data.listing import ImageFile, Listing
 from xraygan.errors import XrayganError
 
@@ -38,8 +38,9 @@ _FAULTS_TOO = (NotImplementedError, RuntimeError, struct.error, SyntaxError, tok
 def list_medmnist(path: Path) -> Listing:
     """The images of `train_images`, `val_images` and `test_images` with their labels.
 
-    A label of one number is a class; a row of 0 and 1 is several findings. Memory stays small
-    whatever the file's size: an image is read when it is needed, in order.
+    A label of one number is a class; a row of 0 and 1 is several findings. MedMNIST has 8 bits;
+    16 are what `xraygan generate` writes. Memory stays small whatever the file's size: an image
+    is read when it is needed, in order.
 
     Raises:
         XrayganError: no such file, or arrays of other names, shapes or types.
@@ -193,7 +194,7 @@ def _files(split: str, rows: _Rows, labels: list[tuple[str, ...]], start: int) -
 
 
 def _png(image: np.ndarray) -> bytes:
-    """A PNG without compression, whose bytes depend on the picture alone.
+    """A PNG without compression, whose bytes depend on the picture alone; 16 bits are synthetic.
 
     Source: PNG, W3C Recommendation, third edition, section 11.2.
     """
@@ -202,7 +203,8 @@ def _png(image: np.ndarray) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8 * image.dtype.itemsize, colour, 0, 0, 0)
     image = image.astype(image.dtype.newbyteorder(">"))
     raw = b"".join(b"\0" + row.tobytes() for row in image)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(raw, 0)), (b"IEND", b""))
+    text = [(b"tEXt", SYNTHETIC_TEXT)] if image.dtype.itemsize > 1 else []
+    chunks = [(b"IHDR", header), *text, (b"IDAT", zlib.compress(raw, 0)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         for kind, body in chunks

@@ -12,7 +12,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from xraygan.data.headers import Header, Refusal, end_of_jpeg, read_header
+from xraygan.data.headers import Header, PassingRefusal, Refusal, end_of_jpeg, read_header
 
 __all__ = ["Refusal", "decode", "decode_reduced", "fit"]
 
@@ -24,8 +24,8 @@ _one_large_picture = threading.Lock()
 
 # Blue, green, red, as OpenCV orders them. Source: ITU-R BT.601, luma.
 _LUMA_BGR = np.array([0.114, 0.587, 0.299], np.float32)
-# A 16-bit picture that stays below this is most likely 12-bit data nobody scaled.
-_LEAST_16_BIT_MAXIMUM = 4096
+# A 16-bit picture that stays below this is most likely data of 10 to 15 bits nobody scaled.
+_LEAST_16_BIT_MAXIMUM = 2**15
 # No 0xFF in it, so a JPEG decoder reads it as more picture where it still needs some.
 _PROBE = b"\x5a\xa5\x33\xcc\x0f\x96" * 64
 
@@ -93,7 +93,7 @@ def decode_reduced(data: bytes, name: str, least: int | None) -> tuple[np.ndarra
     except cv2.error as error:
         raise Refusal(f"OpenCV cannot decode it: {_one_line(error)}") from None
     except MemoryError:
-        raise Refusal("not enough memory to decode it") from None
+        raise PassingRefusal("not enough memory to decode it") from None
     if grey.min() == grey.max():
         raise Refusal("no contrast: every pixel has the same value")
     height, width = header.height, header.width
@@ -213,10 +213,11 @@ def _decode_png(header: Header) -> np.ndarray:
         if header.has_transparency and header.channels in (1, 3):
             raise Refusal("a 16-bit PNG with a transparent colour is not read")
         colour = image[..., :3] if image.ndim == 3 else image
-        if int(colour.max()) < _LEAST_16_BIT_MAXIMUM:
+        highest = int(colour.max())
+        if 0 < highest < _LEAST_16_BIT_MAXIMUM and not header.synthetic:
             raise Refusal(
-                f"16-bit, but no value is above {int(colour.max())}: it looks like unscaled "
-                "12-bit data; scale it to 0..65535 first"
+                f"16-bit, but no value is above {highest}: it looks like unscaled "
+                f"{highest.bit_length()}-bit data; scale it to 0..65535 first"
             )
         image = image.astype(np.float32)
         image *= np.float32(255 / 65535)

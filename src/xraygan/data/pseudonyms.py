@@ -6,7 +6,8 @@ import re
 import secrets
 from pathlib import Path
 
-from xraygan.runs import write_whole
+from xraygan.data import store
+from xraygan.runs import refusing_disk_faults, write_whole
 
 SALT = "salt"
 _BYTES = 32
@@ -21,15 +22,25 @@ def read_salt(cache_dir: Path) -> bytes:
         XrayganError: it cannot be written.
     """
     path = cache_dir / SALT
+    if salt := _stored(path):
+        return salt
+    with refusing_disk_faults(path), store.lock_of(path):
+        # Another first start may have been faster.
+        salt = _stored(path)
+        if not salt:
+            salt = secrets.token_bytes(_BYTES)
+            write_whole(path, salt)
+            path.chmod(0o600)
+    return salt
+
+
+def _stored(path: Path) -> bytes:
+    """The secret in a file; nothing where there is no whole one."""
     try:
         salt = path.read_bytes()
     except OSError:
-        salt = b""
-    if len(salt) != _BYTES:
-        salt = secrets.token_bytes(_BYTES)
-        write_whole(path, salt)
-        path.chmod(0o600)
-    return salt
+        return b""
+    return salt if len(salt) == _BYTES else b""
 
 
 def pseudonym(salt: bytes, text: str) -> str:

@@ -1,6 +1,7 @@
 """What to tell a user about a data set: faults that end it, and notes."""
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from xraygan.config import PixelSettings
 from xraygan.data.duplicates import is_duplicate, without_name
 from xraygan.data.entries import printable
 from xraygan.data.folders import NO_IMAGE, SAY_FOLDERS, is_dicom_name
-from xraygan.data.listing import Listing, is_left_out
+from xraygan.data.listing import Facts, Listing, is_left_out
 from xraygan.data.manifest import column, plural
 from xraygan.errors import XrayganError
 
@@ -74,6 +75,22 @@ def view_notes(manifest: pd.DataFrame, dicom: bool) -> list[str]:
     return [
         f"{unknown:,} of {len(views):,} films do not say their view: any that are not from the "
         "front are among them."
+    ]
+
+
+def chest_notes(own: Iterable[object]) -> list[str]:
+    """A sentence on DICOM films that do not say in known words that they are of the chest.
+
+    Args:
+        own: what each film's file says of itself, `Facts` for DICOM.
+    """
+    told = [facts for facts in own if isinstance(facts, Facts)]
+    unsaid = sum(not facts.chest for facts in told)
+    if not unsaid:
+        return []
+    return [
+        f"{unsaid:,} of {len(told):,} DICOM films do not say in known words that they are of "
+        "the chest: any others are among them."
     ]
 
 

@@ -27,7 +27,7 @@ from xraygan.data.manifest import column
 from xraygan.data.pseudonyms import pseudonym
 
 # Raise it when the same file and settings give other pixels, or DICOM's own facts are read anew.
-_PIXELS_VERSION = 5
+_PIXELS_VERSION = 6
 _HEAD = struct.Struct(">4s32s32sII?II")
 _MARK = b"XPX2"
 # A few whitelisted words and a key.

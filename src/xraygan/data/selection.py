@@ -9,7 +9,8 @@ from xraygan.config import PixelSettings
 from xraygan.data.entries import printable
 from xraygan.data.listing import LABEL_JOIN, Facts, left_out
 from xraygan.data.query import as_name, compile_where
-from xraygan.data.tables import nearest, parse_view
+from xraygan.data.tables import nearest
+from xraygan.data.views import VIEWS, parse_view
 from xraygan.errors import XrayganError
 from xraygan.names import is_folder_name
 
@@ -17,11 +18,10 @@ NAMES = ("label", "labels", "split", "view", "age", "sex")
 """What `--where` may ask of any source, besides the table's columns."""
 
 _ALL_VIEWS = frozenset({"ALL"})
-# Taken where the user does not say: chest films from the front, or of no stated view.
-_NOT_FRONTAL = frozenset(
-    {"LATERAL", "OBLIQUE", "COSTAL", "LAO", "RAO", "LPO", "RPO", "RLO", "LLO", "RLD", "LLD"}
-    | {"DECUBITUS", "LORDOTIC", "EXCLUDE", "OTHER"}
-)
+# What FRONTAL is one of, unknown which.
+_EITHER = frozenset({"PA", "AP"})
+# Left out where the user does not say: all that is known not to be from the front.
+_NOT_FRONTAL = VIEWS - _EITHER - {"FRONTAL"} | {"EXCLUDE"}
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class Selection:
         self.negative = settings.negative
         self.multi_label = multi_label
         self._views = frozenset(map(parse_view, split_list(settings.views)))
+        if self._views >= _EITHER or "FRONTAL" in self._views:
+            self._views |= {*_EITHER, "FRONTAL"}
         self._all_views = self._views == _ALL_VIEWS
         self._where: Callable[[Mapping[str, Any]], bool] | None = None
         if settings.where is not None:

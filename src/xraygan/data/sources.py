@@ -7,6 +7,7 @@ tables gives rows; each row finds its file; what the user did not ask for is lef
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from xraygan.config import PixelSettings
@@ -56,7 +57,6 @@ _BY_TABLE = ("nih", "chexpert", "padchest", "vindr", "imagefolder")
 # So many last parts of a path tell a file from others: patient, study, image.
 _TAIL = 3
 _SEVERAL = "several files have the name that the table gives"
-_TABLE_FILES = (".csv", ".tsv", ".jsonl")
 
 
 def list_source(source: Path, settings: PixelSettings, skip: Collection[Path] = ()) -> Listing:
@@ -77,7 +77,9 @@ def list_source(source: Path, settings: PixelSettings, skip: Collection[Path] = 
         return _selected(list_medmnist(source), settings)
     tree, settings = _open(source, settings, skip)
     check_not_empty(source, tree)
-    if arrays := _parts(source, tree, (".npz",)):
+    plain.check_finished(source, tree)
+    arrays = _parts(tree, settings, (".npz",)) if source.is_dir() else []
+    if arrays := [source / entry.name for entry in arrays if len(entry.parts) == 1]:
         return _selected(list_parts(arrays), settings)
     table = _recognised(source, tree, settings)
     if table is None:
@@ -96,15 +98,15 @@ def _open(
     """The tree of a source; a table stands for its folder."""
     if source.is_dir():
         tree = walk_folder(source, skip)
-        if archives := _parts(source, tree, ARCHIVE_SUFFIXES):
+        if archives := _parts(tree, settings, ARCHIVE_SUFFIXES):
             # A collection's table may lie beside the archives that hold its films.
             tree.files = [e for e in tree.files if is_table(e.name) or e.name.endswith(".txt")]
-            tree = joined([tree, *map(archive_tree, archives)])
+            tree = joined([tree, *(_unpacked(source, archive) for archive in archives)])
         return tree, settings
     name = source.name.lower()
     if name.endswith(ARCHIVE_SUFFIXES):
         return archive_tree(source), settings
-    if name.endswith(_TABLE_FILES):
+    if is_table(name):
         tree = walk_folder(source.parent, skip)
         tree.files = [entry for entry in tree.files if not is_table(entry.name)]
         # By its own name, since the one that `xraygan generate` writes is passed over elsewhere.
@@ -119,12 +121,24 @@ def _open(
     )
 
 
-def _parts(source: Path, tree: Tree, endings: tuple[str, ...]) -> list[Path]:
+def _parts(tree: Tree, settings: PixelSettings, endings: tuple[str, ...]) -> list[Entry]:
     """The files of these endings in a folder that holds them in the place of images."""
-    if not source.is_dir() or any(not_an_image(entry.name) is None for entry in tree.files):
-        return []
-    names = [entry.name for entry in tree.files if len(entry.parts) == 1]
-    return [source / name for name in names if name.lower().endswith(endings)]
+    # The films of an export have no ending, and a viewer may be packed beside them.
+    exported = settings.format == "dicom"
+    for entry in tree.files:
+        if not not_an_image(entry.name) or (exported and is_dicom_name(entry.name)):
+            return []
+    return [entry for entry in tree.files if entry.name.lower().endswith(endings)]
+
+
+def _unpacked(source: Path, archive: Entry) -> Tree:
+    """What an archive of a folder holds, as if it had been unpacked where it lies."""
+    tree, above = archive_tree(source / archive.name), archive.parts[:-1]
+    return Tree(
+        [Entry((*above, *entry.parts), entry.place) for entry in tree.files],
+        [(*above, *parts) for parts in tree.folders],
+        [("/".join((*above, name)), reason) for name, reason in tree.refused],
+    )
 
 
 def _recognised(source: Path, tree: Tree, settings: PixelSettings) -> Table | None:
@@ -255,28 +269,39 @@ def _listing(files: list[ImageFile], refused: list[tuple[str, str]], listing: Li
 
 
 class _Index:
-    """The image files of a tree by path, by its last parts, by name, by name without ending."""
+    """The image files of a tree by path, by its last parts, by name, by name without ending.
 
-    def __init__(self, tree: Tree) -> None:
-        self._paths: dict[str, Entry] = {}
+    Args:
+        tree: of the source.
+        alike: makes one text of names that count as the same.
+    """
+
+    def __init__(self, tree: Tree, alike: Callable[[str], str] = nfc) -> None:
+        self._tree, self._alike = tree, alike
+        self._paths: dict[str, Entry | None] = {}
         self._tails: dict[str, Entry | None] = {}
         self._names: dict[str, Entry | None] = {}
         for entry in tree.files:
             if not_an_image(entry.name) and not is_dicom_name(entry.name):
                 continue
-            self._paths[nfc(entry.name)] = entry
-            tail = _tail([nfc(part) for part in entry.parts])
+            parts = [alike(part) for part in entry.parts]
+            path, tail, name = "/".join(parts), _tail(parts), parts[-1]
+            self._paths[path] = None if path in self._paths else entry
             self._tails[tail] = None if tail in self._tails else entry
-            name = nfc(entry.parts[-1])
             for key in {name, name.rpartition(".")[0]}:
                 self._names[key] = None if key in self._names else entry
 
+    @cached_property
+    def _whatever_case(self) -> "_Index":
+        return _Index(self._tree, lambda text: nfc(text.casefold()))
+
     def find(self, folder: tuple[str, ...], file: str) -> tuple[Entry | None, str]:
         """The file that a row means, or None and why."""
-        parts = [nfc(part) for part in file.split("/") if part not in ("", ".")]
+        parts = [self._alike(part) for part in file.split("/") if part not in ("", ".")]
         if not parts or ".." in parts:
             return None, "the table's path leads out of the data folder, or is empty"
-        candidates = [[*folder, *parts]] + [parts[start:] for start in range(len(parts))]
+        candidates = [parts[start:] for start in range(len(parts))]
+        candidates.insert(0, [*map(self._alike, folder), *parts])
         for candidate in candidates:
             entry = self._paths.get("/".join(candidate))
             if entry is not None:
@@ -286,6 +311,8 @@ class _Index:
         if (key := _tail(parts)) in names:
             named = names[key]
             return named, "" if named else _SEVERAL
+        if self._alike is nfc:
+            return self._whatever_case.find(folder, file)
         return None, "named by the table, and not there"
 
 

@@ -182,7 +182,7 @@ def read_description(folder: Path) -> dict | None:
 def publish(temporary: Path, final: Path) -> None:
     """Rename a finished folder into place; whoever comes second keeps the first one's.
 
-    A damaged data set in the way is removed.
+    A damaged data set in the way is removed, and one that lacks `passing` files other than this.
 
     Raises:
         OSError: the file system refuses.
@@ -193,7 +193,8 @@ def publish(temporary: Path, final: Path) -> None:
             temporary.rename(final)
             break
         except OSError:
-            if read_description(final) is not None:
+            there = read_description(final)
+            if there and (not there.get("passing") or there == read_description(temporary)):
                 return
             if attempt == 9 or not final.exists():
                 raise
@@ -240,7 +241,7 @@ def claim(cache_dir: Path, prefix: str) -> tuple[Path, FileLock]:
     The system itself frees it when the process dies.
     """
     path = cache_dir / f"{prefix}{_PARTIAL}{secrets.token_hex(4)}"
-    lock = _lock_of(path)
+    lock = lock_of(path)
     lock.acquire()
     return path, lock
 
@@ -252,14 +253,15 @@ def unfinished(cache_dir: Path, prefix: str = "*") -> list[Path]:
 
 def remove_unused(path: Path) -> None:
     """Remove what lies under a claimed name, unless a process holds its lock."""
-    lock = _lock_of(path)
+    lock = lock_of(path)
     with contextlib.suppress(Timeout, OSError):
         with lock.acquire(timeout=0):
             _remove(path)
         Path(lock.lock_file).unlink(missing_ok=True)
 
 
-def _lock_of(path: Path) -> FileLock:
+def lock_of(path: Path) -> FileLock:
+    """The lock of what has, or will have, this name in the cache."""
     locks = path.parent / _LOCKS
     make_private(locks)
     return FileLock(locks / path.name)

@@ -24,18 +24,6 @@ _OLDEST_YEARS = 120
 _OLDEST_TOLD = 90.0
 _AGE = re.compile(r"\s*0*(\d{1,3})(?:\.(\d+))?\s*([YMWD]?)\s*", re.IGNORECASE)
 _UNITS_A_YEAR = {"": 1, "Y": 1, "M": 12, "W": 52.1775, "D": 365.2425}
-_VIEWS = {
-    "POSTERO-ANTERIOR": "PA",
-    "POSTEROANTERIOR": "PA",
-    "ANTERO-POSTERIOR": "AP",
-    "ANTEROPOSTERIOR": "AP",
-    "AP_HORIZONTAL": "AP",
-    "AP SUPINE": "AP",
-    "L": "LATERAL",
-}
-# Words of a longer view that settle it, whatever stands beside them.
-_SIDEWAYS = re.compile(r"\b(?:LL|RL|[LR]LD|[LR]?LAT)\b|LATERAL|DECUB|SEITL|PROFIL|PERFIL")
-_OBLIQUE = re.compile(r"\bOBL|OBLIQUE")
 _SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 _SEXES = {"f": "F", "female": "F", "m": "M", "male": "M", "o": "O", "other": "O"}
 
@@ -48,12 +36,22 @@ def is_table(name: str) -> bool:
 def read_table(entry: Entry) -> pd.DataFrame:
     """All rows of a CSV, TSV or JSON-lines file, every value as str, "" where there is none.
 
+    Blanks round the columns' names do not count.
+
     Raises:
-        XrayganError: it is not such a file, or a line of it has more cells than there are columns.
+        XrayganError: it is not such a file, a line of it has more cells than there are columns, or
+            two columns have one name.
     """
     text = read_text(entry)
-    if entry.name.lower().endswith(".jsonl"):
-        return _json_lines(entry.name, text)
+    lines = entry.name.lower().endswith(".jsonl")
+    table = _json_lines(entry.name, text) if lines else _comma_separated(entry.name, text)
+    table.columns = [str(name).strip() for name in table.columns]
+    if not table.columns.is_unique:
+        raise XrayganError(f"table {entry.name}: two columns have the same name; rename one")
+    return table
+
+
+def _comma_separated(name: str, text: str) -> pd.DataFrame:
     try:
         with warnings.catch_warnings():
             # That cells were dropped beyond the last column.
@@ -62,9 +60,9 @@ def read_table(entry: Entry) -> pd.DataFrame:
     except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
         fault = " ".join(str(error).split())[:200]
     try:
-        return _parsed(text, range(_columns_without_surplus(entry.name, text)))
+        return _parsed(text, range(_columns_without_surplus(name, text)))
     except (ValueError, csv.Error):
-        raise XrayganError(f"table {entry.name}: cannot be read as CSV ({fault})") from None
+        raise XrayganError(f"table {name}: cannot be read as CSV ({fault})") from None
 
 
 def _parsed(text: str, columns: range | None = None) -> pd.DataFrame:
@@ -105,9 +103,11 @@ def read_columns(entry: Entry) -> tuple[str, ...]:
         text = read_text(entry)
         if entry.name.lower().endswith(".jsonl"):
             first = json.loads(text.partition("\n")[0])
-            return tuple(first) if isinstance(first, dict) else ()
-        header = next(csv.reader(io.StringIO(text[:100_000]), delimiter=_separator(text)), [])
-    except (XrayganError, ValueError, csv.Error):
+            header = list(first) if isinstance(first, dict) else []
+        else:
+            lines = csv.reader(io.StringIO(text[:100_000]), delimiter=_separator(text))
+            header = next(lines, [])
+    except (XrayganError, ValueError, RecursionError, csv.Error):
         return ()
     return tuple(name.strip() for name in header)
 
@@ -144,12 +144,9 @@ def _json_lines(name: str, text: str) -> pd.DataFrame:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
-        if not isinstance(row, dict):
-            raise XrayganError(f"table {name}: line {number} is not a JSON object")
-        rows.append({key: _cell(value) for key, value in row.items()})
+            rows.append({key: _cell(value) for key, value in json.loads(line).items()})
+        except (ValueError, AttributeError, RecursionError):
+            raise XrayganError(f"table {name}: line {number} is not a JSON object") from None
     return pd.DataFrame(rows, dtype=object).fillna("")
 
 
@@ -190,18 +187,6 @@ def parse_age(text: str) -> float | None:
         return None
     years = float(f"{match[1]}.{match[2] or 0}") / _UNITS_A_YEAR[match[3].upper()]
     return min(round(years, 3), _OLDEST_TOLD) if years <= _OLDEST_YEARS else None
-
-
-def parse_view(text: str) -> str | None:
-    """One of "PA", "AP", "LATERAL", "OBLIQUE", or the word itself in capitals; None for none."""
-    word = text.strip().upper()
-    # "LAT_ERECT" is two words, and "\b" is no end of one before an underscore.
-    words = re.sub(r"[^A-Z]+", " ", word)
-    if word not in _VIEWS and _SIDEWAYS.search(words):
-        return "LATERAL"
-    if word not in _VIEWS and _OBLIQUE.search(words):
-        return "OBLIQUE"
-    return _VIEWS.get(word, word) or None
 
 
 def parse_sex(text: str) -> str | None:

@@ -1,9 +1,10 @@
 """The plain files and folders under a source folder; none but a `manifest.csv` is opened."""
 
+import contextlib
 import os
 import stat
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from xraygan.data.entries import DiskFile, Entry, Tree, sort_key
@@ -37,13 +38,21 @@ def walk_folder(source: Path, skip: Collection[Path] = ()) -> Tree:
         source: an existing folder.
         skip: folders to leave out (the cache, if someone put it inside the source).
     """
-    return _Walk(source, {folder.resolve() for folder in skip}).tree
+    return _Walk(source, set(_identities(skip))).tree
+
+
+def _identities(folders: Collection[Path]) -> Iterator[tuple[int, int]]:
+    """Device and inode of the folders that there are, where the file system has inodes."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            status = folder.stat()
+            if status.st_ino:
+                yield status.st_dev, status.st_ino
 
 
 class _Walk:
-    def __init__(self, source: Path, skip: set[Path]) -> None:
+    def __init__(self, source: Path, skip: set[tuple[int, int]]) -> None:
         self.tree = Tree()
-        self._skip = skip
         # A link to a folder above the source would lead through the whole disk.
         above = [folder.stat() for folder in source.resolve().parents]
         seen = {(status.st_dev, status.st_ino): "it lies above the data" for status in above}
@@ -55,6 +64,8 @@ class _Walk:
             try:
                 status = os.stat(path)  # noqa: PTH116 - undecodable names stay plain strings
                 identity = (status.st_dev, status.st_ino)
+                if identity in skip and parts:
+                    continue
                 if identity in seen and status.st_ino and parts:
                     self._refuse(parts, f"not followed: {seen[identity]}")
                     continue
@@ -93,8 +104,7 @@ class _Walk:
                 self.tree.refused.append(("/".join(here), f"{what}: {error.strerror}"))
                 continue
             if stat.S_ISDIR(status.st_mode):
-                if not self._skip or Path(entry.path).resolve() not in self._skip:
-                    (links if entry.is_symlink() else subfolders).append((here, entry.path))
+                (links if entry.is_symlink() else subfolders).append((here, entry.path))
             elif stat.S_ISREG(status.st_mode):
                 file = Entry(here, DiskFile(entry.path, status))
                 if not is_own_manifest(file):

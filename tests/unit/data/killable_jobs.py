@@ -6,13 +6,15 @@ import sys
 import time
 from typing import Any
 
-from xraygan.data.headers import Refusal
+from xraygan.data.headers import PassingRefusal, Refusal
 
 
 def work(settings: dict[str, Any], payload: bytes) -> tuple[dict[str, Any], list[memoryview]]:
     do = settings["do"]
     if do == "refuse":
         raise Refusal("this is refused")
+    if do == "pass":
+        raise PassingRefusal("not on this machine")
     if do == "fail":
         raise KeyError("nobody expects this")
     if do == "crash":

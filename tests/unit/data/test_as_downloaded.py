@@ -1,5 +1,6 @@
 """Sources as people have them: archives beside tables, masks beside films, names by UID."""
 
+import gzip
 import importlib.util
 import tarfile
 import zipfile
@@ -13,7 +14,7 @@ from xraygan.config import DataSettings, PixelSettings
 from xraygan.data.cache import prepare
 from xraygan.data.folders import is_mask
 from xraygan.data.ingest import Facts
-from xraygan.data.tables import parse_view
+from xraygan.data.views import parse_view
 from xraygan.errors import XrayganError
 from xraygan.runs import same_data
 from xraygan.sampling.records import COLUMNS, MANIFEST
@@ -29,11 +30,12 @@ def nih_table(path: Path) -> Path:
     return table(path, NIH, *rows)
 
 
-def in_archives(root: Path) -> Path:
+def in_archives(root: Path, folder: str = "") -> Path:
     """Four films in two archives, whose folders are called alike."""
+    (root / folder).mkdir(exist_ok=True)
     loose = films(root / "loose", *(f"images/{n:08d}_000.png" for n in range(4)))
     for part in range(2):
-        with tarfile.open(root / f"images_{part}.tar.gz", "w:gz") as archive:
+        with tarfile.open(root / folder / f"images_{part}.tar.gz", "w:gz") as archive:
             for n in (2 * part, 2 * part + 1):
                 name = f"images/{n:08d}_000.png"
                 archive.add(loose / name, name)
@@ -43,8 +45,9 @@ def in_archives(root: Path) -> Path:
     return root
 
 
-def test_a_table_beside_archives(tmp_path: Path) -> None:
-    in_archives(tmp_path)
+@pytest.mark.parametrize("folder", ["", "images"])
+def test_a_table_beside_archives(tmp_path: Path, folder: str) -> None:
+    in_archives(tmp_path, folder)
     nih_table(tmp_path / "Data_Entry_2017.csv")
     table(tmp_path / "test_list.txt", "00000003_000.png")
     listing = listed(tmp_path)
@@ -54,10 +57,29 @@ def test_a_table_beside_archives(tmp_path: Path) -> None:
     assert (found.split, found.facts.patient) == ("test", "1")
 
 
+def test_archives_in_split_folders(tmp_path: Path) -> None:
+    for number, split in enumerate(("train", "test")):
+        films(tmp_path / "loose", "A/1.png", "B/2.png", start=2 * number)
+        (tmp_path / "data" / split).mkdir(parents=True)
+        with zipfile.ZipFile(tmp_path / "data" / split / "films.zip", "w") as archive:
+            for name in ("A/1.png", "B/2.png"):
+                archive.write(tmp_path / "loose" / name, name)
+    listing = listed(tmp_path / "data")
+    assert {(file.name, file.split, file.label) for file in listing.files} == {
+        (f"{split}/{name}", split, name[0])
+        for split in ("train", "test")
+        for name in ("A/1.png", "B/2.png")
+    }
+
+
 def test_a_collections_table_given_by_itself(tmp_path: Path) -> None:
     films(tmp_path, *(f"images/{n:08d}_000.png" for n in range(4)))
     own = nih_table(tmp_path / "mine.csv")
     assert listed(own).format == "nih"
+    packed = tmp_path / "mine.csv.gz"
+    packed.write_bytes(gzip.compress(own.read_bytes()))
+    own.unlink()
+    assert listed(packed).format == "nih"
     named = table(tmp_path / "manifest.csv", "path,label", "images/00000000_000.png,A")
     assert classes(listed(named)) == {"00000000_000.png": "A"}
 
@@ -108,8 +130,10 @@ def test_outer_folders_that_may_be_splits(tmp_path: Path) -> None:
     for outer in ("train_data", "test_data"):
         films(tmp_path / outer, "NORMAL/1.png", "PNEUMONIA/2.png")
     [note] = [note for note in listed(tmp_path).notes if "same names" in note]
-    assert "NORMAL, PNEUMONIA" in note
     assert "call the outer ones train, val and test" in note
+    assert "NORMAL" not in note, "a folder may name a patient"
+    films(tmp_path, "test_data/COVID/3.png")
+    assert not any("same names" in note for note in listed(tmp_path).notes)
 
 
 def test_dicom_files_that_are_called_by_their_uid(tmp_path: Path) -> None:
@@ -171,7 +195,8 @@ def test_films_that_are_there_at_two_sizes(tmp_path: Path) -> None:
         ("AP OBL", "OBLIQUE"), ("pa", "PA"), ("AP SUPINE", "AP"), ("PLATE 2", "PLATE 2"),
         ("", None), ("LAT_ERECT", "LATERAL"), ("L_LAT", "LATERAL"), ("AP_LAT", "LATERAL"),
         ("AP_OBL", "OBLIQUE"), ("seitlich", "LATERAL"), ("PLATE_2", "PLATE_2"),
-        ("AP_HORIZONTAL", "AP"),
+        ("AP_HORIZONTAL", "AP"), ("AP Erect", "AP"), ("CHEST PA", "PA"), ("Erect", "ERECT"),
+        ("AP LORDOTIC", "LORDOTIC"), ("L", "LATERAL"), ("AP AXIAL", "OTHER"),
     ],
 )  # fmt: skip
 def test_words_for_views(word: str, view: str | None) -> None:
@@ -268,6 +293,24 @@ def test_frontal_films_in_other_words(
     assert len(dataset.images) == 6
     said = any("6 of 6 films do not say their view" in note for note in dataset.notes)
     assert said == unknown
+
+
+@pytest.mark.parametrize(
+    ("modality", "part", "unsaid"),
+    [("CR", "CHEST", False), ("CR", "BRUSTKORB", True), ("DR", "THORAX", True), ("DR", "", True)],
+)
+def test_words_that_nobody_knows_are_no_reason_and_are_counted(
+    ward: Callable[..., Path], tmp_path: Path, modality: str, part: str, unsaid: bool
+) -> None:
+    source = ward(Modality=modality, BodyPartExamined=part)
+    settings = DataSettings(resolution=32, format="dicom")
+    for _ in range(2):  # read, and recalled
+        dataset = prepare(source, settings, tmp_path / "cache")
+        assert len(dataset.images) == 6
+        said = "6 of 6 DICOM films do not say in known words that they are of the chest"
+        assert any(said in note for note in dataset.notes) == unsaid
+        assert not any("BRUSTKORB" in note for note in dataset.notes)
+        settings = settings.model_copy(update={"split_seed": 1})
 
 
 def test_text_that_the_file_itself_tells_of(ward: Callable[..., Path], tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from data_pictures import encoded, film, folder_tree, write
 
 from xraygan.config import DataSettings, PixelSettings
 from xraygan.data import cache, entries, hashes, ingest, store
-from xraygan.data.cache import default_cache_dir, prepare, read_all
+from xraygan.data.cache import default_cache_dir, load_cached, prepare, read_all
 from xraygan.data.dataset import Dataset, taken
+from xraygan.data.headers import PassingRefusal, Refusal
 from xraygan.data.pixels import decode, fit
 from xraygan.data.remarks import grey_notes
 from xraygan.errors import XrayganError
@@ -265,6 +266,95 @@ def test_only_new_files_are_decoded(
     assert names == []
     prepare(source, SMALL.model_copy(update={"fit": "crop"}), cached)
     assert len(names) == 30
+
+
+FIRST, SECOND = (f"train/A/phantom0000{number}_0.png" for number in range(2))
+
+
+@pytest.fixture
+def unreadable(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Names of files that this machine cannot decode."""
+    names: set[str] = set()
+    original = ingest.decode_reduced
+
+    def decoded(data: bytes, name: str, least: int | None):
+        if name in names:
+            raise PassingRefusal("not enough memory to decode it")
+        return original(data, name, least)
+
+    monkeypatch.setattr(ingest, "decode_reduced", decoded)
+    return names
+
+
+def test_what_the_machine_could_not_read_is_asked_again(
+    source: Path, cached: Path, unreadable: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = prepare(source, SMALL, cached.with_name("another"))
+    unreadable.add(FIRST)
+    first = prepare(source, SMALL, cached)
+    assert refusals(first) == {FIRST: "not enough memory to decode it"}
+    assert first.passing == (FIRST,)
+    names = decoded_names(monkeypatch)
+    unreadable.clear()
+    last = prepare(source, SMALL, cached)
+    assert set(names) == {FIRST}
+    assert last.fingerprint == whole.fingerprint
+    assert last.images.tobytes() == whole.images.tobytes()
+    assert last.manifest.equals(whole.manifest)
+    assert built_folder(cached) == last.folder
+    names.clear()
+    prepare(source, SMALL, cached)
+    assert names == []
+
+
+def test_what_the_machine_still_cannot_read_changes_nothing(
+    source: Path, cached: Path, unreadable: set[str]
+) -> None:
+    unreadable |= {FIRST, SECOND}
+    first = prepare(source, SMALL, cached)
+    inode = first.folder.stat().st_ino
+    again = prepare(source, SMALL, cached)
+    assert again.folder.stat().st_ino == inode
+    assert again.fingerprint == first.fingerprint
+    with pytest.raises(XrayganError, match=r"phantom0000\d_0\.png: not enough memory"):
+        prepare(source, SMALL.model_copy(update={"strict": True}), cached)
+
+
+def test_other_films_have_another_fingerprint(
+    source: Path, cached: Path, unreadable: set[str]
+) -> None:
+    found = []
+    for lacking in ({FIRST, SECOND}, {FIRST}, set()):
+        unreadable.clear()
+        unreadable |= lacking
+        found.append(prepare(source, SMALL, cached).fingerprint)
+        elsewhere = cached.with_name(f"cache {len(lacking)}")
+        assert prepare(source, SMALL, elsewhere).fingerprint == found[-1]
+        known = load_cached(found[-1], cached)
+        assert known is not None and len(known.images) == 30 - len(lacking)
+    assert len(set(found)) == 3
+    assert load_cached(found[0], cached) is None
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_disk_that_fails_for_once(
+    source: Path, cached: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = prepare(source, SMALL, cached)
+    shutil.rmtree(whole.folder)
+    original = entries.read_bytes
+
+    def failing(path: str) -> bytes:
+        if path.endswith(FIRST):
+            raise Refusal("the file cannot be read: Input/output error")
+        return original(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(entries, "read_bytes", failing)
+        lacking = prepare(source, SMALL, cached)
+    assert refusals(lacking) == {FIRST: "the file cannot be read: Input/output error"}
+    assert lacking.fingerprint != whole.fingerprint
+    assert prepare(source, SMALL, cached).fingerprint == whole.fingerprint
 
 
 @pytest.mark.usefixtures("settled")  # so that the index is written before the data set is built

@@ -165,6 +165,16 @@ def test_chexpert_uncertain_only_about_what_is_asked(chexpert: Path) -> None:
     assert {f.facts.patient for f in devices.files} == {"patient00001", "patient00004"}
 
 
+def test_chexpert_that_says_frontal_alone(chexpert: Path) -> None:
+    text = (chexpert / "train.csv").read_text()
+    (chexpert / "train.csv").write_text(text.replace("Frontal,AP", "Frontal,"))
+    views = {file.facts.patient: file.facts.view for file in listed(chexpert, views="PA,AP").files}
+    assert views == {
+        **dict.fromkeys(("patient00001", "patient00003", "patient00004"), "FRONTAL"),
+        "patient64541": "PA",
+    }
+
+
 def test_chexpert_in_batches_with_other_labellers(chexpert: Path) -> None:
     (chexpert / "train").rename(chexpert / "CheXpert-v1.0 batch 2 (train 1)")
     other = (chexpert / "train.csv").read_text().replace("1.0", "0.0")
@@ -238,6 +248,31 @@ def test_mimic_without_findings(mimic: Path) -> None:
     (mimic / "mimic-cxr-2.0.0-chexpert.csv.gz").unlink()
     with pytest.raises(XrayganError, match="chexpert"):
         listed(mimic)
+
+
+@pytest.mark.parametrize(
+    ("kind", "column"),
+    [("metadata", "dicom_id"), ("chexpert", "study_id"), ("chexpert", "No Finding"),
+     ("split", "split")],
+)  # fmt: skip
+def test_mimic_without_a_column(mimic: Path, kind: str, column: str) -> None:
+    path = mimic / f"mimic-cxr-2.0.0-{kind}.csv.gz"
+    head, *rows = gzip.decompress(path.read_bytes()).decode().split("\n")
+    zipped_table(path, head.replace(column, "other"), *rows)
+    with pytest.raises(XrayganError, match=rf"{kind}\.csv\.gz: has no column '{column}'"):
+        listed(mimic)
+
+
+@pytest.mark.parametrize("robots", [False, True])
+def test_mimic_as_wget_leaves_it(mimic: Path, robots: bool) -> None:
+    folder = mimic.parent / "physionet.org/files/mimic-cxr-jpg/2.1.0"
+    folder.parent.mkdir(parents=True)
+    mimic.rename(folder)
+    if robots:
+        table(mimic.parent / "physionet.org/robots.txt", "x")
+    listing = listed(mimic.parent)
+    assert listing.format == "mimic"
+    assert len(listing.files) == 2
 
 
 def test_mimic_with_an_unknown_split(mimic: Path) -> None:

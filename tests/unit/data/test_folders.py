@@ -254,6 +254,16 @@ def test_links_loops_pipes_and_sockets(tmp_path: Path) -> None:
     ]
 
 
+def test_folders_to_skip_are_known_under_any_name(tmp_path: Path) -> None:
+    data = touch(tmp_path / "data", "A/a.png", "B/b.png", "out/C/c.png")
+    (data / "again").symlink_to(data / "out")
+    (tmp_path / "link").symlink_to(data)
+    skip = [tmp_path / "link" / "out", tmp_path / "nowhere", data]
+    listing = list_source(data, PixelSettings.model_validate({}), skip=skip)
+    assert list(place(listing)) == ["A/a.png", "B/b.png"]
+    assert listing.refused == ()
+
+
 def test_very_long_paths(tmp_path: Path) -> None:
     touch(tmp_path, "A/a.png")
     here = Path.cwd()

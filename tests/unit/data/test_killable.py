@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from xraygan.data import killable
-from xraygan.data.headers import Refusal
+from xraygan.data.headers import PassingRefusal, Refusal
 from xraygan.data.killable import run_killable, stop_helpers
 from xraygan.errors import XrayganError
 
@@ -31,8 +31,10 @@ def job(do: str = "echo", payload: bytes = b"", **settings: Any) -> tuple[dict, 
 
 
 def refusal(do: str, **settings: Any) -> str:
+    """What may pass, unless the work itself refuses."""
     with pytest.raises(Refusal) as caught:
         job(do, **settings)
+    assert isinstance(caught.value, PassingRefusal) == (do != "refuse")
     return str(caught.value)
 
 
@@ -50,6 +52,7 @@ def test_payload_goes_there_and_back_and_the_helper_is_kept() -> None:
 def test_a_refusal_passes_and_the_helper_goes_on() -> None:
     before = pid()
     assert refusal("refuse") == "this is refused"
+    assert refusal("pass") == "not on this machine"
     assert pid() == before
 
 

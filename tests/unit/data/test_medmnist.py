@@ -71,6 +71,13 @@ def test_colour_and_unknown_names(tmp_path: Path) -> None:
     assert np.abs(decode(listing.files[1].place.read(), "a.png") - grey[1]).max() < 0.01
 
 
+def test_sixteen_bits_are_synthetic_however_dark(tmp_path: Path) -> None:
+    dark = pictures(0, 2).astype(np.uint16) << 4
+    path = saved(tmp_path / "made.npz", train_images=dark, train_labels=np.zeros((2, 1), np.uint8))
+    for file, image in zip(listed(path).files, dark, strict=True):
+        assert np.abs(decode(file.place.read(), file.name) - image / 257).max() < 1e-3
+
+
 @pytest.mark.parametrize(
     "arrays",
     [

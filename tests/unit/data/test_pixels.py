@@ -143,6 +143,9 @@ def test_other_formats_are_named() -> None:
 def test_wrong_extension() -> None:
     assert "the content is PNG" in refusal(encoded(GREY), "a.jpeg")
     assert "the content is JPEG" in refusal(encoded(GREY, "JPEG"), "a.png")
+    dicom = bytes(128) + b"DICM" + bytes(400)
+    expected = "wrong file name ending: the content is DICOM, the name says .jpg"
+    assert refusal(dicom, "A/a.JPG") == expected
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
@@ -241,6 +244,16 @@ def test_tiny_constant_and_unscaled() -> None:
     assert "no contrast" in refusal(encoded(np.full((40, 40), 9, np.uint8)))
     twelve_bit = (film(0).astype(np.uint16) << 4) | 15
     assert "12-bit" in refusal(png16(twelve_bit))
+    assert "15-bit" in refusal(png16(twelve_bit << 3))
+    assert "no contrast" in refusal(png16(np.zeros((40, 40), np.uint16)))
+    decode(png16(twelve_bit << 4), "a.png")
+
+
+def test_dark_synthetic_images_of_sixteen_bits_are_whole_range() -> None:
+    dark = film(0).astype(np.uint16) << 5
+    data = png16(dark)
+    made = data[:33] + chunk(b"tEXt", b"Synthetic\0yes") + data[33:]
+    assert np.abs(decode(made, "a.png") - dark / 257).max() < 1e-3
 
 
 def test_damaged_exif_leaves_the_orientation_unknown() -> None:

@@ -228,10 +228,32 @@ def test_an_interrupted_call_is_taken_up(source: Path, cached: Path, tmp_path: P
     assert sum(name.endswith(".png") for name in half) == 4
     assert not (out / "metadata.csv").exists()
     assert not json.loads((out / "dataset.json").read_text())["complete"]
+    with pytest.raises(XrayganError, match="out: was not finished; run the same `xraygan prepare` "):
+        prepare(out, SMALL, cached)
     assert not write_dataset(dataset, out, SMALL)["unchanged"]
     whole = state(out)
     assert all(whole[name] == kept for name, kept in half.items() if name.endswith(".png"))
     same(dataset, prepare(out, SMALL, cached))
+
+
+def test_a_half_rewritten_data_set_is_not_read(source: Path, cached: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    written(source, out, cached)
+    only = DataSettings(resolution=32, labels="Röntgen")
+
+    def interrupt(done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_dataset(prepare(source, only, cached), out, only, interrupt)
+    assert (out / "metadata.csv").exists()
+    archive = shutil.make_archive(str(tmp_path / "out"), "zip", out)
+    sure = SMALL.model_copy(update={"format": "folders"})
+    for path, options in ((out, SMALL), (out, sure), (out / "metadata.csv", SMALL)):
+        with pytest.raises(XrayganError, match="was not finished"):
+            prepare(path, options, cached)
+    with pytest.raises(XrayganError, match="was not finished"):
+        prepare(Path(archive), SMALL, cached)
 
 
 def test_images_of_an_earlier_state_are_removed(source: Path, cached: Path, tmp_path: Path) -> None:

@@ -2,9 +2,12 @@
 
 import json
 import os
+import secrets
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from xraygan.config import DataSettings, PixelSettings
 from xraygan.data import dicom, hashes
 from xraygan.data.cache import prepare
 from xraygan.data.dataset import Dataset
+from xraygan.data.pseudonyms import read_salt
 from xraygan.data.reuse import Decoded, Reuse
 from xraygan.data.sources import list_source
 from xraygan.data.store import TOLD
@@ -117,6 +121,27 @@ def test_another_salt_reads_all_anew(ward: Path, tmp_path: Path, read: list[int]
     second = prepare(ward, WARD.model_copy(update={"split_seed": 1}), cached)
     assert len(read) == 12
     assert not set(first.manifest["patient"]) & set(second.manifest["patient"])
+
+
+def test_first_starts_at_once_have_one_salt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, barrier = secrets.token_bytes, threading.Barrier(4)
+
+    def slow(size: int) -> bytes:
+        time.sleep(0.05)
+        return original(size)
+
+    def start(_: int) -> bytes:
+        barrier.wait()
+        return read_salt(tmp_path)
+
+    monkeypatch.setattr(secrets, "token_bytes", slow)
+    with ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(start, range(4)))
+    assert found == {(tmp_path / "salt").read_bytes()}
+    (tmp_path / "salt").write_bytes(b"cut")
+    assert len(read_salt(tmp_path)) == 32
 
 
 @pytest.mark.parametrize("given", [(), ("train/A", "train/B", "test/A", "test/B")])

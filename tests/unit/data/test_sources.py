@@ -1,7 +1,9 @@
 """What no single format is about: DICOM beside the rest, faulty sources, kept splits."""
 
+import shutil
 import sys
 import types
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from xraygan.config import DataSettings
 from xraygan.data.cache import prepare
 from xraygan.data.dicom_facts import DicomFacts, why_not_a_chest_film
 from xraygan.data.headers import Refusal
+from xraygan.data.listing import left_out
 from xraygan.data.prepared import write_dataset
 from xraygan.errors import XrayganError
 
@@ -28,7 +31,6 @@ def told(words: list[str], salt: bytes) -> DicomFacts:
         modality="DX",
         age=float(age) if age else None,
         sex="F",
-        photometric="MONOCHROME2",
         burned_in=None,
         raw=False,
     )
@@ -45,10 +47,13 @@ def dicom(monkeypatch: pytest.MonkeyPatch) -> None:
         words = data.decode().strip().split(",")
         if len(words) != 5:
             raise Refusal("no DICOM")
-        return film(int(words[0]), 40, 40).astype(np.float32), told(words, salt)
+        facts = told(words, salt)
+        if reason := why_not_a_chest_film(facts):
+            raise Refusal(left_out(reason))
+        return film(int(words[0]), 40, 40).astype(np.float32), facts
 
     module = types.ModuleType("xraygan.data.dicom")
-    module.__dict__.update(read_dicom=read, why_not_a_chest_film=why_not_a_chest_film)
+    module.__dict__.update(read_dicom=read)
     monkeypatch.setitem(sys.modules, "xraygan.data.dicom", module)
 
 
@@ -85,7 +90,11 @@ def test_a_tree_of_dicom_files(ward: Path, tmp_path: Path, dicom: None) -> None:
         "DOE^JANE/study/IM0002.dcm": "left out: its view is LATERAL: not from the front",
         "ROE^JOE/study/IM0002.dcm": "left out: body part HAND",
         "ROE^JOE/study/IM0004.dcm": "no DICOM",
+        "ROE^JOE/study/readme.txt": (
+            "left out: not called as DICOM is (.dcm, .dicom or no ending)"
+        ),
     }
+    assert any("1 not called as DICOM is" in note for note in dataset.notes)
 
 
 def test_wishes_about_what_dicom_says_of_itself(ward: Path, tmp_path: Path, dicom: None) -> None:
@@ -221,6 +230,28 @@ def test_view_words_and_all_views(tmp_path: Path) -> None:
     assert why(listed(tmp_path, views="PA"))["2.png"] == "left out: its view is not known"
 
 
+def test_a_frontal_film_is_one_of_pa_and_ap(tmp_path: Path) -> None:
+    films(tmp_path, *(f"{n}.png" for n in range(4)))
+    rows = ["0.png,A,PA", "1.png,A,Frontal", "2.png,A,", "3.png,A,AP"]
+    table(tmp_path / "t.csv", "path,label,view", *rows)
+    for views, taken in (("PA,AP", "013"), ("frontal", "013"), ("PA", "0"), ("PA,LATERAL", "0")):
+        assert set(classes(listed(tmp_path, views=views))) == {f"{n}.png" for n in taken}
+
+
+def test_a_viewer_beside_an_export_does_not_take_its_place(tmp_path: Path) -> None:
+    for name in ("DICOMDIR", "PAT0/IM0001", "PAT0/IM0002"):
+        table(tmp_path / name, "x")
+    films(tmp_path / "help", "A/1.png")
+    with zipfile.ZipFile(tmp_path / "viewer.zip", "w") as archive:
+        archive.write(tmp_path / "help/A/1.png", "A/1.png")
+    shutil.rmtree(tmp_path / "help")
+    listing = listed(tmp_path, format="dicom")
+    assert [file.name for file in listing.files] == ["PAT0/IM0001", "PAT0/IM0002"]
+    assert why(listing) == {
+        "viewer.zip": "left out: not called as DICOM is (.dcm, .dicom or no ending)"
+    }
+
+
 def test_patients_of_a_table_decide_the_splits(tmp_path: Path) -> None:
     films(tmp_path / "d", *(f"{n}.png" for n in range(40)))
     rows = [f"{n}.png,{'AB'[n // 20]},p{n // 4},{'train' if n % 8 else 'test'}" for n in range(40)]
@@ -263,3 +294,18 @@ def test_a_prepared_set_is_taken_as_it_is(tmp_path: Path) -> None:
     assert again.final
     assert len(again.images) == len(dataset.images)
     assert again.refused["reason"].to_list() == ["left out: no row of the table names it"]
+
+
+@pytest.mark.parametrize("written", ["IMAGES/0.PNG", "0.PNG", "/mnt/images/0.png"])
+def test_names_in_a_table_in_another_case(tmp_path: Path, written: str) -> None:
+    films(tmp_path, "Images/0.png", "Images/1.png")
+    table(tmp_path / "t.csv", "path,label", f"{written},A", "1.PNG,B")
+    assert classes(listed(tmp_path)) == {"0.png": "A", "1.png": "B"}
+
+
+def test_names_that_differ_in_case_alone_are_not_guessed(tmp_path: Path) -> None:
+    films(tmp_path, "a.png", "A.png", "b.png")
+    table(tmp_path / "t.csv", "path,label", "a.png,A", "A.PNG,B", "B.png,C")
+    listing = listed(tmp_path)
+    assert classes(listing) == {"a.png": "A", "b.png": "C"}
+    assert why(listing)["A.PNG"] == "several files have the name that the table gives"

@@ -8,7 +8,8 @@ from source_trees import classes, films, listed, one, table, why
 
 from xraygan.data.entries import DiskFile, Entry
 from xraygan.data.listing import Facts
-from xraygan.data.tables import parse_age, parse_sex, parse_view, read_columns, read_table
+from xraygan.data.tables import parse_age, parse_sex, read_columns, read_table
+from xraygan.data.views import parse_view
 from xraygan.errors import XrayganError
 
 
@@ -76,6 +77,30 @@ def test_faulty_tables(tmp_path: Path) -> None:
     with pytest.raises(XrayganError, match="line 2 is not a JSON object"):
         read_table(entry(table(tmp_path / "x.jsonl", '{"file_name": "a.png"}', "[1]")))
     assert read_columns(entry(cut)) == ()
+
+
+@pytest.mark.parametrize("start", ["[", '{"a": ', '{"file_name": [[['])
+def test_json_that_is_nested_without_end(tmp_path: Path, start: str) -> None:
+    films(tmp_path, "A/1.png", "B/2.png")
+    nested = table(tmp_path / "metadata.jsonl", start * 100_000)
+    with pytest.raises(XrayganError, match="line 1 is not a JSON object"):
+        read_table(entry(nested))
+    assert read_columns(entry(nested)) == ()
+    (tmp_path / "dataset.json").write_text(start * 100_000)
+    assert set(classes(listed(tmp_path)).values()) == {"A", "B"}
+
+
+def test_blanks_round_names_of_columns(tmp_path: Path) -> None:
+    films(tmp_path, "images/1.png", "images/2.png")
+    lines = ("1.png,A,1,40,F,PA", "2.png,B,2,50,M,PA")
+    names = "Image Index ,Finding Labels , Patient ID,Patient Age,Patient Gender,View Position"
+    path = table(tmp_path / "Data_Entry_2017.csv", names, *lines)
+    assert tuple(read_table(entry(path)).columns) == read_columns(entry(path))
+    assert listed(tmp_path).format == "nih"
+    assert classes(listed(tmp_path)) == {"1.png": "A", "2.png": "B"}
+    twice = table(tmp_path / "twice.csv", "path,label,label ", "1.png,A,B")
+    with pytest.raises(XrayganError, match="two columns have the same name"):
+        read_table(entry(twice))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from xraygan.data.selection import Stated
 from xraygan.data.tables import parse_flag, values
 from xraygan.errors import XrayganError
 
-_DEEPEST_TABLE = 4
+# physionet.org has them five deep: files/vindr-cxr/1.0.0/annotations/image_labels_train.csv.
+_DEEPEST_TABLE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,12 @@ class Table:
 
 
 def find_tables(tree: Tree, pattern: str) -> list[Entry]:
-    """The files whose name (without folders) matches, near the root, in order of names."""
+    """The files whose name matches, near the folder that everything lies in, in order of names."""
+    deepest = len(tree.common) + _DEEPEST_TABLE
     return [
         entry
         for entry in tree.sidecars
-        if len(entry.parts) <= _DEEPEST_TABLE
+        if len(entry.parts) <= deepest
         and re.fullmatch(pattern, entry.parts[-1], re.IGNORECASE)
     ]
 

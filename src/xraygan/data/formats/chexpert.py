@@ -11,11 +11,11 @@ from xraygan.data.listing import Facts, split_named
 from xraygan.data.tables import (
     parse_age,
     parse_sex,
-    parse_view,
     read_columns,
     read_table,
     values,
 )
+from xraygan.data.views import parse_view
 from xraygan.errors import XrayganError
 
 _NO_FINDING = "No Finding"
@@ -65,7 +65,8 @@ def chexpert(tree: Tree, _settings: PixelSettings) -> Table | None:
     rows = []
     for line, (path, side, view, age, sex) in enumerate(columns):
         patient = _PATIENT.search(path)
-        shown = parse_view(side if side.lower() == "lateral" else view)
+        # Some frontal films do not say which.
+        shown = parse_view(side if side.lower() == "lateral" else view or side)
         facts = Facts(patient[1] if patient else None, shown, parse_age(age), parse_sex(sex))
         split = next((split_named(part) for part in path.split("/") if split_named(part)), None)
         rows.append(Row(path, stated[line], facts, split, line))
@@ -79,7 +80,7 @@ def mimic(tree: Tree, _settings: PixelSettings) -> Table | None:
     the table of findings has none stated.
 
     Raises:
-        XrayganError: one of the tables is not there, or names an unknown split.
+        XrayganError: one of the tables or columns is not there, or a split is unknown.
 
     Source: Johnson et al. 2019, arXiv 1901.07042; https://physionet.org/content/mimic-cxr-jpg/
     """
@@ -92,11 +93,13 @@ def mimic(tree: Tree, _settings: PixelSettings) -> Table | None:
             f"{metadata.name} is there, and mimic-cxr-2.0.0-chexpert.csv.gz is not: put both in "
             "the folder"
         )
-    frame = read_table(metadata).merge(
-        read_table(findings), on=["subject_id", "study_id"], how="left"
+    keys = ["subject_id", "study_id"]
+    frame = _read(metadata, ["dicom_id", *keys]).merge(
+        _read(findings, [*keys, _NO_FINDING]), on=keys, how="left"
     )
     if splits is not None:
-        frame = frame.merge(read_table(splits)[["dicom_id", "split"]], on="dicom_id", how="left")
+        named = ["dicom_id", "split"]
+        frame = frame.merge(_read(splits, named)[named], on="dicom_id", how="left")
     frame = frame.fillna("")
     stated = flagged(frame, FINDINGS, _NO_FINDING, _DEVICES)
     columns = zip(
@@ -123,3 +126,19 @@ def mimic(tree: Tree, _settings: PixelSettings) -> Table | None:
 def _one(tree: Tree, kind: str) -> Entry | None:
     found = find_tables(tree, rf"mimic-cxr-[\d.]+-{kind}\.csv(\.gz)?")
     return found[0] if found else None
+
+
+def _read(entry: Entry, needed: list[str]) -> pd.DataFrame:
+    """A table that has these columns.
+
+    Raises:
+        XrayganError: it lacks one.
+    """
+    frame = read_table(entry)
+    for name in needed:
+        if name not in frame.columns:
+            raise XrayganError(
+                f"table {entry.name}: has no column '{name}', which MIMIC-CXR-JPG's own has; put "
+                "that one in its place"
+            )
+    return frame

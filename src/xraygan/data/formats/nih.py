@@ -10,11 +10,11 @@ from xraygan.data.tables import (
     first_present,
     parse_age,
     parse_sex,
-    parse_view,
     read_columns,
     read_table,
     values,
 )
+from xraygan.data.views import parse_view
 from xraygan.errors import XrayganError
 
 _NO_FINDING = "No Finding"

@@ -7,7 +7,8 @@ from xraygan.data.entries import Tree
 from xraygan.data.formats.base import Row, Table, find_tables
 from xraygan.data.listing import Facts
 from xraygan.data.selection import Stated
-from xraygan.data.tables import parse_age, parse_sex, parse_view, read_columns, read_table, values
+from xraygan.data.tables import parse_age, parse_sex, read_columns, read_table, values
+from xraygan.data.views import parse_view
 
 _NEEDED = {"ImageID", "ImageDir", "Labels", "PatientID", "Projection"}
 _NORMAL = "normal"

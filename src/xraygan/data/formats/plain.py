@@ -4,6 +4,7 @@ import contextlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -20,12 +21,12 @@ from xraygan.data.tables import (
     nearest,
     parse_age,
     parse_sex,
-    parse_view,
     read_columns,
     read_table,
     read_text,
     values,
 )
+from xraygan.data.views import parse_view
 from xraygan.errors import XrayganError
 
 _COLUMNS = {
@@ -117,12 +118,25 @@ def imagefolder(tree: Tree, settings: PixelSettings) -> Table | None:
     return replace(table, final=prepared is not None, label_sets=sets)
 
 
+def check_finished(source: Path, tree: Tree) -> None:
+    """See that what `prepare` wrote is whole: a part has no held-out films, or no patients.
+
+    Raises:
+        XrayganError: it is not.
+    """
+    found = _prepared(tree)
+    if found is not None and found.get("complete") is False:
+        raise XrayganError(
+            f"data set {source}: was not finished; run the same `xraygan prepare` again"
+        )
+
+
 def _prepared(tree: Tree) -> dict[str, Any] | None:
     """The dataset.json of what `prepare` wrote; None of anything else."""
     place = (*tree.common, "dataset.json")
     for entry in tree.sidecars:
         if entry.parts == place:
-            with contextlib.suppress(Refusal, ValueError, AttributeError):
+            with contextlib.suppress(Refusal, ValueError, AttributeError, RecursionError):
                 found = json.loads(entry.place.read())
                 return found if found.get("format") == PREPARED else None
     return None
@@ -159,7 +173,6 @@ def _understood(
     needed = _NEEDED if kind == "csv" else _NEEDED[:1]
     for entry in tables:
         frame = read_table(entry)
-        frame.columns = [str(name).strip() for name in frame.columns]
         if "path" not in renamed and "file_name" in frame.columns:
             renamed = {**renamed, "path": "file_name"}
         columns = _columns(entry.name, frame, renamed, needed)
