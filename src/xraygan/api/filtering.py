@@ -96,6 +96,8 @@ class CopyFilter:
 
 def _audited(images: int, kept: int, shard: Shard) -> str:
     """Which images an audit covers, in a sentence."""
-    which = f"the {images:,}" if images == kept else f"the first {images:,} of the {kept:,}"
+    from xraygan.privacy.words import IN_PART
+
+    which = f"Audited: the {images:,}" if images == kept else f"{IN_PART} {images:,} of the {kept:,}"
     part = f" of shard {shard.number} of {shard.count}" if shard.count > 1 else ""
-    return f"Audited: {which} images{part} that the filter let through."
+    return f"{which} images{part} that the filter let through."

@@ -215,6 +215,7 @@ def _evidence(
     """
     from xraygan import evidence
     from xraygan.data.collection import Collection
+    from xraygan.privacy.words import IN_PART
     from xraygan.training.checkpoint import list_checkpoints
 
     measures = evidence.of_run(settings.output.evidence, settings.training.seed)
@@ -252,10 +253,10 @@ def _evidence(
         result = evidence.look_for_leaks(
             train, read.sets["holdout"], audited, measures.of_audit(), reporter, asked
         )
-        which = f"the {len(written[0]):,}"
+        which = f"Audited: the {len(written[0]):,}"
         if settings.output.num > len(written[0]):
-            which = f"the first {len(written[0]):,} of {settings.output.num:,}"
-        note = f"Audited: {which} images written, and {len(synthetic):,} further ones."
+            which = f"{IN_PART} {len(written[0]):,} of {settings.output.num:,}"
+        note = f"{which} images written, and {len(synthetic):,} further ones."
         result = replace(
             result,
             notes=(*result.notes, *read.unknown_said(), note, *_data_before(trained.config)),

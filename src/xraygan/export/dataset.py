@@ -17,8 +17,8 @@ from xraygan.sampling.encode import NOTICE, Picture
 from xraygan.version import __version__
 
 Kind = Literal["imagefolder", "webdataset", "dicom"]
-METADATA, OLD_METADATA = "metadata.jsonl", "metadata.csv"
-"""What it is called, and was: of CSV `datasets` takes a class NA as missing, 0 as a number."""
+METADATA = "metadata.jsonl"
+"""Not CSV: of that `datasets` takes a class NA for a missing one, and 0 for a number."""
 PER_TAR, BYTES_OF_TAR = 4096, 64 << 20
 FILES: dict[Kind, str] = {
     "imagefolder": (
@@ -114,7 +114,6 @@ def _write_imagefolder(pictures: Pictures, out: Path, pool: ThreadPoolExecutor) 
                     "model_sha256": one.model_sha256,
                 }
                 table.write(json.dumps(row) + "\n")
-    (folder / OLD_METADATA).unlink(missing_ok=True)  # `datasets` takes no two tables
 
 
 def _write_tars(pictures: Pictures, out: Path) -> None:

@@ -141,8 +141,9 @@ def surprise(
     the same for what was observed and what was permuted.
     """
     sides = _permuted_sides(suspects, seed)
-    kinds = 2 if _countable(suspects.member, false_alarms) else 1  # areas, and hits
-    figures = np.concatenate([_figures(sides, v, false_alarms)[:kinds] for v in scores.values()])
+    countable = _countable(suspects.member, false_alarms)
+    rate = false_alarms if countable else None
+    figures = np.concatenate([_figures(sides, v, rate) for v in scores.values()])
     # Column 0 is what was observed; a figure's p-value is its place among all columns.
     p_values = np.stack(
         [
@@ -157,9 +158,11 @@ def surprise(
     strangest = np.sort(strange.max(axis=0))
     beyond = np.searchsorted(strangest, strange[:, 0] - 1e-12, side="left")
     adjusted = 1 - beyond / len(strangest)
-    hits = adjusted[1::2] if kinds == 2 else np.ones(len(scores))
+    areas, hits = adjusted, np.ones(len(scores))
+    if countable:
+        areas, hits = adjusted[0::2], adjusted[1::2]
     return Surprise(
-        dict(zip(scores, adjusted[::kinds].tolist(), strict=True)),
+        dict(zip(scores, areas.tolist(), strict=True)),
         dict(zip(scores, hits.tolist(), strict=True)),
     )
 
@@ -207,10 +210,13 @@ def _permuted_sides(suspects: Suspects, seed: int) -> _Sides:
 
 
 def _figures(
-    sides: _Sides, scores: NDArray[np.floating], false_alarms: float
+    sides: _Sides, scores: NDArray[np.floating], false_alarms: float | None
 ) -> NDArray[np.float64]:
-    """Area and hits, [2, 1 + PERMUTATIONS]."""
-    blocks = [(_areas(rows, scores), _hits(rows, scores, false_alarms)) for rows in sides.blocks()]
+    """Area and hits, [2, 1 + PERMUTATIONS]; the area alone, [1, …], without false alarms."""
+    blocks = []
+    for rows in sides.blocks():
+        hits = [] if false_alarms is None else [_hits(rows, scores, false_alarms)]
+        blocks.append([_areas(rows, scores), *hits])
     return np.concatenate(blocks, axis=1)
 
 

@@ -181,7 +181,7 @@ class ReportData:
         )
 
     def for_sharing(self) -> "ReportData":
-        """The same without what stays in the house, and without pictures that give patients away."""
+        """The same without what stays in the house, or pictures that give patients away."""
         why = self._why_no_pictures()
         if why is None or why in self.warnings:
             return dataclasses.replace(self, house=None)

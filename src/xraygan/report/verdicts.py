@@ -146,7 +146,9 @@ def _likeness(evaluation: Evaluation) -> tuple[Tone, str]:
     if not any(_beyond_floor(figure, key) for key, figure in found.items()):
         if any(map(_without_interval, found.values())):
             return "open", "Too few patients to judge"
-        if coverage is not None and coverage.low >= NEAR * (coverage.floor or 1):
+        if coverage is None or not math.isfinite(coverage.value):
+            return "open", "No difference shown; coverage was not measured"
+        if coverage.low >= NEAR * (coverage.floor or 1):
             return "calm", "No difference from real films found"
         return "open", "No difference shown, by too few images to deny one"
     if coverage is None or not coverage.value >= 0:

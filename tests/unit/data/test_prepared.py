@@ -228,7 +228,7 @@ def test_an_interrupted_call_is_taken_up(source: Path, cached: Path, tmp_path: P
     assert sum(name.endswith(".png") for name in half) == 4
     assert not (out / "metadata.csv").exists()
     assert not json.loads((out / "dataset.json").read_text())["complete"]
-    with pytest.raises(XrayganError, match="out: was not finished; run the same `xraygan prepare` "):
+    with pytest.raises(XrayganError, match="out: was not finished; run the same `xraygan"):
         prepare(out, SMALL, cached)
     assert not write_dataset(dataset, out, SMALL)["unchanged"]
     whole = state(out)

@@ -21,9 +21,9 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*
 STARTS = {"xraygan": [], "python synthetic_xray_gan.py": ["run"]}
 ELSEWHERE = {
     *("--build-arg", "--hostname", "--publish", "--rm", "--tag", "--user", "--volume"),
-    "--strict",
+    *("--dest", "--find-links", "--no-index", "--strict"),
 }
-"""Options of docker and mkdocs."""
+"""Options of docker, pip and mkdocs."""
 
 
 def commands(page: Path) -> Iterator[list[str]]:

@@ -94,15 +94,6 @@ def test_classes_whose_names_look_like_something_else(
     assert {file.label for file in listing.files} == set(names)
 
 
-def test_the_table_of_an_earlier_version_is_taken_away(made, tmp_path: Path) -> None:
-    """Beside another one `datasets` reads neither."""
-    source, _ = made
-    out = export_dataset(source, tmp_path / "out", "imagefolder")
-    before = contents(out)
-    (out / "train" / "metadata.csv").write_text("file_name,label\n")
-    assert contents(export_dataset(source, out, "imagefolder")) == before
-
-
 def test_imagefolder_in_keras_and_as_class_folders(made, tmp_path: Path) -> None:
     import keras
 

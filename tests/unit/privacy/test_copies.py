@@ -147,8 +147,9 @@ def test_an_excess_too_small_to_be_copying_is_told() -> None:
     who = ImageSet(np.zeros((1500, 8, 8), np.uint8), np.zeros(1500, np.int32), names, ("a",))
     seen = examine("features", Sides(train, holdout, made), Patients.of(who, 0), np.arange(60), 1)
     assert seen.p_value < EXCESS
-    reasons, slight = _judged(replace(seen, bound=np.inf), 1)  # no single one is certain
-    assert reasons == []
+    judged = _judged(replace(seen, bound=np.inf), 1)  # no single one is certain
+    assert judged.reasons == {}
+    slight = judged.slight
     level = seen.most_surprising
     assert f"{level.found} training patients are imitated by 3,000" in slight[0]
     assert f"(p = {seen.p_value:.1g})" in slight[0]
@@ -157,8 +158,8 @@ def test_an_excess_too_small_to_be_copying_is_told() -> None:
     def said(slight: tuple[str, ...]) -> str:
         return explanation(Copies({}, (), (), (), {}, (), slight), Membership({}, 0, 0, ()))
 
-    assert "More patients were imitated than chance explains" in said(tuple(slight))
-    assert "nor were more patients imitated" not in said(tuple(slight))
+    assert "More patients were imitated than chance explains" in said(slight)
+    assert "nor were more patients imitated" not in said(slight)
     assert "nor were more patients imitated than chance explains." in said(())
 
 

@@ -38,7 +38,7 @@ def test_nothing_measured():
     [
         (0.010, 0.80, "No difference from real films found", "calm"),
         (0.010, 0.71, "No difference shown, by too few images to deny one", "open"),
-        (0.010, None, "No difference shown, by too few images to deny one", "open"),
+        (0.010, None, "No difference shown; coverage was not measured", "open"),
         (0.010, 0.30, "Far from real films", "bad"),
         (0.012, 0.30, "Far from real films", "bad"),
         (0.012, 0.40, "Clearly different from real films", "mixed"),
