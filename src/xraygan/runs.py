@@ -38,6 +38,10 @@ IMITATED_FILMS = "most-imitated.csv"
 """In `INTERNAL`: rank and patient of each of these, and their films in the training set."""
 CLOSEST_PAIRS = "closest-pairs.npz"
 """In `INTERNAL`: arrays synthetic and train, uint8 [n, R, R], and similarity, float32 [n]."""
+LITTER = frozenset(
+    {".ds_store", "__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "icon\r"}
+)
+"""What systems leave about, in small letters."""
 TRAINED_BEFORE = (
     "Before these data the generator was trained on others ({films:,} training films), until "
     "--force let these follow: nothing here says whether their patients are given away."
@@ -349,9 +353,19 @@ def films_before(config: Mapping[str, Any]) -> int:
     return sum(n for count in counts for name, n in count.items() if name.startswith("train/"))
 
 
+def check_place(run_dir: str | Path | None, new: bool) -> None:
+    """See that a run is to be in one place.
+
+    Raises:
+        XrayganError: a folder is named, and a new one is asked for.
+    """
+    if new and run_dir is not None:
+        raise XrayganError(f"--new and --run-dir {run_dir} are both given: leave one")
+
+
 def is_litter(path: Path) -> bool:
-    """Whether a file is what a desktop leaves in folders that somebody has looked at."""
-    return path.name.lower() in {".ds_store", "desktop.ini", "thumbs.db"}
+    """Whether a file or folder is what systems leave in folders that somebody has looked at."""
+    return path.name.lower() in LITTER
 
 
 def sync_folder(path: Path) -> None:

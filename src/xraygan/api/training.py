@@ -10,7 +10,7 @@ from xraygan.api.preparing import NO_DATA, prepare, settings_at_once, settings_f
 from xraygan.config import RunSettings
 from xraygan.errors import StoppedError, XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import PHANTOM, RunFolder, next_run, numbered_runs, read_config
+from xraygan.runs import PHANTOM, RunFolder, check_place, next_run, numbered_runs, read_config
 from xraygan.tracking import Tracker, check_tracker, tracking
 from xraygan.training.device import use_device
 
@@ -71,9 +71,8 @@ def train(
     settings = settings_at_once(settings, values) or settings_from(values)
     reporter = reporter or Reporter()
     check_tracker(track)
+    check_place(run_dir, new)
     if run_dir is not None:
-        if new:
-            raise XrayganError(f"--new and --run-dir {run_dir} are both given: leave one")
         read_config(Path(run_dir))  # something else's folder is refused before anything is done
     if data is None:
         reporter.note(NO_DATA)

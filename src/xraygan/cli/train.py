@@ -9,7 +9,7 @@ from xraygan.cli.main import app, print_json
 from xraygan.cli.options import Device, DryRun, Force, Json, Show, Track, with_settings
 from xraygan.cli.plan import print_plan
 from xraygan.config import AFTER_TRAINING, RunSettings
-from xraygan.errors import XrayganError
+from xraygan.runs import check_place
 
 
 @app.command("train")
@@ -40,8 +40,7 @@ def train_command(
     as_json: Json = False,
 ) -> None:
     """Train; the same command again goes on where it was."""
-    if new and run_dir is not None:
-        raise XrayganError(f"--new and --run-dir {run_dir} are both given: leave one")
+    check_place(run_dir, new)
     if dry_run:
         print_plan(settings, data, run_dir or outdir, as_json=as_json)
         return

@@ -60,7 +60,8 @@ def prepare(
         source: a folder, archive or table; see `xraygan.data.sources.list_source`.
         settings: resolution, fit, patients, validation, strictness and what to take.
         cache_dir: where to keep the result; see `default_cache_dir`.
-        progress: called with (files decoded, files) while the cache is being built.
+        progress: called with (files decoded, files) while the cache is being built, or files that could
+            not be read are tried again.
         skip: folders inside the source to leave out.
 
     Raises:
@@ -172,7 +173,9 @@ def _cached(
             raise strict_error(*min(faults, key=lambda item: sort_key(item[0])))
         key = _key(listing, hashes, early, settings)
         dataset = _load(cache_dir / key)
-    if dataset is not None and not _refuses_as_before(dataset, listing, hashes, settings):
+    if dataset is not None and not _refuses_as_before(
+        dataset, listing, hashes, settings, progress
+    ):
         dataset = None  # Windows does not move files that are mapped
     if dataset is None:
         with store.temporary_folder(cache_dir, key) as folder:
@@ -266,7 +269,11 @@ def _load(folder: Path) -> Dataset | None:
 
 
 def _refuses_as_before(
-    dataset: Dataset, listing: Listing, hashes: dict[str, str], settings: PixelSettings
+    dataset: Dataset,
+    listing: Listing,
+    hashes: dict[str, str],
+    settings: PixelSettings,
+    progress: Callable[[int, int], None] | None,
 ) -> bool:
     """Whether files that the machine could not read cannot be read today either."""
     if not dataset.passing:
@@ -274,7 +281,7 @@ def _refuses_as_before(
     names = set(dataset.passing)
     files = [file for file in listing.files if file.name in names]
     files.sort(key=lambda file: file.place.rank)
-    _, _, passing = ingest(files, hashes, settings, io.BytesIO(), None)
+    _, _, passing = ingest(files, hashes, settings, io.BytesIO(), progress)
     return len(passing) == len(files)
 
 

@@ -7,6 +7,7 @@ nothing. Identifiers become keyed hashes.
 import hashlib
 import hmac
 import re
+import struct
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -36,6 +37,11 @@ def _words(text: str) -> frozenset[str]:
 
 
 _OTHER = "OTHER"
+_UNREADABLE = (
+    *(ArithmeticError, AttributeError, EOFError, LookupError, OSError, RuntimeError),
+    *(TypeError, ValueError, struct.error),
+)
+"""What pydicom raises where a tag's bytes are no value of its kind."""
 # SNOMED CT and its older SNOMED-RT codes. Source: DICOM PS3.16, CID 4010 "DX View".
 _VIEW_CODES = {
     **dict.fromkeys(_words("399033003 R-10202"), "FRONTAL"),
@@ -154,7 +160,7 @@ def _first(dataset: "Dataset", keyword: str) -> Any:
         value = dataset.get(keyword)
         if value is not None and not isinstance(value, str | bytes) and isinstance(value, Iterable):
             value = next(iter(value), None)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+    except _UNREADABLE:
         return None
     return value
 

@@ -182,7 +182,8 @@ def read_description(folder: Path) -> dict | None:
 def publish(temporary: Path, final: Path) -> None:
     """Rename a finished folder into place; whoever comes second keeps the first one's.
 
-    A damaged data set in the way is removed, and one that lacks `passing` files other than this.
+    A damaged data set in the way is replaced, and so is one that lacks files (`passing`), unless
+    this one is the same.
 
     Raises:
         OSError: the file system refuses.

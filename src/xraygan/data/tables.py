@@ -40,7 +40,7 @@ def read_table(entry: Entry) -> pd.DataFrame:
 
     Raises:
         XrayganError: it is not such a file, a line of it has more cells than there are columns, or
-            two columns have one name.
+            the names of two columns differ in blanks alone.
     """
     text = read_text(entry)
     lines = entry.name.lower().endswith(".jsonl")

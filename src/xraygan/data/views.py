@@ -8,7 +8,7 @@ import unicodedata
 _WORDS = {
     view: re.compile(words)
     for view, words in {
-        "LATERAL": r"\b(?:[LR]L|[LR]LD|[LR]?LAT)\b|(?:\b|O)LATERAL|\bSAGITTAL|DECUB|SEITL"
+        "LATERAL": r"\b(?:[LR]L|[LR]LD|[LR]?LAT)\b|(?<!BI)LATERAL|\bSAGITTAL|DECUB|SEITL"
         r"|PROFIL|PERFIL",
         "OBLIQUE": r"\bOBL|\bSCHRAE?G|\b(?:[LR][AP]O|[LR]LO)\b",
         "LORDOTIC": r"\bLORDO|\bAPICAL",

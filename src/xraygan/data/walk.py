@@ -10,12 +10,9 @@ from pathlib import Path
 from xraygan.data.entries import DiskFile, Entry, Tree, sort_key
 from xraygan.data.listing import left_out
 from xraygan.data.tables import read_columns
-from xraygan.runs import CONFIG, is_run
+from xraygan.runs import CONFIG, LITTER, is_run
 
-_IGNORED = frozenset(
-    {"__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "icon\r"}
-    | {"phantom.json"}  # what `xraygan phantom` writes beside images
-)
+_IGNORED = LITTER | {"phantom.json"}  # what `xraygan phantom` writes beside images
 # The table that `xraygan generate` writes, not one of the user's by that name.
 _OWN_MANIFEST = "manifest.csv"
 _OWN_COLUMNS = ("file", "class", "seed", "index", "psi", "model_sha256")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import string
+import struct
 from typing import Any
 
 import pytest
@@ -53,6 +54,17 @@ def test_facts_that_a_file_does_not_tell_are_none() -> None:
     assert facts == NOTHING
 
 
+@pytest.mark.parametrize("error", [OSError, NotImplementedError, struct.error, EOFError])
+def test_a_tag_whose_bytes_are_damaged_tells_nothing(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: object) -> None:
+        raise error("rubbish")
+
+    monkeypatch.setattr(Dataset, "get", damaged)
+    assert read_facts(Dataset(), SALT) == NOTHING
+
+
 def test_identifiers_become_keyed_hashes() -> None:
     one, again, other = (facts_of(PatientID=name) for name in ("4711", " 4711 ", "4712"))
     assert one.patient == again.patient != other.patient
@@ -86,7 +98,7 @@ def test_ages(text: str, years: float | None) -> None:
         ("ERECT", None), ("SUPINE", None), ("UPRIGHT", None), ("CHEST", None),
         ("LAT_ERECT", "LATERAL"), ("SEITLICH", "LATERAL"), ("SCHRÄG", "OBLIQUE"),
         ("ANTERO-LATERAL", "LATERAL"), ("AP LORDOTIC", "LORDOTIC"), ("AXIAL", "OTHER"),
-        ("AP ERECT", "AP"), ("SWIMMERS", "OTHER"), ("LAO", "OBLIQUE"), ("BILATERAL", None),
+        ("AP ERECT", "AP"), ("SWIMMERS", "OTHER"), ("LAO", "OBLIQUE"), ("BILATERAL", None), ("LLATERAL", "LATERAL"),
     ],
 )  # fmt: skip
 def test_views(text: str, view: str | None) -> None:

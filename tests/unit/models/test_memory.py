@@ -24,7 +24,7 @@ def test_a_lack_of_memory_is_one_clear_line(error: Exception, said: str) -> None
 
 def test_an_array_that_finds_no_room_is_one_clear_line() -> None:
     with (
-        pytest.raises(XrayganError, match="out of memory here .Unable to allocate"),
+        pytest.raises(XrayganError, match=r"out of memory here .Unable to allocate"),
         refusing_memory_faults("here"),
     ):
         np.empty(2**60, np.uint8)

@@ -23,7 +23,8 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings_of(**training: object) -> RunSettings:
     chosen = {"preset": "small", "kimg": 1, **training}
-    return RunSettings.parse({"data": {"resolution": SIDE}, "training": chosen}, "test")
+    data = {"resolution": SIDE, "keep_splits": True}
+    return RunSettings.parse({"data": data, "training": chosen}, "test")
 
 
 def planned(
@@ -86,5 +87,5 @@ def test_more_classes_than_networks_can_be_told_of() -> None:
         check_classes([["0"], ["0", "1"], *([name] for name in names)])
     pairs = [[one, other] for one in names[:70] for other in names[70:130]]
     check_classes(pairs[:4096])
-    with pytest.raises(XrayganError, match="4,200 sets of labels; at most 4,096.*--multi-label"):
+    with pytest.raises(XrayganError, match=r"4,200 sets of labels; at most 4,096.*--multi-label"):
         check_classes(pairs)

@@ -62,7 +62,7 @@ def test_a_missing_tracker_is_said_before_anything_is_read(
 
 
 def test_a_new_run_in_a_folder_that_is_named(tmp_path: Path) -> None:
-    with pytest.raises(XrayganError, match="--new and --run-dir .*a are both given: leave one"):
+    with pytest.raises(XrayganError, match=r"--new and --run-dir .*a are both given: leave one"):
         begin(tmp_path / "no-films", run_dir=tmp_path / "a", new=True)
     assert not (tmp_path / "a").exists()
 
@@ -73,7 +73,7 @@ def test_force_asks_which_run_where_none_has_these_settings(films: Path, tmp_pat
     changed = SETTINGS | {"gamma": 0.2}
     with pytest.raises(StoppedError):
         begin(films, runs, force=True, **SETTINGS)
-    with pytest.raises(XrayganError, match="--force: no run in .*name the one .*by --run-dir"):
+    with pytest.raises(XrayganError, match=r"--force: no run in .*name the one .*by --run-dir"):
         begin(films, runs, force=True, **changed)
     assert len(numbered_runs(runs)) == 1
     with pytest.raises(StoppedError):
