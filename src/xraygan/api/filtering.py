@@ -98,6 +98,8 @@ def _audited(images: int, kept: int, shard: Shard) -> str:
     """Which images an audit covers, in a sentence."""
     from xraygan.privacy.words import IN_PART
 
-    which = f"Audited: the {images:,}" if images == kept else f"{IN_PART} {images:,} of the {kept:,}"
+    which = (
+        f"Audited: the {images:,}" if images == kept else f"{IN_PART} {images:,} of the {kept:,}"
+    )
     part = f" of shard {shard.number} of {shard.count}" if shard.count > 1 else ""
     return f"{which} images{part} that the filter let through."

@@ -282,9 +282,7 @@ def _data_before(config: Mapping[str, Any]) -> list[str]:
     return [TRAINED_BEFORE.format(films=films)] if films else []
 
 
-def _set_aside(
-    synthetic: Path, model_sha256: str, seed: int, num: int, reporter: Reporter
-) -> None:
+def _set_aside(synthetic: Path, model_sha256: str, seed: int, num: int, reporter: Reporter) -> None:
     """Make room where other images lie than the first `num` of this model and seed."""
     from xraygan.sampling.records import set_aside
 

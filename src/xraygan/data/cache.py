@@ -60,8 +60,8 @@ def prepare(
         source: a folder, archive or table; see `xraygan.data.sources.list_source`.
         settings: resolution, fit, patients, validation, strictness and what to take.
         cache_dir: where to keep the result; see `default_cache_dir`.
-        progress: called with (files decoded, files) while the cache is being built, or files that could
-            not be read are tried again.
+        progress: called with (files decoded, files) while the cache is being built, or files that
+            could not be read are tried again.
         skip: folders inside the source to leave out.
 
     Raises:
@@ -173,9 +173,7 @@ def _cached(
             raise strict_error(*min(faults, key=lambda item: sort_key(item[0])))
         key = _key(listing, hashes, early, settings)
         dataset = _load(cache_dir / key)
-    if dataset is not None and not _refuses_as_before(
-        dataset, listing, hashes, settings, progress
-    ):
+    if dataset is not None and not _refuses_as_before(dataset, listing, hashes, settings, progress):
         dataset = None  # Windows does not move files that are mapped
     if dataset is None:
         with store.temporary_folder(cache_dir, key) as folder:

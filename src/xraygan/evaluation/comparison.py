@@ -295,9 +295,7 @@ def _against(
     return Sides(reference, made, None if control is None else _any_of(control, most, draw))
 
 
-def _any_of(
-    chosen: Chosen, counts: NDArray[np.int64], draw: np.random.Generator
-) -> Chosen:
+def _any_of(chosen: Chosen, counts: NDArray[np.int64], draw: np.random.Generator) -> Chosen:
     """So many of each class at random, fewer where there are fewer, in random order."""
     shuffled = chosen.rows(draw.permutation(len(chosen)))
     return shuffled.rows(_drawn(shuffled.labels, counts))

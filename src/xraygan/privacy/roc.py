@@ -51,9 +51,7 @@ def area_with_interval(
 ) -> Estimate:
     """The area with an interval over patients, drawn again as wholes."""
     member = suspects.member
-    found = bootstrap(
-        lambda rows: area(member[rows], scores[rows]), suspects.patients, seed=seed
-    )
+    found = bootstrap(lambda rows: area(member[rows], scores[rows]), suspects.patients, seed=seed)
     return uncertain(
         found, min(len(set(suspects.patients[each].tolist())) for each in (member, ~member))
     )

@@ -166,9 +166,7 @@ def data_before(
     return [*before, stored["data"]] if list_checkpoints(run.path / "checkpoints") else before
 
 
-def _differences(
-    stored: Mapping[str, Any], now: Mapping[str, Any]
-) -> tuple[list[str], list[str]]:
+def _differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """In what a start differs from a run: what nothing can change, then what --force lets pass."""
     published = stored.get("published") is not None
     fixed, others = [], []

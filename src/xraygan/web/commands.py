@@ -50,9 +50,7 @@ def commands_of(run: Run, folder: PurePath) -> Commands:
     )
 
 
-def _flags(
-    settings: dict[str, dict[str, Any]], without: Collection[str] = ()
-) -> Iterator[str]:
+def _flags(settings: dict[str, dict[str, Any]], without: Collection[str] = ()) -> Iterator[str]:
     """The settings that are not their defaults."""
     for group, kind in GROUPS.items():
         for name, field in kind.model_fields.items():

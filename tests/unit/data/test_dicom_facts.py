@@ -98,7 +98,8 @@ def test_ages(text: str, years: float | None) -> None:
         ("ERECT", None), ("SUPINE", None), ("UPRIGHT", None), ("CHEST", None),
         ("LAT_ERECT", "LATERAL"), ("SEITLICH", "LATERAL"), ("SCHRÄG", "OBLIQUE"),
         ("ANTERO-LATERAL", "LATERAL"), ("AP LORDOTIC", "LORDOTIC"), ("AXIAL", "OTHER"),
-        ("AP ERECT", "AP"), ("SWIMMERS", "OTHER"), ("LAO", "OBLIQUE"), ("BILATERAL", None), ("LLATERAL", "LATERAL"),
+        ("AP ERECT", "AP"), ("SWIMMERS", "OTHER"), ("LAO", "OBLIQUE"), ("BILATERAL", None),
+        ("LLATERAL", "LATERAL"),
     ],
 )  # fmt: skip
 def test_views(text: str, view: str | None) -> None:

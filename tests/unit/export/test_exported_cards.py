@@ -60,9 +60,7 @@ def test_the_audit_beside_the_images_is_the_one_on_the_card(filtered: Path, run:
 
 
 @pytest.mark.parametrize("verdict", ["copying found", "membership leak found", "nothing found"])
-def test_what_the_audit_found_is_said_and_returned(
-    filtered: Path, run: Path, verdict: str
-) -> None:
+def test_what_the_audit_found_is_said_and_returned(filtered: Path, run: Path, verdict: str) -> None:
     manifest = {"manifest_sha256": sha256_of(filtered / "manifest.csv")}
     said = {"explanation": "Do not share these images."}
     write_json(filtered / "audit.json", audit(verdict) | manifest | said)

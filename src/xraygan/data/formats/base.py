@@ -64,8 +64,7 @@ def find_tables(tree: Tree, pattern: str) -> list[Entry]:
     return [
         entry
         for entry in tree.sidecars
-        if len(entry.parts) <= deepest
-        and re.fullmatch(pattern, entry.parts[-1], re.IGNORECASE)
+        if len(entry.parts) <= deepest and re.fullmatch(pattern, entry.parts[-1], re.IGNORECASE)
     ]
 
 
