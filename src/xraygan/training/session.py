@@ -32,9 +32,9 @@ from xraygan.training.state import TrainState
 from xraygan.training.trainer import Trainer, TrainingData
 
 DEFAULT_MINUTES = 30.0
-MOST_VIEWS = 30
-"""Of each film, where nobody says how long to train. Seen 28 times, attacks by the images found
-nobody; seen 44 times, two of seven did (docs/experiments.md)."""
+MOST_VIEWS = 20
+"""Of each film, where nobody says how long to train: images tell of films that were seen more often
+(docs/experiments.md)."""
 MEASURED_SECONDS = 6.0
 """How long the speed is measured where minutes are to become images."""
 NOTICE = (
