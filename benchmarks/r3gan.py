@@ -18,7 +18,7 @@ from keras import layers, ops
 from dcgan import Outcome
 from xraygan.models import blocks
 from xraygan.training import losses
-from xraygan.training.augment import augment
+from xraygan.training.augment import augment, draw_moves
 from xraygan.training.device import compute_dtype
 
 LATENT, BATCH = 64, 32
@@ -174,7 +174,9 @@ def _step(
         with tf.GradientTape() as tape:
             fakes = generator([tf.random.normal([BATCH, LATENT]), conditions], training=True)
             scores = [
-                discriminator([augment(images, chance, seed), conditions], training=True)
+                discriminator(
+                    [augment(images, draw_moves(BATCH, chance, seed)), conditions], training=True
+                )
                 for images, seed in zip((reals, fakes), tf.unstack(seeds), strict=True)
             ]
             g_loss = tf.reduce_mean(losses.generator_loss(*scores))
@@ -187,7 +189,7 @@ def _step(
         with tf.GradientTape() as tape:
             with tf.GradientTape() as inner:
                 inner.watch(images)
-                seen = augment(images, chance, seeds[0])
+                seen = augment(images, draw_moves(2 * BATCH, chance, seeds[0]))
                 both_scores = discriminator([seen, both], training=True)
             slopes = inner.gradient(both_scores, images)
             penalty = tf.reduce_mean(losses.zero_centred_penalty(slopes))

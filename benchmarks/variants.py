@@ -478,8 +478,8 @@ def reconstruction_head() -> None:
         score = layers.Add(dtype="float32")([network.output, silent])
         return keras.Model(network.inputs, score, name="discriminator")
 
-    def remembering(images: Any, *arguments: Any) -> Any:
-        moved[:] = [augment(images, *arguments)]
+    def remembering(images: Any, draws: Any) -> Any:
+        moved[:] = [augment(images, draws)]
         return moved[0]
 
     def with_drawing(judged: Any) -> Any:
@@ -615,12 +615,12 @@ def paired_moves() -> None:
 
     from xraygan.training import step
 
-    plain = step.augment
+    plain = step.draw_moves
 
-    def augment(images: Any, probability: Any, seed: Any) -> Any:
-        return tf.concat([plain(half, probability, seed) for half in tf.split(images, 2)], 0)
+    def draw_moves(batch: int, probability: Any, seed: Any) -> Any:
+        return tf.concat([plain(batch // 2, probability, seed)] * 2, 0)
 
-    step.augment = augment
+    step.draw_moves = draw_moves
 
 
 @_variant

@@ -21,6 +21,12 @@ class TrainingFailedError(XrayganError):
     exit_code = 1
 
 
+class FollowedError(XrayganError):
+    """No fault: this process trained along with another one, which has the results."""
+
+    exit_code = 0
+
+
 class StoppedError(BaseException):
     """The run was asked to stop by a signal and has written its checkpoint.
 

@@ -89,10 +89,13 @@ def in_one_process(*commands: Sequence[object]) -> list[Ended]:
     return [Ended(*json.loads(line)) for line in done.stdout.splitlines()]
 
 
-def start(command: Sequence[object], log: Path) -> subprocess.Popen:
+def start(
+    command: Sequence[object], log: Path, env: dict[str, str] | None = None
+) -> subprocess.Popen:
     """Start a command whose stderr and stdout go to a file."""
+    parts = [str(part) for part in command]
     with log.open("ab") as stream:
-        return subprocess.Popen([str(part) for part in command], stdout=stream, stderr=stream)
+        return subprocess.Popen(parts, stdout=stream, stderr=stream, env=env)
 
 
 def wait_until(

@@ -1,18 +1,19 @@
 """`train`: in the next numbered folder, in that of the same run, or in one that is named."""
 
 import contextlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from xraygan.api.preparing import NO_DATA, prepare, settings_at_once, settings_from
 from xraygan.config import RunSettings
-from xraygan.errors import StoppedError, XrayganError
+from xraygan.errors import FollowedError, StoppedError, XrayganError
 from xraygan.progress import Reporter
 from xraygan.runs import PHANTOM, RunFolder, check_place, next_run, numbered_runs, read_config
 from xraygan.tracking import Tracker, check_tracker, tracking
-from xraygan.training.device import use_device
+from xraygan.training.device import use_device_together
 
 # Cheap imports only: TensorFlow and what needs it is imported where it is used.
 
@@ -67,6 +68,8 @@ def train(
 
     Raises:
         XrayganError: see the message; nothing that was there is lost.
+        FollowedError: this process was another worker than the first, and is done: where
+            `TF_CONFIG` or Slurm names several, all make this call, and the first has the results.
     """
     settings = settings_at_once(settings, values) or settings_from(values)
     reporter = reporter or Reporter()
@@ -78,23 +81,48 @@ def train(
         reporter.note(NO_DATA)
     # Where results lie beside the films they are none of them, at the next start either.
     dataset = prepare(data, settings.data, reporter, skip=[Path(run_dir or outdir)])
-    chosen = use_device(device)
+    chosen, workers = use_device_together(device, reporter.note)
     from xraygan.data.entries import printable
     from xraygan.training import identity, plan
 
     name = printable(Path(data).resolve().name) if data is not None else PHANTOM
     choices = identity.Choices(device=chosen, source_name=name, show=show, force=force)
+    described = identity.describe(dataset, settings, choices)
+    with workers.exchanging():
+        workers.check_batch(settings.training.batch)
+        workers.agree(
+            {
+                "images": dataset.content,
+                "settings": json.dumps(described["settings"]["training"]),
+                "versions": json.dumps(described["versions"]),
+            }
+        )
+    if not workers.leads:
+        _follow(dataset, settings, workers)
     folder = Path(run_dir) if run_dir is not None else None
     if folder is None and not new:
-        folder = _found(Path(outdir), dataset, settings, choices)
+        folder = _found(Path(outdir), described, force)
     if folder is None or identity.begun(folder) is None:
         plan.plan_network(dataset, settings, chosen)  # what is refused leaves no folder
     run = RunFolder(folder or next_run(Path(outdir), f"{name}-{settings.data.resolution}"))
     with run.locked(), _told_how_to_go_on(run, new):
-        return _trained(run, dataset, settings, choices, track, reporter)
+        return _trained(run, dataset, settings, choices, track, reporter, workers)
 
 
-def _found(outdir: Path, dataset: Any, settings: RunSettings, choices: Any) -> Path | None:
+def _follow(dataset: Any, settings: RunSettings, workers: Any) -> NoReturn:
+    """Train along with worker 0 to the end.
+
+    Raises:
+        FollowedError: that is done.
+    """
+    from xraygan.training import session
+
+    with workers.exchanging(), _refusing_memory_faults(settings):
+        session.follow_run(dataset, workers)
+    raise FollowedError(f"worker {workers.rank} is done; worker 0 has the results")
+
+
+def _found(outdir: Path, described: dict[str, Any], force: bool) -> Path | None:
     """The numbered run to go on with; None where another is to be begun.
 
     Raises:
@@ -102,8 +130,8 @@ def _found(outdir: Path, dataset: Any, settings: RunSettings, choices: Any) -> P
     """
     from xraygan.training import identity
 
-    found = identity.find_run(outdir, identity.describe(dataset, settings, choices))
-    if found is None and choices.force and numbered_runs(outdir):
+    found = identity.find_run(outdir, described)
+    if found is None and force and numbered_runs(outdir):
         raise XrayganError(
             f"--force: no run in {outdir} has these settings and data; name the one to go on with "
             "by --run-dir, or begin another with --new"
@@ -129,9 +157,9 @@ def _trained(
     choices: Any,
     track: Tracker | None,
     reporter: Reporter,
+    workers: Any,
 ) -> Trained:
     """Train in a folder that is locked."""
-    from xraygan.models.memory import refusing_memory_faults
     from xraygan.training import session
 
     reporter.log = run.log
@@ -139,10 +167,17 @@ def _trained(
     parameters = {"resolution": settings.data.resolution, **settings.training.model_dump()}
     with (
         tracking(track, run, parameters, reporter.note),
-        refusing_memory_faults(
-            f"with --batch {settings.training.batch}",
-            "begin a new run with a smaller one, with --preset small, or with a lower --resolution",
-        ),
+        workers.exchanging(),
+        _refusing_memory_faults(settings),
     ):
-        config = session.train_run(run, dataset, settings, choices, reporter)
+        config = session.train_run(run, dataset, settings, choices, reporter, workers)
     return Trained(run.path, config, dataset)
+
+
+def _refusing_memory_faults(settings: RunSettings) -> contextlib.AbstractContextManager[None]:
+    from xraygan.models.memory import refusing_memory_faults
+
+    return refusing_memory_faults(
+        f"with --batch {settings.training.batch}",
+        "begin a new run with a smaller one, with --preset small, or with a lower --resolution",
+    )

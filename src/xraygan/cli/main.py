@@ -128,5 +128,5 @@ def _hung_up(_number: int, _frame: FrameType | None) -> None:
 
 
 def _complain(message: str, code: int) -> None:
-    prefix = "" if code >= 128 else "error: "
+    prefix = "" if code == 0 or code >= 128 else "error: "
     print(f"xraygan: {prefix}{' '.join(message.split())}", file=sys.stderr)

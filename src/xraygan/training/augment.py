@@ -16,22 +16,34 @@ SHIFT = 4 / 64  # standard deviation, share of the side
 EXPOSURE = 0.15  # standard deviation of gain and of offset, [-1, 1] intensity
 
 
-def augment(images: tf.Tensor, probability: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """Each image moved with `probability`, and its exposure changed with `probability`.
+def draw_moves(batch: int, probability: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """How each image is moved, with `probability`, and its exposure changed, with `probability`.
 
     Args:
-        images: [B, H, W, 1] float32 in [-1, 1].
+        batch: B.
         probability: scalar in [0, 1].
         seed: [2] int32; equal seeds give equal draws.
 
     Returns:
-        [B, H, W, 1] float32, a differentiable (twice, and linear) function of the images.
+        [B, 6] float32, in standard deviations, 0 where nothing is done: turn, scale, shift right
+        and down, gain, offset.
     """
-    batch = tf.shape(images)[0]
     draw_seed, choice_seed = tf.unstack(tf.random.split(seed, 2))
     draws = tf.random.stateless_normal([batch, 6], draw_seed)
     chosen = tf.random.stateless_uniform([batch, 2], choice_seed) < probability
-    draws *= tf.cast(tf.repeat(chosen, [4, 2], axis=1), tf.float32)
+    return draws * tf.cast(tf.repeat(chosen, [4, 2], axis=1), tf.float32)
+
+
+def augment(images: tf.Tensor, draws: tf.Tensor) -> tf.Tensor:
+    """Images moved, and exposed, as drawn.
+
+    Args:
+        images: [B, H, W, 1] float32 in [-1, 1].
+        draws: [B, 6] float32, of `draw_moves`.
+
+    Returns:
+        [B, H, W, 1] float32, a differentiable (twice, and linear) function of the images.
+    """
     moved = _move(images, *tf.unstack(draws[:, :4], axis=1))
     gain = 1 + EXPOSURE * draws[:, 4, None, None, None]
     return moved * gain + EXPOSURE * draws[:, 5, None, None, None]

@@ -2,11 +2,14 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xraygan.errors import XrayganError
+
+if TYPE_CHECKING:
+    from xraygan.training.workers import Workers
 
 XLA = "autoclustering"
 """How a GPU's graphs are compiled where XLA works: what it cannot take stays as it is."""
@@ -27,6 +30,41 @@ def use_device(name: str) -> str:
     Raises:
         XrayganError: no TensorFlow, no such device, or Keras runs on another backend.
     """
+    return _begin(_chosen(name))
+
+
+def use_device_together(name: str, say: Callable[[str], None]) -> "tuple[str, Workers]":
+    """As `use_device`, and join the processes that `TF_CONFIG` or Slurm names, if any.
+
+    Args:
+        name: as for `use_device`; for "auto" each worker of a machine takes a GPU of its own.
+        say: told what is waited for.
+
+    Returns:
+        "cpu" or "gpu", and who trains together.
+
+    Raises:
+        XrayganError: as `use_device`; or the others cannot be joined.
+    """
+    tf = _tensorflow()
+    from xraygan.training.workers import ALONE, find_place, join
+
+    with _silence():
+        place = find_place()
+    if place is None:
+        return use_device(name), ALONE
+    gpus = tf.config.list_physical_devices("GPU")
+    if name == "auto" and gpus:
+        name = f"gpu:{place.on_its_machine % len(gpus)}"
+    chosen = _chosen(name)
+    say(f"worker {place.rank} of {len(place.addresses)}: waiting for all to join …")
+    with _silence():
+        workers = join(place)
+    return _begin(chosen), workers
+
+
+def _tensorflow() -> Any:
+    """TensorFlow, imported without a word, with Keras on it."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     with _silence():
@@ -44,6 +82,12 @@ def use_device(name: str) -> str:
         raise XrayganError(
             f"Keras runs on {keras.backend.backend()} here; set KERAS_BACKEND=tensorflow"
         )
+    return tf
+
+
+def _chosen(name: str) -> list[Any]:
+    """The GPU that TensorFlow is to see; none for the CPU."""
+    tf = _tensorflow()
     gpus = tf.config.list_physical_devices("GPU")
     kind, _, number = name.partition(":")
     known = kind in ("auto", "cpu", "gpu") and (not number or (kind == "gpu" and number.isdigit()))
@@ -66,6 +110,12 @@ def use_device(name: str) -> str:
             chosen = tf.config.get_visible_devices("GPU")
         elif chosen != tf.config.get_visible_devices("GPU"):
             raise XrayganError(f"--device {name}: TensorFlow is already running: {error}") from None
+    return chosen
+
+
+def _begin(chosen: list[Any]) -> str:
+    """TensorFlow's first operation; "cpu" or "gpu"."""
+    tf = _tensorflow()
     with _silence():
         tf.zeros(1)
         if chosen and _xla_compiles():

@@ -1,17 +1,19 @@
 """One training run from opening its folder to its finished model: begin, resume, finish."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from xraygan.config import RunSettings
+from xraygan.config import ModelSettings, RunSettings, TrainingSettings
 from xraygan.data.dataset import Dataset
 from xraygan.errors import XrayganError
 from xraygan.models.conditions import class_conditions
 from xraygan.models.files import is_whole
 from xraygan.progress import Reporter
 from xraygan.runs import RunFolder
+from xraygan.signals import StopRequest
 from xraygan.training.base import fit_base
 from xraygan.training.checkpoint import (
     Checkpoint,
@@ -30,6 +32,7 @@ from xraygan.training.snapshots import Snapshots
 from xraygan.training.start import set_start, start_sentence
 from xraygan.training.state import TrainState
 from xraygan.training.trainer import Trainer, TrainingData
+from xraygan.training.workers import ALONE, Workers
 
 DEFAULT_MINUTES = 30.0
 MOST_VIEWS = 20
@@ -49,6 +52,7 @@ def train_run(
     settings: RunSettings,
     choices: Choices,
     reporter: Reporter,
+    workers: Workers = ALONE,
 ) -> dict[str, Any]:
     """Train in this folder: from the start, from its newest checkpoint, or not at all if done.
 
@@ -58,6 +62,7 @@ def train_run(
         settings: all of them.
         choices: of this call.
         reporter: shows progress.
+        workers: who train together, of whom this one leads; the others call `follow_run`.
 
     Returns:
         config.json's content.
@@ -69,12 +74,42 @@ def train_run(
     """
     plan = plan_run(run, dataset, settings, choices, reporter)
     if plan.resumed and not list_checkpoints(run.path / "checkpoints"):
+        workers.text_from_leader("")
         return _without_checkpoints(run, dict(plan.described), reporter)
-    return _trained(run, dataset, plan, choices, reporter)
+    parts = {"model": plan.network, "training": plan.settings.training}
+    workers.text_from_leader(
+        json.dumps({name: part.model_dump(mode="json") for name, part in parts.items()})
+    )
+    return _trained(run, dataset, plan, choices, reporter, workers)
+
+
+def follow_run(dataset: Dataset, workers: Workers) -> None:
+    """Train along with worker 0, which has begun `train_run`; nothing is written here.
+
+    Args:
+        dataset: the same as worker 0's.
+        workers: who train together.
+    """
+    told = workers.text_from_leader("")
+    if not told:
+        return
+    parts = json.loads(told)
+    network = ModelSettings.parse(parts["model"], "worker 0")
+    training = TrainingSettings.parse(parts["training"], "worker 0")
+    data = TrainingData(*dataset.split("train"), class_conditions(network))
+    trainer = Trainer(TrainState(network, training), training, data, workers)
+    trainer.compile()
+    with StopRequest():  # worker 0 has the same signal, or decides for all
+        trainer.follow()
 
 
 def _trained(
-    run: RunFolder, dataset: Dataset, plan: Plan, choices: Choices, reporter: Reporter
+    run: RunFolder,
+    dataset: Dataset,
+    plan: Plan,
+    choices: Choices,
+    reporter: Reporter,
+    workers: Workers,
 ) -> dict[str, Any]:
     """From the fitted base, or the newest checkpoint, to the published model; config.json then."""
     described, training = dict(plan.described), plan.settings.training
@@ -88,40 +123,41 @@ def _trained(
     else:
         state.from_arrays(newest.arrays)
     facts = carried(newest.facts if newest else {}, dataset.content)
-    trainer = Trainer(state, training, data)
-    total = described["total_images"]
-    if total is None:
-        total = total_images(plan.settings, trainer, len(data.images), reporter)
-        described["total_images"] = total
-    run.write_config(described)
+    trainer = Trainer(state, training, data, workers)
+    with trainer.leading():
+        total = described["total_images"]
+        if total is None:
+            total = total_images(plan.settings, trainer, len(data.images), reporter)
+            described["total_images"] = total
+        run.write_config(described)
 
-    run.rewind_metrics(trainer.images_seen)
-    finished = trainer.images_seen >= total and described["published"] is not None
-    if finished and is_whole(run.path / "model"):
-        reporter.note(f"{run.path}: already trained on {trainer.images_seen:,} images")
-        return described
-    if newest is None:  # registering takes minutes where films are many or large
-        save_checkpoint(run.path / "checkpoints", Checkpoint(0, state.to_arrays(), facts), None)
-    snapshots = Snapshots(
-        run,
-        state,
-        plan.network,
-        data,
-        validation,
-        dataset.classes,
-        _model_facts(dataset, data, described),
-        training.seed,
-        reporter,
-        choices.show,
-    )
-    if trainer.images_seen == 0:
-        snapshots.show_beginning()
-        reporter.note(_outlook(plan, trainer, len(data.images), total))
-    else:
-        reporter.note(f"going on after {trainer.images_seen:,} of {total:,} images")
-    reporter.note(device_sentence(choices.device, plan.network.compute_dtype))
-    trainer.compile()
-    train_loop(run, trainer, plan.settings, total, snapshots, reporter, facts)
+        run.rewind_metrics(trainer.images_seen)
+        finished = trainer.images_seen >= total and described["published"] is not None
+        if finished and is_whole(run.path / "model"):
+            reporter.note(f"{run.path}: already trained on {trainer.images_seen:,} images")
+            return described
+        if newest is None:  # registering takes minutes where films are many or large
+            save_checkpoint(run.path / "checkpoints", Checkpoint(0, state.to_arrays(), facts), None)
+        snapshots = Snapshots(
+            run,
+            state,
+            plan.network,
+            data,
+            validation,
+            dataset.classes,
+            _model_facts(dataset, data, described),
+            training.seed,
+            reporter,
+            choices.show,
+        )
+        if trainer.images_seen == 0:
+            snapshots.show_beginning()
+            reporter.note(_outlook(plan, trainer, len(data.images), total))
+        else:
+            reporter.note(f"going on after {trainer.images_seen:,} of {total:,} images")
+        reporter.note(device_sentence(choices.device, plan.network.compute_dtype))
+        trainer.compile()
+        train_loop(run, trainer, plan.settings, total, snapshots, reporter, facts)
     described["published"] = publish(run, state, snapshots, facts, reporter)
     run.write_config(described)
     return described

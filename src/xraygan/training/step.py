@@ -11,9 +11,10 @@ import tensorflow as tf
 
 from xraygan.config import TrainingSettings
 from xraygan.training import losses
-from xraygan.training.augment import augment
+from xraygan.training.augment import augment, draw_moves
 from xraygan.training.schedules import scheduled
 from xraygan.training.state import TrainState
+from xraygan.training.workers import ALONE, Workers
 
 Metrics = dict[str, tf.Tensor]
 Judge = Callable[[tf.Tensor], tf.Tensor]
@@ -46,23 +47,29 @@ def train_step(
     total_images: tf.Tensor,
     last_augmentation: tf.Tensor,
     settings: TrainingSettings,
+    workers: Workers = ALONE,
 ) -> Metrics:
     """Both networks learn once from one batch.
 
     Both gradients are taken at the same weights. The discriminator is run once, not three
     times: the generator's gradient comes out of the discriminator's own backward pass.
 
+    Workers draw what is random for the whole batch and keep their share of it, and gradients are
+    means over all: so many learn what one would, but for rounding.
+
     Args:
         state: networks, optimisers, average and count; changed in place.
-        reals: [B, R, R, 1] float32 in [-1, 1].
+        reals: [B, R, R, 1] float32 in [-1, 1], this worker's share of a batch.
         conditions: [B, K] float32, their classes, which the fakes take too.
         total_images: scalar float32, images seen when training ends.
         last_augmentation: scalar float32, probability of each augmentation then.
         settings: the game's numbers.
+        workers: who share the batch.
 
     Returns:
-        Scalars by name, float32. `r1` and `r2` are `PENALTY_EVERY` times the penalties where
-        they are taken and 0 elsewhere, so that a mean over steps is the penalties' own.
+        Scalars by name, float32, of this share. `r1` and `r2` are `PENALTY_EVERY` times the
+        penalties where they are taken and 0 elsewhere, so that a mean over steps is the
+        penalties' own.
     """
     batch = settings.batch
     seen = tf.cast(state.images_seen, tf.float32)
@@ -71,14 +78,18 @@ def train_step(
     latent_seed, move_seed = tf.unstack(tf.random.split(tf.stack([settings.seed, step]), 2))
 
     with tf.GradientTape() as generator_tape:
-        z, noise = draw_latents(state.generator, batch, latent_seed)
+        drawn = draw_latents(state.generator, batch, latent_seed)
+        z, noise = (workers.share(table, batch) for table in drawn)
         fakes = state.generator([z, noise, conditions], training=True)
 
     images = tf.concat([reals, tf.stop_gradient(fakes)], axis=0)
     both_conditions = tf.concat([conditions, conditions], axis=0)
 
+    moves = draw_moves(2 * batch, now.augmentation, move_seed)
+    moves = tf.stack([workers.share(part, batch) for part in tf.split(moves, 2)])
+
     def judge(images: tf.Tensor) -> tf.Tensor:
-        moved = augment(images, now.augmentation, move_seed)
+        moved = augment(images, tf.reshape(moves, [-1, moves.shape[2]]))
         return state.discriminator([moved, both_conditions], training=True)
 
     d_weights = state.discriminator.trainable_variables
@@ -89,13 +100,16 @@ def train_step(
     )
     real_scores, fake_scores = tf.split(scores, 2)
 
-    pair_slopes = losses.generator_loss_slope(real_scores, fake_scores) / batch
+    pair_slopes = losses.generator_loss_slope(real_scores, fake_scores)
+    pair_slopes /= tf.cast(tf.shape(pair_slopes)[0], tf.float32)
     g_gradients = generator_tape.gradient(
         fakes,
         state.generator.trainable_variables,
         output_gradients=pair_slopes[:, None, None, :] * slopes,
     )
 
+    gradients = workers.mean([*d_gradients, *g_gradients])
+    d_gradients, g_gradients = gradients[: len(d_weights)], gradients[len(d_weights) :]
     state.apply(d_gradients, g_gradients, now.learning_rate, now.ema_decay)
     state.images_seen.assign_add(batch)
     return {
@@ -106,7 +120,7 @@ def train_step(
         "real_score": tf.reduce_mean(real_scores),
         "fake_score": tf.reduce_mean(fake_scores),
         "fake_spread": tf.reduce_mean(tf.math.reduce_std(fakes, axis=0)),
-        "gradient_norm": tf.linalg.global_norm([*d_gradients, *g_gradients]),
+        "gradient_norm": tf.linalg.global_norm(gradients),
     }
 
 
@@ -159,21 +173,21 @@ def _plain(judge: Judge, images: tf.Tensor, weights: list[Any]) -> _Judgement:
     return _Judgement(scores, slopes, tf.zeros([]), tf.zeros([]), gradients)
 
 
-def compiled_steps(state: TrainState, settings: TrainingSettings) -> Any:
-    """Several steps as one graph call.
+def compiled_steps(state: TrainState, settings: TrainingSettings, workers: Workers = ALONE) -> Any:
+    """Several steps as one graph call; with several workers all of them have to make it.
 
     Returns:
         A `tf.function` of images uint8 [N, R, R] (on the device once, not a copy a step),
-        conditions float32 [N, K], the order int32 [S, B] in which to see them,
+        conditions float32 [N, K], the order int32 [S, B] in which this worker sees them,
         `total_images` and `last_augmentation`; it runs S steps and returns each metric's mean
-        over them.
+        over them and over workers.
     """
     image, condition = state.discriminator.inputs
-    side, batch = image.shape[1], settings.batch
+    side, share = image.shape[1], settings.batch // workers.count
     signature = [
         tf.TensorSpec([None, side, side], tf.uint8),
         tf.TensorSpec([None, condition.shape[1]], tf.float32),
-        tf.TensorSpec([None, batch], tf.int32),
+        tf.TensorSpec([None, share], tf.int32),
         tf.TensorSpec([], tf.float32),
         tf.TensorSpec([], tf.float32),
     ]
@@ -191,10 +205,11 @@ def compiled_steps(state: TrainState, settings: TrainingSettings) -> Any:
             reals = tf.cast(tf.gather(images, order[number]), tf.float32) / 127.5 - 1
             chosen = tf.gather(conditions, order[number])
             fresh = train_step(
-                state, reals[..., None], chosen, total_images, last_augmentation, settings
+                state, reals[..., None], chosen, total_images, last_augmentation, settings, workers
             )
             sums = {name: sums[name] + value for name, value in fresh.items()}
         count = tf.cast(tf.shape(order)[0], tf.float32)
-        return {name: value / count for name, value in sums.items()}
+        means = workers.mean([sums[name] / count for name in METRICS])
+        return dict(zip(METRICS, means, strict=True))
 
     return steps

@@ -1,6 +1,8 @@
 """Feeds the compiled step with the right images in the right order."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +14,7 @@ from xraygan.models.memory import MEMORY_FAULTS, is_lack_of_memory
 from xraygan.training.schedules import last_augmentation
 from xraygan.training.state import TrainState
 from xraygan.training.step import PENALTY_EVERY, compiled_steps
+from xraygan.training.workers import ALONE, GONE, Workers
 
 DEVICE_BYTES = 2 << 30
 """Data sets up to this size lie on the device; larger ones are copied a call at a time."""
@@ -46,15 +49,24 @@ class Trainer:
         state: what training changes.
         settings: the game's numbers.
         data: the training images.
+        workers: who train together, each with a trainer on the same data.
     """
 
-    def __init__(self, state: TrainState, settings: TrainingSettings, data: TrainingData) -> None:
+    def __init__(
+        self,
+        state: TrainState,
+        settings: TrainingSettings,
+        data: TrainingData,
+        workers: Workers = ALONE,
+    ) -> None:
         self.state = state
         self.batch = settings.batch
+        self._workers = workers
+        self._others_know = workers.count == 1
         self._settings = settings
         self._data = data
         self._order = BatchOrder(len(data.images), settings.seed)
-        self._steps = compiled_steps(state, settings)
+        self._steps = compiled_steps(state, settings, workers)
         self._conditions = data.conditions
         self._on_device: tuple[tf.Tensor, tf.Tensor] | None = None
         if data.images.nbytes <= DEVICE_BYTES:
@@ -79,7 +91,8 @@ class Trainer:
 
     def real_spread(self) -> float:
         """Mean over pixels of the standard deviation in a batch of reals, [-1, 1] intensity."""
-        rows = np.random.default_rng(0).integers(len(self._data.images), size=(32, self.batch))
+        size = 32, self.batch // self._workers.count
+        rows = np.random.default_rng(0).integers(len(self._data.images), size=size)
         stacks = (self._data.images[batch].astype(np.float32) / 127.5 for batch in rows)
         return float(np.mean([stack.std(axis=0).mean() for stack in stacks]))
 
@@ -88,13 +101,55 @@ class Trainer:
         self._steps.get_concrete_function()
 
     def run(self, steps: int, total_images: int) -> dict[str, float]:
-        """Train some steps in one graph call; each metric's mean over them."""
+        """Train some steps in one graph call, and all workers with it; each metric's mean."""
+        self._tell(steps, total_images)
+        return self._run(steps, total_images)
+
+    def follow(self) -> None:
+        """Train what worker 0 trains, until it lets the others go."""
+        while True:
+            steps, total_images = self._told()
+            if steps == 0:
+                return
+            self._run(steps, total_images)
+
+    @contextlib.contextmanager
+    def leading(self) -> Iterator[None]:
+        """While entered the other workers wait for what comes; then they are let go."""
+        try:
+            yield
+        finally:
+            with contextlib.suppress(*GONE):
+                self._tell(0, 0)
+
+    def _tell(self, steps: int, total_images: int) -> None:
+        if self._workers.count == 1:
+            return
+        self._workers.from_leader(np.array([steps, total_images, not self._others_know], np.int64))
+        if not self._others_know:
+            self._share_state()
+        self._others_know = True
+
+    def _told(self) -> tuple[int, int]:
+        steps, total_images, state = self._workers.from_leader(np.zeros(3, np.int64)).tolist()
+        if state:
+            self._share_state()
+        return steps, total_images
+
+    def _share_state(self) -> None:
+        arrays = self.state.to_arrays()
+        shared = {name: self._workers.from_leader(value) for name, value in arrays.items()}
+        if not self._workers.leads:
+            self.state.from_arrays(shared)
+
+    def _run(self, steps: int, total_images: int) -> dict[str, float]:
         order = self._order.indices(self.images_seen, steps * self.batch)
-        images, conditions, order = self._rows(order)
+        order = self._workers.share(order.reshape(steps, self.batch).T, self.batch).T
+        images, conditions, rows = self._rows(order.reshape(-1))
         metrics = self._steps(
             images,
             conditions,
-            tf.constant(order.reshape(steps, self.batch)),
+            tf.constant(rows.reshape(order.shape)),
             tf.constant(total_images, tf.float32),
             tf.constant(self.last_augmentation(total_images), tf.float32),
         )
@@ -115,4 +170,5 @@ class Trainer:
             self.run(PENALTY_EVERY, UNTIMED_IMAGES)
         rate = (self.images_seen - seen) / (time.monotonic() - start)
         self.state.from_arrays(before)
+        self._others_know = self._workers.count == 1
         return rate

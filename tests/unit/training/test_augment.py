@@ -4,7 +4,7 @@ import tensorflow as tf
 from scipy import ndimage
 
 from xraygan.training import augment as module
-from xraygan.training.augment import augment
+from xraygan.training.augment import augment, draw_moves
 
 SEED = tf.constant([3, 5])
 NAMES = ("ROTATION", "LOG_SCALE", "SHIFT", "EXPOSURE")
@@ -16,7 +16,8 @@ def films(batch: int = 6, side: int = 16, seed: int = 0) -> np.ndarray:
 
 
 def moved(images: np.ndarray, probability: float = 1.0, seed: tf.Tensor = SEED) -> np.ndarray:
-    return augment(tf.constant(images), tf.constant(probability), seed).numpy()
+    draws = draw_moves(len(images), tf.constant(probability), seed)
+    return augment(tf.constant(images), draws).numpy()
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def test_gradient_against_finite_differences() -> None:
     images, weights = films(2, 8), films(2, 8, seed=9)
     variable = tf.Variable(images)
     with tf.GradientTape() as tape:
-        value = tf.reduce_sum(augment(variable, tf.constant(1.0), SEED) * weights)
+        value = tf.reduce_sum(augment(variable, draw_moves(2, tf.constant(1.0), SEED)) * weights)
     slopes = tape.gradient(value, variable).numpy()
     for place in ((0, 0, 0, 0), (0, 4, 3, 0), (1, 7, 7, 0), (1, 2, 6, 0)):
         step = np.zeros_like(images)

@@ -16,7 +16,7 @@ from xraygan.errors import TrainingFailedError, XrayganError
 from xraygan.runs import RunFolder
 from xraygan.training import losses, session
 from xraygan.training import step as step_module
-from xraygan.training.augment import augment
+from xraygan.training.augment import augment, draw_moves
 from xraygan.training.base import fit_base
 from xraygan.training.loop import check_finite
 from xraygan.training.schedules import scheduled
@@ -109,7 +109,7 @@ def test_the_generators_gradient_is_the_naive_one(
     with tf.GradientTape() as tape:
         fakes = state.generator([z, noise, conditions])
         images = tf.concat([reals, fakes], axis=0)
-        moved = augment(images, now.augmentation, move_seed)
+        moved = augment(images, draw_moves(len(images), now.augmentation, move_seed))
         scores = state.discriminator([moved, tf.concat([conditions] * 2, axis=0)])
         real_scores, fake_scores = tf.split(scores, 2)
         loss = tf.reduce_mean(losses.generator_loss(real_scores, fake_scores))
@@ -136,7 +136,7 @@ def test_the_discriminators_gradient_is_the_naive_one(
         norms = []
         with tf.GradientTape(persistent=True) as inner:
             inner.watch(images)
-            moved = augment(images, now.augmentation, move_seed)
+            moved = augment(images, draw_moves(len(images), now.augmentation, move_seed))
             scores = state.discriminator([moved, tf.concat([conditions] * 2, axis=0)])
             single = tf.unstack(scores)
         for number, score in enumerate(single):  # each image's own score, one at a time
