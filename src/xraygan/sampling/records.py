@@ -9,7 +9,7 @@ import csv
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -188,24 +188,23 @@ def audit_name(shard: Shard) -> str:
 
 
 def write_manifest(out: Path) -> Path:
-    """`manifest.csv` from the records of all parts: each image once."""
+    """`manifest.csv` from the records of all parts: each image once, in constant memory."""
     heads = {record: read_head(record) for record in records(out)}
-    seen: set[tuple[int, float, str, int]] | None = None
-    if _overlap(list(heads.values())):
-        seen = set()
+    shared = _sharing(heads)
     partial = out / f".{MANIFEST}"
     with partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
         for record, head in heads.items():
-            for name, class_name, index in read_rows(record):
-                if seen is not None:
-                    image = (head.seed, head.psi, class_name, index)
-                    if image in seen or not (out / name).exists():
-                        continue
-                    seen.add(image)
-                facts = (head.seed, index, as_text(head.psi), head.model_sha256)
-                table.writerow((name, class_name, *facts))
+            before = shared.get(record, [])
+            listed = {row[1:] for other in before for row in _rows_there(out, other)}
+            # A filter may have taken away what another part, or a call cut short, has listed.
+            rows = _rows_there(out, record) if before or head.filtered else read_rows(record)
+            for name, *image in rows:
+                if tuple(image) not in listed:
+                    class_name, index = image
+                    facts = (head.seed, index, as_text(head.psi), head.model_sha256)
+                    table.writerow((name, class_name, *facts))
     partial.replace(out / MANIFEST)
     return out / MANIFEST
 
@@ -262,11 +261,30 @@ def remove_superseded(record: Path) -> None:
         other.unlink()
 
 
-def _overlap(heads: Sequence[Head]) -> bool:
-    """Whether parts may share images, or a filter took some that another part lists."""
-    spans = sorted((head.seed, head.psi, head.first, head.first + head.num) for head in heads)
-    shared = any(a[:2] == b[:2] and b[2] < a[3] for a, b in itertools.pairwise(spans))
-    return shared or any(head.filtered for head in heads)
+def _sharing(heads: Mapping[Path, Head]) -> dict[Path, list[Path]]:
+    """Of each part the earlier ones, by their records' names, that may have some of its images."""
+    shared: dict[Path, list[Path]] = {}
+    near: list[Path] = []
+    for record in sorted(heads, key=lambda record: _place(heads[record])):
+        seed, psi, first = _place(heads[record])
+        near = [other for other in near if _reaches(heads[other], seed, psi, first)]
+        for other in near:
+            shared.setdefault(max(record, other), []).append(min(record, other))
+        near.append(record)
+    return shared
+
+
+def _place(head: Head) -> tuple[int, float, int]:
+    return head.seed, head.psi, head.first
+
+
+def _reaches(head: Head, seed: int, psi: float, first: int) -> bool:
+    return (head.seed, head.psi) == (seed, psi) and first < head.first + head.num
+
+
+def _rows_there(out: Path, record: Path) -> Iterator[Row]:
+    """The rows of a part whose file is there."""
+    return (row for row in read_rows(record) if (out / row[0]).exists())
 
 
 @contextlib.contextmanager

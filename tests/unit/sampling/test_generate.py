@@ -6,6 +6,7 @@ import hashlib
 import tarfile
 import tracemalloc
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -25,7 +26,7 @@ from xraygan.progress import Reporter
 from xraygan.sampling import folder, generate
 from xraygan.sampling.folder import write_images
 from xraygan.sampling.generate import generate_arrays, label_of
-from xraygan.sampling.records import COLUMNS
+from xraygan.sampling.records import COLUMNS, write_manifest
 from xraygan.sampling.request import Format, Request, Shard, Written
 
 CLASSES = ("NORMAL", "Lungenentzündung 肺炎")
@@ -154,17 +155,44 @@ def test_memory_does_not_follow_the_number_of_images(
 ) -> None:
     monkeypatch.setattr(folder, "MOST_IMAGES", 64)
 
-    def most(num: int) -> int:
-        tracemalloc.start()
+    def written(num: int) -> None:
         write_images(model, Request(num), tmp_path / str(num), format=format)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
-        return peak
 
-    most(64)  # what the first call imports and keeps
-    few, many = most(128), most(2048)
+    written(64)  # what the first call imports and keeps
+    few, many = peak_of(lambda: written(128)), peak_of(lambda: written(2048))
     side = model.description.network.resolution
     assert many - few < (2048 - 128) * side**2 / 4, "a quarter of the pixels alone"
+
+
+@pytest.mark.parametrize("case", ["filtered", "a class at a time"])
+def test_the_manifest_is_written_in_constant_memory(
+    model: Model, tmp_path: Path, monkeypatch, case: str
+) -> None:
+    """Where parts may share images, or a filter took some away, as elsewhere."""
+    monkeypatch.setattr(folder, "MOST_IMAGES", 64)
+
+    def manifest_of(num: int) -> Path:
+        out = tmp_path / str(num)
+        if case == "filtered":
+            write_images(model, Request(num), out, leave_out=lambda some: np.zeros(len(some), bool))
+        for name in CLASSES if case != "filtered" else ():
+            write_images(model, Request(num // 2, class_name=name), out)
+        return out
+
+    few, many = manifest_of(128), manifest_of(2048)
+    write_manifest(few)  # what the first call keeps
+    grown = peak_of(lambda: write_manifest(many)) - peak_of(lambda: write_manifest(few))
+    assert grown < (2048 - 128) * 64, "bytes: far below what a table of names needs"
+    assert len(rows_of(many / "manifest.csv")) == 2048
+
+
+def peak_of(call: Callable[[], object]) -> int:
+    """Bytes of memory that a call takes at most."""
+    tracemalloc.start()
+    call()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
 
 
 def test_a_folder_of_images(model: Model, tmp_path: Path) -> None:
