@@ -240,6 +240,9 @@ def test_two_models_follow_the_same_sliders(page, addresses, width):
     page.wait_for(f"{first}.every(i => {turned}) && {DRAWN}")
     models = page.evaluate(f"{first}.map(i => i.src.split('/image')[0])")
     assert len(set(models)) == 2
+    page.evaluate("document.querySelector('#side-b bdi').textContent = 'long '.repeat(30)")
+    heights = page.evaluate(f"{first}.map(i => i.getBoundingClientRect().top)")
+    assert heights[0] == heights[1], "side by side, however long one model's name is"
     assert page.complaints == []
     page.size(1280, 800)
 
@@ -350,6 +353,7 @@ def test_a_run_is_followed_while_it_trains(page, addresses, home, runs):
         tab_to(page, "#moment")
         page.press("ArrowLeft")
         assert page.evaluate("document.getElementById('grid').src").endswith("/grids/2.png")
+        assert page.evaluate("document.getElementById('moment-value').textContent") == "2,000"
     page.open(home)
     assert page.evaluate("document.querySelectorAll('.run').length") == 2
     shutil.copytree(runs / "00001-other", runs / "00002-new")

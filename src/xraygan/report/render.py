@@ -151,7 +151,6 @@ def _environment() -> Environment:
         "interval_of": wording.interval_of,
         "floor_of": wording.floor_of,
         "number": wording.number,
-        "plain_number": wording.plain_number,
         "count": wording.count,
         "setting": wording.setting,
         "in_words": in_words,

@@ -139,11 +139,6 @@ def count(value: float | None) -> str:
     return number(value, 0)
 
 
-def plain_number(value: float) -> str:
-    """A whole number as such, another with three decimals."""
-    return number(value, 0 if float(value).is_integer() else 3)
-
-
 def setting(value: object) -> str:
     """A setting's value as a reader knows it."""
     if value is None:

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from xraygan.errors import XrayganError
 from xraygan.progress import duration
 from xraygan.report.plots import curves
-from xraygan.report.wording import clean, count, number, plain_number, setting
+from xraygan.report.wording import clean, count, number, setting
 from xraygan.version import __version__
 from xraygan.web.catalogue import Missing
 from xraygan.web.painter import Asked
@@ -35,7 +35,6 @@ def _environment() -> Environment:
         "clean": clean,
         "count": count,
         "number": number,
-        "plain_number": plain_number,
         "setting": setting,
         "duration": duration,
         "numbered": enumerate,

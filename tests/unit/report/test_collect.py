@@ -402,7 +402,7 @@ def test_a_sample_grid_of_no_whole_thousand_has_a_place(run):
     (run / "fakes000006.png").rename(run / "fakes000006_096.png")
     data = collect(run)
     assert [kimg for kimg, _ in data.course.moments] == [0, 6.096, 12]
-    assert "after 6.096 thousand images" in render_html(data, internal=False)
+    assert "after 6,096 images" in render_html(data, internal=False)
 
 
 def test_metrics_that_are_not_numbers_are_passed_over(run):

@@ -15,7 +15,6 @@ from xraygan.report.wording import (
     floor_of,
     interval_of,
     number,
-    plain_number,
     setting,
     value_of,
 )
@@ -58,7 +57,6 @@ def test_floor():
 def test_plain_values():
     assert count(1234567) == "1,234,567"
     assert count(None) == "–"
-    assert (plain_number(3), plain_number(0.25)) == ("3", "0.250")
     assert [setting(v) for v in (None, True, False, 20000.0, 0.0005, 16, "base")] == [
         *("not set", "yes", "no", "20000", "0.0005", "16", "base")
     ]

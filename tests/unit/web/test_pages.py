@@ -72,7 +72,7 @@ def test_a_sample_grid_of_no_whole_thousand_has_a_place(visitor, folder, keys):
     page, grid = f"/runs/{keys['00000-ward']}", folder / "00000-ward" / "fakes000002_592.png"
     shutil.copy(folder / "00000-ward" / "fakes000002.png", grid)
     try:
-        assert '<output id="moment-value">2.592</output>' in visitor.get(page).text
+        assert '<output id="moment-value">2,592</output> images' in visitor.get(page).text
         assert visitor.get(f"{page}/grids/2.592.png").status_code == 200
     finally:
         grid.unlink()

@@ -4,6 +4,6 @@
 document.addEventListener("input", ({ target: moment }) => {
   if (moment.id !== "moment") return;
   const number = Number(moment.dataset.grids.split(" ")[moment.valueAsNumber]);
-  document.getElementById("moment-value").textContent = number.toLocaleString("en");
+  document.getElementById("moment-value").textContent = Math.round(1000 * number).toLocaleString("en");
   document.getElementById("grid").src = `/runs/${moment.dataset.run}/grids/${number}.png`;
 });
