@@ -106,8 +106,10 @@ def test_imagefolder_in_keras_and_as_class_folders(made, tmp_path: Path) -> None
     images = np.concatenate([images for images, _ in loaded.as_numpy_iterator()])
     expected = sorted(pictures, key=lambda one: (one.class_name, one.name))
     assert np.array_equal(images[..., 0], [one.pixels for one in expected])
-    # torchvision's ImageFolder takes every folder as a class, and pictures by their suffix.
+    # torchvision's ImageFolder takes every folder as a class, and what ends in .png below it.
     assert {entry.name for entry in os.scandir(out / "train") if entry.is_dir()} == set(CLASSES)
+    found = sorted((path.parent.name, path.name) for path in (out / "train").glob("*/**/*"))
+    assert found == [(one.class_name, f"{one.name}.png") for one in expected]
 
 
 def test_croissant_is_valid_and_gives_the_rows(made, tmp_path: Path) -> None:
