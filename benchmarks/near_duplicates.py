@@ -36,6 +36,10 @@ def jpeg(image: Image, quality: int) -> Image:
     return cv2.imdecode(cv2.imencode(".jpg", image, [1, quality])[1], cv2.IMREAD_GRAYSCALE)
 
 
+def at_32_px(image: Image) -> Image:
+    return cv2.resize(image, (32, 32), interpolation=cv2.INTER_AREA)
+
+
 def stretched(image: Image, slope: float, offset: float) -> Image:
     return np.clip(image * slope + offset, 0, 255).astype(np.uint8)
 
@@ -54,6 +58,9 @@ def turned(image: Image, degrees: float) -> Image:
 KINDS: dict[str, Callable[[Image], Image]] = {
     "JPEG at quality 90": lambda x: jpeg(x, 90),
     "JPEG at quality 30": lambda x: jpeg(x, 30),
+    "JPEG at quality 10": lambda x: jpeg(x, 10),
+    "32 px, then JPEG at quality 70": lambda x: jpeg(at_32_px(x), 70),
+    "32 px, then JPEG at quality 50": lambda x: jpeg(at_32_px(x), 50),
     "half the size": lambda x: cv2.resize(x, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
     "gamma 0.7": lambda x: (255 * (x / 255) ** 0.7).astype(np.uint8),
     "window: darks cut off, 1.3 times the contrast": lambda x: stretched(x, 1.3, -40),

@@ -19,6 +19,7 @@ from xraygan.evaluation.comparison import comparable_sides
 from xraygan.evaluation.feature_cache import FeatureSpace, content_hash, features
 from xraygan.evaluation.fidelity import measure_fidelity
 from xraygan.evaluation.spaces import CHEST_NET, OWN_SPACES, make_space
+from xraygan.models.memory import WITHOUT_DEVICE, refusing_memory_faults
 from xraygan.pictures import save_grid
 from xraygan.privacy.audit import Audit, audit
 from xraygan.privacy.correlation import aligned
@@ -49,6 +50,7 @@ BY_CLASS = ", and there are no figures by class and none of utility"
 """What is missing where images lie in no class folders."""
 UTILITY_PLOT = "utility.png"
 GALLERY_COLUMNS = 10
+LESS_MEMORY = f"{WITHOUT_DEVICE}, or measure fewer images, or smaller ones (--resolution)"
 # Part of the key of stored evaluations: raise it when equal images give other figures.
 _FORMAT = 11
 
@@ -82,6 +84,7 @@ def of_run(extent: Extent, seed: int) -> Measures | None:
     return Measures.model_validate({"seed": seed})
 
 
+@refusing_memory_faults("comparing images", LESS_MEMORY)
 def evaluate(
     real: ImageSet,
     synthetic: ImageSet,
@@ -102,6 +105,9 @@ def evaluate(
 
     Returns:
         What evaluation.json holds; where utility cannot be measured, its notes say why.
+
+    Raises:
+        XrayganError: too few images, an unknown space, or not enough memory.
     """
     sets = {"real": real, "synthetic": synthetic} | ({"train": train} if train else {})
     # Networks of others come first: the key has to know their weights.
@@ -133,6 +139,7 @@ def evaluate(
     return evaluation
 
 
+@refusing_memory_faults("auditing images", LESS_MEMORY)
 def look_for_leaks(
     train: ImageSet,
     holdout: ImageSet,
@@ -153,6 +160,9 @@ def look_for_leaks(
         measures: its spaces and seed.
         reporter: where progress goes.
         run: the run whose discriminator is asked as well.
+
+    Raises:
+        XrayganError: as `evaluate`.
     """
     scores = None
     if run is not None:

@@ -122,3 +122,22 @@ def test_an_evaluation_writes_no_plot_among_the_synthetic_images(tmp_path: Path)
         with pytest.raises(XrayganError, match="writes a plot, which would be taken for one of"):
             api.evaluate(real, made, out=out, reporter=Reporter(quiet=True))
         assert not out.exists()
+
+
+@pytest.mark.parametrize("verb", ["comparing", "auditing"])
+def test_a_network_that_finds_no_room_is_one_clear_line(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def greedy(images: np.ndarray) -> np.ndarray:
+        return np.empty((len(images), 2**50), np.float32)
+
+    monkeypatch.setenv("XRAYGAN_CACHE", str(tmp_path / "cache"))
+    space = FeatureSpace("chest-net-1", "0", greedy)
+    monkeypatch.setattr(evidence, "make_space", lambda *_args, **_more: space)
+    measures = Measures.model_validate({"spaces": ("chest-net-1",), "utility": "none"})
+    real, made, train = films(24, 1, 0), films(24, 2, 100), films(60, 3, 200)
+    with pytest.raises(XrayganError, match=rf"out of memory {verb} images .*--resolution"):
+        if verb == "comparing":
+            evaluate(real, made, train, measures, Reporter(quiet=True))
+        else:
+            evidence.look_for_leaks(train, real, made, measures, Reporter(quiet=True))

@@ -1,23 +1,39 @@
 """A lack of memory, in one clear line."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
-
-import tensorflow as tf
 
 from xraygan.errors import XrayganError
 
-MEMORY_FAULTS = (MemoryError, tf.errors.ResourceExhaustedError, tf.errors.InternalError)
-"""How NumPy and TensorFlow say so; of the last only some, see `is_lack_of_memory`."""
-_NO_ROOM = ("dst tensor", "out of memory")
-"""In an internal error: what was to be copied to a GPU, or to be done there, found no room."""
+WITHOUT_DEVICE = "close other programs that hold memory, or hide the GPU (CUDA_VISIBLE_DEVICES=-1)"
+"""What to do where the command has no `--device`."""
+_NO_ROOM = ("dst tensor", "out of memory", "can't allocate memory")
+"""In an internal error of TensorFlow: what was to be copied to a GPU, or to be done there, found
+no room; in a runtime error of PyTorch: on a GPU, and elsewhere."""
+
+
+def memory_faults() -> tuple[type[Exception], ...]:
+    """How NumPy, TensorFlow and PyTorch say so; some do of others too, see `is_lack_of_memory`.
+
+    Neither TensorFlow nor PyTorch is imported for it: what was never used never failed.
+    """
+    faults: list[type[Exception]] = [MemoryError]
+    if (tf := sys.modules.get("tensorflow")) is not None:
+        faults += [tf.errors.ResourceExhaustedError, tf.errors.InternalError]
+    if "torch" in sys.modules:
+        faults.append(RuntimeError)
+    return tuple(faults)
 
 
 def is_lack_of_memory(error: Exception) -> bool:
-    """Whether one of `MEMORY_FAULTS` is a lack of memory: any other fault may be internal too."""
-    if isinstance(error, tf.errors.InternalError):
-        return any(words in _words(error).lower() for words in _NO_ROOM)
-    return isinstance(error, MEMORY_FAULTS)
+    """Whether one of `memory_faults` is a lack of memory: any other fault may be internal too."""
+    if isinstance(error, MemoryError):
+        return True
+    tf = sys.modules.get("tensorflow")
+    if tf is not None and isinstance(error, tf.errors.ResourceExhaustedError):
+        return True
+    return any(words in _words(error).lower() for words in _NO_ROOM)
 
 
 @contextlib.contextmanager
@@ -35,7 +51,7 @@ def refusing_memory_faults(
     """
     try:
         yield
-    except MEMORY_FAULTS as error:
+    except memory_faults() as error:
         if not is_lack_of_memory(error):
             raise
         words = _words(error)[:100]

@@ -79,6 +79,11 @@ class Attack:
     leak: bool
     by_hits: bool = False
 
+    @property
+    def held_back(self) -> bool:
+        """Whether chance does not explain it, and yet the margin or the blind control do."""
+        return self.p_value <= LEVEL and not self.leak
+
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Figures by the names of audit.json."""
         return {

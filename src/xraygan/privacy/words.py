@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from xraygan.estimates import Estimate
 from xraygan.privacy.copies import Copies
-from xraygan.privacy.membership import DISCRIMINATOR, Attack, Membership
+from xraygan.privacy.membership import DISCRIMINATOR, MARGIN, Attack, Membership
 from xraygan.privacy.planted import PLANTED
 
 DOES_NOT_PROVE = (
@@ -124,9 +125,26 @@ def _attacks_said(membership: Membership) -> str:
     best = _strongest(membership.attacks)
     return (
         f"None of {len(membership.attacks)} attacks told training images from others beyond "
-        f"chance and controls; the highest area was {best.auc.value:.2f} (95 % interval "
-        f"{best.auc.low:.2f} to {best.auc.high:.2f}; 0.5 is guessing)."
+        f"chance and controls; the highest area was {_area(best.auc)}; 0.5 is guessing. A "
+        "classifier that saw the films alone, and no synthetic image, reached "
+        f"{_area(best.blind_auc)}.{_held_back(membership)}"
     )
+
+
+def _held_back(membership: Membership) -> str:
+    """How many attacks the controls alone keep from being leaks, and what that means."""
+    count = sum(attack.held_back for attack in membership.attacks.values())
+    if not count:
+        return ""
+    return (
+        f" {count} of the attacks did better than chance explains. They are not called a leak, "
+        "since they did no better than that classifier may (the two groups of films differ by "
+        f"themselves) or by less than the margin of {MARGIN}; a small leak could hide in that."
+    )
+
+
+def _area(figure: Estimate) -> str:
+    return f"{figure.value:.2f} (95 % interval {figure.low:.2f} to {figure.high:.2f})"
 
 
 def _strongest(attacks: Mapping[str, Attack]) -> Attack:

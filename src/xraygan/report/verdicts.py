@@ -42,6 +42,7 @@ STATEMENTS = {"protection": PROTECTION, "intended": INTENDED, "not_for": NOT_FOR
 
 OF_OTHERS = "As far as it says, this was not measured on these images."
 HITS = "tpr_at_1_percent"
+BLIND_AUC = "blind_auc"
 
 
 def measuring(verb: str, synth: str = "RUN/synthetic", out: str = "RUN") -> str:
@@ -226,6 +227,10 @@ def privacy(audit: Audit | None) -> Verdict:
     figure = headline_figure(audit)
     shown = (value_of(figure[1].estimate), figure[0]) if figure else ("", "")
     said = f"95 % interval {interval_of(figure[1].estimate)}. " if figure else ""
+    blind = next((f.estimate for f in audit.blind if f.key == BLIND_AUC), None)
+    if figure and figure[1].key == "auc" and blind:
+        said += f"The films alone, without synthetic images: {value_of(blind)} "
+        said += f"({interval_of(blind)}). "
     if not audit.membership:
         why = (note for note in audit.notes if note.startswith(NOT_TESTED))
         said += f"{next(why, f'{NOT_TESTED}.')} "

@@ -9,7 +9,7 @@ from xraygan.config import ModelSettings
 from xraygan.errors import XrayganError
 from xraygan.models.conditions import class_conditions
 from xraygan.models.discriminator import build_discriminator
-from xraygan.models.memory import refusing_memory_faults
+from xraygan.models.memory import WITHOUT_DEVICE, refusing_memory_faults
 from xraygan.runs import CONFIG, read_config
 from xraygan.sets import ImageSet
 from xraygan.training.checkpoint import load_newest
@@ -81,6 +81,8 @@ def _scores(
         rows = slice(start, start + _AT_ONCE)
         pixels = images.images[rows, ..., None].astype(np.float32) / 127.5 - 1
         condition = conditions[numbers[images.labels[rows]]]
-        with refusing_memory_faults(f"asking the discriminator about {len(pixels)} images at once"):
+        with refusing_memory_faults(
+            f"asking the discriminator about {len(pixels)} images at once", WITHOUT_DEVICE
+        ):
             parts.append(np.asarray(discriminator([pixels, condition], training=False))[:, 0])
     return np.concatenate(parts) if parts else np.empty(0, np.float32)

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from xraygan.config import TrainingSettings
 from xraygan.data.batches import BatchOrder
-from xraygan.models.memory import MEMORY_FAULTS, is_lack_of_memory
+from xraygan.models.memory import is_lack_of_memory, memory_faults
 from xraygan.training.schedules import last_augmentation
 from xraygan.training.state import TrainState
 from xraygan.training.step import PENALTY_EVERY, compiled_steps
@@ -72,7 +72,7 @@ class Trainer:
         if data.images.nbytes <= DEVICE_BYTES:
             try:
                 self._on_device = tf.constant(data.images), tf.constant(self._conditions)
-            except MEMORY_FAULTS as error:  # a small device has no room for all of them
+            except memory_faults() as error:  # a small device has no room for all of them
                 if not is_lack_of_memory(error):
                     raise
 

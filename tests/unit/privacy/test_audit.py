@@ -94,6 +94,21 @@ def test_words_fit_the_verdict(honest: Audit, copying: Audit) -> None:
     assert any("LOGAN" in line for line in said["not_tested"])
 
 
+def test_success_that_only_the_controls_explain_is_said(films: Films, honest: Audit) -> None:
+    """Held-out films of another machine: chance does not explain what the attacks reach."""
+    import cv2
+
+    softer = np.stack([cv2.GaussianBlur(image, (0, 0), 0.8) for image in films.holdout.images])
+    other = image_set(softer, films.holdout.labels, "other")
+    said = run(Films(films.train, other, films.fresh), films.fresh).as_dict()
+    assert said["verdict"] == NOTHING
+    assert "of the attacks did better than chance explains" in said["explanation"]
+    assert "better than chance" not in honest.as_dict()["explanation"]
+    for found in (said, honest.as_dict()):
+        blind = next(iter(found["membership"].values()))["blind_auc"]
+        assert f"no synthetic image, reached {blind['value']:.2f}" in found["explanation"]
+
+
 def test_held_out_patients_who_were_trained_on_are_left_out(films: Films, honest: Audit) -> None:
     both = ImageSet(
         np.concatenate([films.holdout.images, films.train.images[:9]]),

@@ -80,12 +80,13 @@ def test_sets_that_differ_by_themselves_are_no_leak(films: Films) -> None:
     """Held-out films of another machine: attacks succeed, but so does one without a generator."""
     import cv2
 
-    softer = np.stack([cv2.GaussianBlur(image, (0, 0), 0.7) for image in films.holdout.images])
+    softer = np.stack([cv2.GaussianBlur(image, (0, 0), 0.8) for image in films.holdout.images])
     other = image_set(softer, films.holdout.labels, "other")
     sets = films.train, other, films.fresh
     found = infer_membership(*sets, tables(*sets))
     assert max(attack.auc.low for attack in found.attacks.values()) > 0.55
     assert found.leaks == ()
+    assert any(attack.held_back for attack in found.attacks.values())
 
 
 def test_class_shares_are_no_leak(films: Films) -> None:

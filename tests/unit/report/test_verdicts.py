@@ -204,3 +204,13 @@ def test_without_an_interval_no_difference_is_denied(measured):
     assert (found.headline, found.tone) == ("Too few patients to judge", "open")
     values["kid"] |= {"low": 0.1, "high": 0.2}
     assert fidelity(measured(values)).tone == "bad", "what KID sees stays a difference"
+
+
+def test_privacy_says_what_the_films_tell_without_any_synthetic_image(audited):
+    """Or an interval that excludes 0.5 would stand there as "nothing found"."""
+    values = audit()
+    sentence = privacy(audited(values)).sentence
+    assert "The films alone, without synthetic images: 0.520 (0.490 to 0.550)." in sentence
+    for attack in values["membership"].values():
+        del attack["blind_auc"]
+    assert "films alone" not in privacy(audited(values)).sentence
