@@ -1,6 +1,6 @@
 """Labelled images in memory: what every measure takes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ class ImageSet:
         patients: object [N], keys that are equal where the patient is; nothing else about
             them may be shown. Synthetic images each have their own.
         classes: names, sorted.
+        at_random: bool [N], whether the patient was drawn at random from those to train on; None:
+            it is not known of any.
 
     Raises:
         TypeError: images that are not uint8.
@@ -31,6 +33,7 @@ class ImageSet:
     labels: NDArray[np.int32]
     patients: NDArray[np.object_]
     classes: tuple[str, ...]
+    at_random: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8:
@@ -60,7 +63,14 @@ class ImageSet:
 
     def rows(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> "ImageSet":
         """The images at these positions, in this order."""
-        return ImageSet(self.images[index], self.labels[index], self.patients[index], self.classes)
+        at_random = None if self.at_random is None else self.at_random[index]
+        return replace(
+            self,
+            images=self.images[index],
+            labels=self.labels[index],
+            patients=self.patients[index],
+            at_random=at_random,
+        )
 
     def joined(self, other: "ImageSet") -> "ImageSet":
         """These images, then the other set's.
@@ -70,11 +80,16 @@ class ImageSet:
         """
         if self.classes != other.classes:
             raise ValueError(f"sets of different classes: {self.classes} and {other.classes}")
+        at_random = [
+            np.zeros(len(part), bool) if part.at_random is None else part.at_random
+            for part in (self, other)
+        ]
         return ImageSet(
             np.concatenate([self.images, other.images]),
             np.concatenate([self.labels, other.labels]),
             np.concatenate([self.patients, other.patients]),
             self.classes,
+            np.concatenate(at_random),
         )
 
     def among(self, classes: tuple[str, ...]) -> "ImageSet":
@@ -84,11 +99,11 @@ class ImageSet:
             ValueError: a class of the images is not in the list.
         """
         number = np.array([classes.index(name) for name in self.classes], np.int32)
-        return ImageSet(self.images, number[self.labels], self.patients, classes)
+        return replace(self, labels=number[self.labels], classes=classes)
 
     def in_one_class(self, name: str) -> "ImageSet":
         """The same images, all of one class."""
-        return ImageSet(self.images, np.zeros(len(self), np.int32), self.patients, (name,))
+        return replace(self, labels=np.zeros(len(self), np.int32), classes=(name,))
 
     def of_class(self, label: int) -> "ImageSet":
         """The images of one class."""

@@ -34,7 +34,7 @@ from xraygan.data.remarks import (
 from xraygan.data.reuse import Earlier, Reuse, own_values, pixels_key
 from xraygan.data.splits import assign, in_several_splits, keep_all
 
-FORMAT_VERSION = 8
+FORMAT_VERSION = 9
 """Part of every key: raise it when the same files and settings give other pixels or splits."""
 
 SHARED = 32

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from xraygan.data import store
-from xraygan.data.listing import LABEL_JOIN
+from xraygan.data.listing import AT_RANDOM, LABEL_JOIN
 from xraygan.data.manifest import SPLITS, column
 from xraygan.data.pseudonyms import is_of_unknown
 from xraygan.data.splits import in_several_splits
@@ -29,7 +29,8 @@ class Dataset:
             decoded, reduced, so that a copy of it in another format has another), width and
             height (of the original, upright, in pixels), labels (all findings, joined by "|"),
             view, age (years) and sex ("" where not known), and burned_in ("suspected" where
-            the film at full size seems to have text in it, or "").
+            the film at full size seems to have text in it, or ""), held_back ("at random" where
+            the patient was drawn from those to train on, or "").
         refused: name and reason of every file that is not used.
         classes: sorted; the index is the class number.
         notes: plain sentences for the user.
@@ -89,12 +90,15 @@ class Dataset:
         """
         rows = np.concatenate([np.flatnonzero(self._in_split(name)) for name in splits])
         numbers = {label: number for number, label in enumerate(self.classes)}
-        labels, patients = (column(self.manifest, name) for name in ("label", "patient"))
+        labels, patients, held_back = (
+            column(self.manifest, name) for name in ("label", "patient", "held_back")
+        )
         return ImageSet(
             taken(self.images, rows),
             np.array([numbers[labels[row]] for row in rows], np.int32),
             np.array([patients[row] for row in rows], object),
             self.classes,
+            np.array([held_back[row] == AT_RANDOM for row in rows], bool),
         )
 
     @property

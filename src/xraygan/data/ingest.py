@@ -18,7 +18,7 @@ from xraygan.data.entries import printable
 from xraygan.data.folders import may_be_dicom
 from xraygan.data.hashes import worker_count
 from xraygan.data.headers import PassingRefusal, Refusal
-from xraygan.data.listing import SUSPECTED, Facts, ImageFile, is_left_out
+from xraygan.data.listing import AT_RANDOM, SUSPECTED, Facts, ImageFile, is_left_out
 from xraygan.data.pixels import decode_reduced, fit, to_uint8
 from xraygan.data.reuse import Decoded, Reuse
 from xraygan.data.selection import Selection
@@ -208,6 +208,7 @@ def _record(file: ImageFile, sha256: str, picture: Picture) -> dict[str, object]
         "age": "" if facts.age is None else f"{facts.age:g}",
         "sex": facts.sex or "",
         "burned_in": SUSPECTED if text else "",
+        "held_back": AT_RANDOM if facts.held_back else "",
         "own": picture.own,
     }
 

@@ -35,6 +35,8 @@ SUSPECTED = "suspected"
 LABEL_JOIN = "+"
 """Between the labels in the name of a class that is a set of labels."""
 
+AT_RANDOM = "at random"
+"""In the column `held_back`: the film's patient was drawn from those to train on."""
 _LEFT_OUT = "left out: "
 
 
@@ -49,6 +51,7 @@ class Facts:
         sex: "F", "M" or "O".
         burned_in: whether text is suspected in it; None to look for oneself.
         chest: of a DICOM film, whether it says in known words that it is one of the chest.
+        held_back: whether its patient was drawn at random from those to train on.
     """
 
     patient: str | None = None
@@ -57,6 +60,7 @@ class Facts:
     sex: str | None = None
     burned_in: bool | None = None
     chest: bool | None = None
+    held_back: bool | None = None
 
     def completed(self, other: "Facts") -> "Facts":
         """These facts, and `other`'s where these say nothing."""
@@ -67,6 +71,7 @@ class Facts:
             self.sex if self.sex is not None else other.sex,
             self.burned_in if self.burned_in is not None else other.burned_in,
             self.chest if self.chest is not None else other.chest,
+            self.held_back if self.held_back is not None else other.held_back,
         )
 
 

@@ -35,7 +35,8 @@ from xraygan.runs import (
 from xraygan.version import __version__
 
 DESCRIPTION, METADATA, REFUSED = "dataset.json", "metadata.csv", "refused.csv"
-_COLUMNS = ("file_name", "label", "split", "patient", "view", "age", "sex", "labels", "burned_in")
+_TOLD = ("view", "age", "sex", "labels", "burned_in", "held_back")
+_COLUMNS = ("file_name", "label", "split", "patient", *_TOLD)
 
 
 def write_dataset(
@@ -164,7 +165,7 @@ def _metadata(dataset: Dataset, salt: bytes) -> pd.DataFrame:
     if not dataset.final:
         films = set(column(manifest, "name"))
         keys = [(pseudonym_of_unknown if p in films else pseudonym)(salt, p) for p in patients]
-    given = {name: column(manifest, name) for name in ("view", "age", "sex", "labels", "burned_in")}
+    given = {name: column(manifest, name) for name in _TOLD}
     table = {"file_name": names, "label": labels, "split": splits, "patient": keys, **given}
     return pd.DataFrame(table, columns=list(_COLUMNS), dtype=object)
 

@@ -16,6 +16,7 @@ from xraygan.data.duplicates import (
     merge_near,
 )
 from xraygan.data.entries import sort_key
+from xraygan.data.listing import AT_RANDOM
 from xraygan.data.manifest import PRECEDENCE, SPLITS, column, plural, set_column
 from xraygan.data.pseudonyms import is_of_unknown
 from xraygan.errors import XrayganError
@@ -90,8 +91,8 @@ def assign(
         near: pairs of index labels of `records` whose pictures are nearly the same.
 
     Returns:
-        The kept rows with a new column `patient` and every split given (index as in
-        `records`); the refused (name, reason); notes for the user. No patient and no picture
+        The kept rows with new columns `patient` and `held_back` and every split given (index as
+        in `records`); the refused (name, reason); notes for the user. No patient and no picture
         is in two splits, unless keep_splits leaves patients so. The order of the rows makes no
         difference, nor does the salt of the patients' keys.
 
@@ -103,6 +104,7 @@ def assign(
     notes: list[str] = []
     set_column(table, "patient", _patients(table, settings, notes))
     set_column(table, "lot", _lots(table))
+    set_column(table, "held_back", [""] * len(table))
     set_column(table, "patient", merge_by_pictures(table, notes))
     set_column(table, "lot", _smallest_lots(table))
     # Without folders that say so, everything is training data until some is held back.
@@ -295,6 +297,9 @@ def _hold_back(
     moved = [split == "train" and lot in chosen for lot, _, split in rows]
     splits = [purpose if move else row[2] for row, move in zip(rows, moved, strict=True)]
     set_column(table, "split", splits)
+    before = column(table, "held_back")
+    held_back = [AT_RANDOM if move else old for move, old in zip(moved, before, strict=True)]
+    set_column(table, "held_back", held_back)
     return sum(moved), len(chosen)
 
 

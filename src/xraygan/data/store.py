@@ -40,6 +40,7 @@ MANIFEST_COLUMNS = (
     "age",
     "sex",
     "burned_in",
+    "held_back",
 )
 REFUSED_COLUMNS = ("name", "reason")
 _PARTIAL = ".partial-"

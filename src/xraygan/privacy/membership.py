@@ -37,6 +37,9 @@ NOT_TESTED = "Membership was not tested"
 DISCRIMINATOR = "logan"
 """The one attack that needs more than synthetic images."""
 LEAST_PATIENTS = 20
+ENOUGH_AT_RANDOM = 100
+"""So many held-out patients, drawn at random from those to train on, are who members are told from:
+these differ by chance only, and others may not."""
 MOST_SYNTHETIC = 20_000
 """Synthetic images that attackers look at, drawn at random: more change little and cost memory."""
 Attacker = Callable[[Described], NDArray[np.float64]]
@@ -134,7 +137,8 @@ def infer_membership(
 
     Args:
         train: what the generator was trained on: the members.
-        holdout: images of other patients: the others. Each half of their patients is the
+        holdout: images of other patients: the others. Where `ENOUGH_AT_RANDOM` of them were drawn
+            at random from those to train on, these alone. Each half of their patients is the
             reference for attacks on the other half.
         synthetic: what the generator made.
         features: feature space to tables of the three sets.
@@ -148,6 +152,12 @@ def infer_membership(
     Guarantees: where members and others are exchangeable, any attack is called a leak with a
     chance of at most `ALARM`. None the other way: what no attack tells may still be told.
     """
+    alike = _drawn_alike(holdout)
+    if alike is not None:
+        holdout = holdout.rows(alike)
+        features = {name: (a, b[alike], c) for name, (a, b, c) in features.items()}
+        if discriminator_scores is not None:
+            discriminator_scores = discriminator_scores[0], discriminator_scores[1][alike]
     sample = Sample.draw(train, holdout, seed)
     if sample.fewest_patients < LEAST_PATIENTS:
         note = (
@@ -156,6 +166,12 @@ def infer_membership(
         )
         return Membership({}, 0, 0, (note,))
     made, features, notes = _at_most(synthetic.images, features, seed)
+    if alike is not None and not alike.all():
+        notes.append(
+            f"Attackers had to tell members from the {int(alike.sum()):,} held-out images whose "
+            f"patients were drawn at random from those to train on; the {int((~alike).sum()):,} "
+            "others may differ by themselves, and count for copies alone."
+        )
     if sample.classes_left_out:
         notes.append(
             f"Films of {sample.classes_left_out} of {len(train.classes)} classes were not "
@@ -185,6 +201,14 @@ def infer_membership(
     return Membership(
         tried, len(suspects.member) - others, others, (*notes, *_notes(others, blind))
     )
+
+
+def _drawn_alike(holdout: ImageSet) -> NDArray[np.bool_] | None:
+    """Which held-out images are of patients drawn at random, if these are enough."""
+    found = holdout.at_random
+    if found is None or len(set(holdout.patients[found].tolist())) < ENOUGH_AT_RANDOM:
+        return None
+    return found
 
 
 def _at_most(

@@ -13,7 +13,7 @@ from xraygan.config import PixelSettings
 from xraygan.data.entries import Entry, Tree, nfc
 from xraygan.data.formats.base import Row, Table, find_tables, split_told
 from xraygan.data.headers import Refusal
-from xraygan.data.listing import LABEL_JOIN, SINGLE_CLASS, SUSPECTED, Facts, split_named
+from xraygan.data.listing import AT_RANDOM, LABEL_JOIN, SINGLE_CLASS, SUSPECTED, Facts, split_named
 from xraygan.data.selection import Stated, split_list
 from xraygan.data.tables import (
     first_present,
@@ -221,7 +221,7 @@ def _rows(
     folder = () if kind == "csv" else entry.parts[:-1]
     given = {ours: values(frame, column or "") for ours, column in columns.items()}
     given["label"] = [label.replace(joined, "|") for label in given["label"]]
-    every, text = values(frame, "labels"), values(frame, "burned_in")
+    every, text, held = (values(frame, name) for name in ("labels", "burned_in", "held_back"))
     looked_for = "burned_in" in frame.columns
     labelled = any(given["label"])
     splits = [split_told(word, entry.name) for word in given["split"]]
@@ -232,6 +232,7 @@ def _rows(
             splits[line],
             every[line],
             text[line] == SUSPECTED if looked_for else None,
+            held[line] == AT_RANDOM,
             labelled,
             start + line,
         )
@@ -245,6 +246,7 @@ def _row(
     split: str | None,
     every: str,
     text: bool | None,
+    held_back: bool,
     labelled: bool,
     line: int,
 ) -> Row:
@@ -262,6 +264,7 @@ def _row(
             parse_age(given["age"]),
             parse_sex(given["sex"]),
             text,
+            held_back=held_back or None,
         ),
         split,
         line,
