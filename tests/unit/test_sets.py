@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,6 +47,15 @@ def test_joined_keeps_the_order() -> None:
     assert both.patients.tolist() == ["p0", "p1", "p0"]
     with pytest.raises(ValueError, match="different classes"):
         made([0]).joined(made([0], ("A", "C")))
+
+
+def test_who_was_drawn_at_random_is_kept_with_the_films() -> None:
+    films = replace(made([0, 1, 1]), at_random=np.array([True, False, True]))
+    assert films.rows(np.array([2, 1])).at_random.tolist() == [True, False]  # type: ignore[union-attr]
+    assert films.joined(made([0])).at_random.tolist() == [True, False, True, False]  # type: ignore[union-attr]
+    for same in (films.among(("A", "B", "C")), films.in_one_class("all")):
+        assert same.at_random is films.at_random
+    assert made([0]).rows(np.array([0])).at_random is None
 
 
 def test_synthetic_images_are_of_a_patient_each() -> None:

@@ -164,6 +164,20 @@ def test_keys_without_salt_are_what_patients_are_drawn_by() -> None:
     assert splits_of(assign(table, chosen)[0]) == splits_of(assign(plain, chosen)[0])
 
 
+@pytest.mark.parametrize("folder", ["train/", ""])
+def test_who_is_held_back_at_random_is_marked(folder: str) -> None:
+    """Not who was held out before, nor who was moved for being on both sides."""
+    split = folder.strip("/") or None
+    rows = [(f"{folder}A/phantom{n}_0.png", split, "A", str(n)) for n in range(40)]
+    if folder:
+        rows += [(f"test/A/phantom{n}_1.png", "test", "A", f"t{n}") for n in range(39, 45)]
+    table = assign(records(*rows), DataSettings(validation_fraction=0.3))[0]
+    marked = table["held_back"] == "at random"
+    given = table["name"].str.startswith("test/") | (table["patient"] == "phantom39")
+    assert marked.any()
+    assert (marked == ((table["split"] != "train") & ~(given & bool(folder)))).all()
+
+
 def test_leaking_patient_moves_to_the_higher_split() -> None:
     table, _, notes = assign(
         records(

@@ -1,6 +1,7 @@
 """Membership attacks with their controls: overfitted and honest generators, sets that differ."""
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,6 +88,27 @@ def test_sets_that_differ_by_themselves_are_no_leak(films: Films) -> None:
     assert max(attack.auc.low for attack in found.attacks.values()) > 0.55
     assert found.leaks == ()
     assert any(attack.held_back for attack in found.attacks.values())
+
+
+@pytest.mark.parametrize("enough", [True, False])
+def test_members_are_told_from_those_held_back_at_random_where_they_are_enough(
+    films: Films, monkeypatch, enough: bool
+) -> None:
+    """Films of another machine beside them differ by themselves: of these nothing is asked."""
+    import cv2
+
+    softer = np.stack([cv2.GaussianBlur(image, (0, 0), 0.8) for image in films.holdout.images])
+    alike = replace(films.holdout, at_random=np.ones(len(films.holdout), bool))
+    holdout = alike.joined(image_set(softer, films.holdout.labels, "other"))
+    patients = len(films.holdout)
+    monkeypatch.setattr(membership, "ENOUGH_AT_RANDOM", patients if enough else patients + 1)
+    sets = films.train, holdout, films.fresh
+    scores = tuple(np.random.default_rng(2).normal(size=len(part)) for part in sets[:2])
+    found = infer_membership(*sets, tables(*sets), scores)
+    assert found.others == (patients if enough else 2 * patients)
+    assert any(note.startswith("Attackers had to tell") for note in found.notes) == enough
+    assert any("differ by themselves, and only what" in note for note in found.notes) != enough
+    assert (found.leaks == ()) == enough  # beyond what a classifier of the films alone can
 
 
 def test_class_shares_are_no_leak(films: Films) -> None:
