@@ -162,7 +162,7 @@ class TrainingSettings(Settings):
         gt=0,
         le=1e6,
         description="Train for about M minutes: turned into a number of images after the "
-        "first steps. Without --epochs, --kimg or --minutes: 30 minutes, or 20 views of each "
+        "first steps. Without --epochs, --kimg or --minutes: 30 minutes, or 50 views of each "
         "film, whichever is less.",
     )
     batch: int = Field(8, ge=2, le=4096, description="Images a step.")

@@ -80,7 +80,7 @@ def test_the_notebook_is_clean() -> None:
     code = [cell for cell in book.cells if cell.cell_type == "code"]
     assert not any(cell.outputs or cell.execution_count for cell in code)
     assert 'SOURCE = "phantom"' in code[0].source
-    assert carry_out(code[0].source, {})["SETTINGS"] == {}, "no length: it ends at 20 views"
+    assert carry_out(code[0].source, {})["SETTINGS"] == {}, "no length: it ends at 50 views"
 
 
 def installing(folder: Path, package: str, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:

@@ -14,13 +14,13 @@ FILMS = 100
 @pytest.mark.parametrize(
     ("length", "images", "told"),
     [
-        ({}, 2000, "each 20 times"),
-        ({"minutes": 1}, 6000, "more than 20 times"),
+        ({}, 5000, "each 50 times"),
+        ({"minutes": 1}, 6000, "more than 50 times"),
         ({"minutes": 0.2}, 1200, "1,200 images"),
         ({"kimg": 2}, 2000, ""),
-        ({"kimg": 8}, 8000, "more than 20 times"),
+        ({"kimg": 8}, 8000, "more than 50 times"),
         ({"epochs": 20}, 2000, ""),
-        ({"epochs": 40}, 4000, "more than 20 times"),
+        ({"epochs": 60}, 6000, "more than 50 times"),
     ],
 )
 def test_how_long_a_run_is(
@@ -34,4 +34,4 @@ def test_how_long_a_run_is(
     assert total_images(settings, trainer, FILMS, Reporter()) == images
     err = capsys.readouterr().err
     assert told in err
-    assert ("more than 20 times" in err) == (images > 2000)
+    assert ("more than 50 times" in err) == (images > 5000)
