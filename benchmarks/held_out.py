@@ -38,10 +38,10 @@ def main() -> None:
     settings = DataSettings.parse({"resolution": arguments.resolution}, "options")
     dataset = prepare(arguments.data, settings)
     train, held_out = dataset.image_set("train"), dataset.image_set("val", "test")
-    assert held_out.at_random is not None
+    alike = np.asarray(held_out.at_random, bool)
     groups = {
-        "held back at random": held_out.rows(held_out.at_random),
-        "of other folders": held_out.rows(~held_out.at_random),
+        "held back at random": held_out.rows(alike),
+        "of other folders": held_out.rows(~alike),
     }
     space = make_space(SPACE, train)
     described = {name: space.describe(part.images) for name, part in groups.items()}
