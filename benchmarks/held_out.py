@@ -20,7 +20,7 @@ import numpy as np
 import xraygan
 from xraygan.config import DataSettings
 from xraygan.data.cache import prepare
-from xraygan.evaluation.kernel import kernel_distance
+from xraygan.evaluation.kernel import Kernel
 from xraygan.evaluation.spaces import make_space
 from xraygan.privacy.audit import audit
 from xraygan.sets import ImageSet
@@ -48,7 +48,8 @@ def main() -> None:
     of_train, of_held_out = space.describe(train.images), space.describe(held_out.images)
     some = np.random.default_rng(0).choice(len(train), min(2000, len(train)), replace=False)
     for name, features in described.items():
-        distance = kernel_distance(of_train[some], features)
+        reference = Kernel(features, groups[name].patients)
+        distance = reference.distance(of_train[some], train.patients[some])
         print(f"real training films to {len(features):,} {name}: KID {distance.value:.3f}")
     print("\n| run | members are told from | verdict | films alone | best by images |")
     print("|---" * 5 + "|")
