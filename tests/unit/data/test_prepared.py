@@ -72,7 +72,7 @@ def same(first: Dataset, second: Dataset) -> None:
 
     def by_picture(dataset: Dataset) -> dict[bytes, list[tuple[str, ...]]]:
         found: dict[bytes, list[tuple[str, ...]]] = {}
-        columns = ["split", "label", "view", "age", "sex", "labels"]
+        columns = ["split", "label", "view", "age", "sex", "labels", "held_back"]
         rows = dataset.manifest[columns].itertuples(index=False, name=None)
         for image, row in zip(dataset.images, rows, strict=True):
             found.setdefault(image.tobytes(), []).append(row)

@@ -13,18 +13,23 @@ from xraygan.privacy.planted import Disguise, disguised
 from xraygan.privacy.roc import Suspects, area
 from xraygan.privacy.suspects import Sample
 from xraygan.privacy.views import shrunk
+from xraygan.sets import ImageSet
 
 
 def tables(*sets) -> dict:
     return {"thumbnails": tuple(thumbnails(s.images) for s in sets)}
 
 
-@pytest.fixture(scope="module")
-def overfitted(films: Films) -> Membership:
+def near_copies(films: Films) -> ImageSet:
     random = np.random.default_rng(1)
     chosen = films.train.images[random.integers(0, TRAIN, 600)]
     noisy = disguised(chosen, Disguise("", noise=0.08), random)
-    made = image_set(noisy, np.arange(600) % 2, "made")
+    return image_set(noisy, np.arange(600) % 2, "made")
+
+
+@pytest.fixture(scope="module")
+def overfitted(films: Films) -> Membership:
+    made = near_copies(films)
     return infer_membership(
         films.train, films.holdout, made, tables(films.train, films.holdout, made)
     )
@@ -109,6 +114,17 @@ def test_members_are_told_from_those_held_back_at_random_where_they_are_enough(
     assert any(note.startswith("Attackers had to tell") for note in found.notes) == enough
     assert any("differ by themselves, and only what" in note for note in found.notes) != enough
     assert (found.leaks == ()) == enough  # beyond what a classifier of the films alone can
+
+
+def test_a_leak_is_found_against_those_held_back_at_random(films: Films, monkeypatch) -> None:
+    patients = len(films.holdout) // 2
+    monkeypatch.setattr(membership, "ENOUGH_AT_RANDOM", patients)
+    holdout = replace(films.holdout, at_random=np.arange(2 * patients) < patients)
+    sets = films.train, holdout, near_copies(films)
+    known = np.zeros(TRAIN) + 3, np.where(holdout.at_random, 0.0, 6.0)
+    found = infer_membership(*sets, tables(*sets), known)
+    assert found.others == patients
+    assert {"gan_leaks", "gan_leaks_calibrated", "logan"} <= set(found.leaks)
 
 
 def test_class_shares_are_no_leak(films: Films) -> None:
