@@ -23,6 +23,9 @@ from xraygan.presets import model_settings
 from xraygan.training.base import fit_base
 from xraygan.training.device import use_device_together
 use, workers = use_device_together("cpu", print)
+said = [workers.text_from_leader(text if workers.leads else "other") for text in ("", "\u00e9")]
+if said != ["", "\u00e9"]:
+    sys.exit(f"worker {workers.rank} understood {said}")
 from xraygan.training.state import TrainState
 from xraygan.training.trainer import Trainer, TrainingData
 images, labels = phantom_images(24, 32, seed=0)[:2]

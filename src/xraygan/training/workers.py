@@ -187,6 +187,8 @@ class Workers:
                     )
 
     def _sum_now(self, table: np.ndarray) -> np.ndarray:
+        if not table.size:  # TensorFlow ends the process at a sum of nothing
+            return table
         return (
             self._sums[table.dtype.name](tf.constant(table.reshape(-1)))
             .numpy()
