@@ -63,6 +63,7 @@ class Trainer:
         self.batch = settings.batch
         self._workers = workers
         self._others_know = workers.count == 1
+        self._amid_steps = False
         self._settings = settings
         self._data = data
         self._order = BatchOrder(len(data.images), settings.seed)
@@ -102,8 +103,11 @@ class Trainer:
 
     def run(self, steps: int, total_images: int) -> dict[str, float]:
         """Train some steps in one graph call, and all workers with it; each metric's mean."""
+        self._amid_steps = True
         self._tell(steps, total_images)
-        return self._run(steps, total_images)
+        metrics = self._run(steps, total_images)
+        self._amid_steps = False
+        return metrics
 
     def follow(self) -> None:
         """Train what worker 0 trains, until it lets the others go."""
@@ -115,12 +119,17 @@ class Trainer:
 
     @contextlib.contextmanager
     def leading(self) -> Iterator[None]:
-        """While entered the other workers wait for what comes; then they are let go."""
+        """While entered the other workers wait for what comes; then they are let go.
+
+        Not where this one was torn out of its steps: the others wait within theirs, would not
+        hear it, and both sides would wait for ever. They end when this process does.
+        """
         try:
             yield
         finally:
-            with contextlib.suppress(*GONE):
-                self._tell(0, 0)
+            if not self._amid_steps:
+                with contextlib.suppress(*GONE):
+                    self._tell(0, 0)
 
     def _tell(self, steps: int, total_images: int) -> None:
         if self._workers.count == 1:

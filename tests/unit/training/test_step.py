@@ -23,6 +23,7 @@ from xraygan.training.schedules import scheduled
 from xraygan.training.state import TrainState
 from xraygan.training.step import PENALTY_EVERY, draw_latents, train_step
 from xraygan.training.trainer import Trainer, TrainingData
+from xraygan.training.workers import Workers
 
 TOTAL = 1000
 SETTINGS = TrainingSettings(batch=4, seed=7, gamma=3.0)
@@ -329,3 +330,36 @@ def eager(run: Callable) -> Callable:
             tf.config.run_functions_eagerly(False)
 
     return changed
+
+
+class Heard(Workers):
+    """Worker 0 of two, of whom the other hears everything at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count, self.steps_told = 2, []
+
+    def from_leader(self, value: np.ndarray) -> np.ndarray:
+        if value.dtype == np.int64 and value.shape == (3,):
+            self.steps_told.append(int(value[0]))
+        return value
+
+
+@pytest.mark.parametrize(("torn", "told"), [(False, [4, 0]), (True, [4])])
+def test_others_are_let_go_between_steps_alone(
+    state: TrainState, monkeypatch: pytest.MonkeyPatch, torn: bool, told: list[int]
+) -> None:
+    # Amid its steps another worker waits for the same steps' sums, and hears nothing else.
+    workers = Heard()
+    trainer = Trainer(state, SETTINGS, data(), workers)
+
+    def steps(*_: object) -> dict[str, float]:
+        if torn:
+            raise MemoryError
+        return {}
+
+    monkeypatch.setattr(trainer, "_run", steps)
+    with pytest.raises(MemoryError), trainer.leading():
+        trainer.run(4, 4000)
+        raise MemoryError
+    assert workers.steps_told == told
