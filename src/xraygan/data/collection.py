@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xraygan.config import PixelSettings
 from xraygan.data.cache import read_all
@@ -14,7 +15,7 @@ from xraygan.data.dataset import Dataset, taken
 from xraygan.data.dicom import is_dicom, read_dicom
 from xraygan.data.duplicates import merge_patients
 from xraygan.data.headers import Refusal, read_header
-from xraygan.data.listing import ImageFile
+from xraygan.data.listing import AT_RANDOM, ImageFile
 from xraygan.data.manifest import column
 from xraygan.data.pseudonyms import is_of_unknown
 from xraygan.data.sources import list_source
@@ -145,6 +146,7 @@ def read_sets(
             ),
             np.array([patients[role][row] for row in rows[role]], object),
             classes,
+            _at_random(role, read, rows[role]),
         )
         for role, dataset in read.items()
     }
@@ -168,6 +170,16 @@ def _rows(role: str, dataset: Dataset) -> np.ndarray:
 def _values(dataset: Dataset, name: str, rows: np.ndarray) -> list[str]:
     values = column(dataset.manifest, name)
     return [values[row] for row in rows]
+
+
+def _at_random(
+    role: str, read: Mapping[str, Dataset], rows: np.ndarray
+) -> NDArray[np.bool_] | None:
+    """Whose patients were drawn from those of `--train`; known where one prepared set is both."""
+    dataset, train = read[role], read.get(TRAIN)
+    if train is None or not dataset.final or dataset.fingerprint != train.fingerprint:
+        return None
+    return np.array([told == AT_RANDOM for told in _values(dataset, "held_back", rows)], bool)
 
 
 def _files(dataset: Dataset, splits: Sequence[str]) -> list[str]:

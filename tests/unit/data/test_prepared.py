@@ -19,6 +19,7 @@ from xraygan.data.manifest import SPLITS
 from xraygan.data.prepared import check_target, write_dataset
 from xraygan.errors import XrayganError
 from xraygan.report.datasets import render_summary
+from xraygan.sets import ImageSet
 
 SMALL = DataSettings(resolution=32)
 
@@ -451,6 +452,27 @@ def test_films_that_tell_no_patient_are_counted_when_read_back(
     ]
     assert keys[0] == keys[1]
     assert len(set(keys[0])) == (6 + 13 if near == "join" else 6 + 14)
+
+
+def test_a_prepared_set_that_is_both_sides_tells_who_was_held_back_at_random(
+    cached: Path, tmp_path: Path
+) -> None:
+    root = films(tmp_path / "data", *(f"test/a/t{n}.png" for n in range(3)))
+    films(root, *(f"train/a/{n}.png" for n in range(20)), start=10)
+    written(root, tmp_path / "out", cached)
+
+    def held_out(**folders: Path) -> ImageSet:
+        return read_sets(folders, PixelSettings(resolution=32), cached).sets["holdout"]
+
+    out = tmp_path / "out"
+    known = held_out(train=out, holdout=out, synthetic=out).at_random
+    assert known is not None
+    assert 0 < known.sum() == len(known) - 3, "all but the given test films"
+    # Of those to train on, in another folder, nobody is known to have been drawn; nor from a table
+    # that is not ours.
+    assert held_out(train=out / "train", holdout=out).at_random is None
+    (out / "dataset.json").unlink()
+    assert held_out(train=out, holdout=out).at_random is None
 
 
 def test_where_every_patient_is_known_nothing_is_said_of_it(
