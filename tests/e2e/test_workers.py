@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,16 @@ def test_other_images_are_refused_by_both(films: Path, tmp_path: Path) -> None:
             "xraygan: error: worker 1 has other images than worker 0: start all by the same"
         )
     assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_who_waits_for_the_others_can_be_stopped(films: Path, tmp_path: Path, rank: int) -> None:
+    command = [*MODULE, "train", "--data", films, "--run-dir", tmp_path / "r", *TINY[:-2]]
+    process = start(command, tmp_path / "log", env=cluster()[rank])
+    assert wait_until(lambda: "waiting for all to join" in (tmp_path / "log").read_text(), process)
+    time.sleep(3)  # until TensorFlow does the waiting
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) in (-signal.SIGINT, 130)
 
 
 @pytest.mark.slow

@@ -8,6 +8,8 @@ import contextlib
 import functools
 import json
 import os
+import signal
+import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -237,9 +239,26 @@ def join(place: Place) -> Workers:
     cluster = {"worker": list(place.addresses)}
     os.environ[VARIABLE] = json.dumps({"cluster": cluster, "task": task})
     try:
-        return Workers(tf.distribute.MultiWorkerMirroredStrategy(), place)
+        with _ended_by_signals():
+            return Workers(tf.distribute.MultiWorkerMirroredStrategy(), place)
     except (RuntimeError, tf.errors.OpError) as error:
         raise XrayganError(
             f"worker {place.rank} cannot join at {place.addresses[place.rank]} ({error}); is the "
             "port free, and can all workers reach each other?"
         ) from None
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """While entered SIGINT and SIGTERM end the process: TensorFlow waits where Python is deaf."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if callable(handler := signal.getsignal(number)):
+                before[number] = handler
+                signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
