@@ -33,6 +33,8 @@ _ENDED_AT_ONCE = {1, -signal.SIGTERM}
 """Exit codes of a process that could not answer: any on Windows, one still starting elsewhere."""
 _FOLDER = re.compile(r"run folder: (.+)\n")
 """Of a whole line: one that is being written ends nowhere."""
+_OTHERS = {"TF_CONFIG", "SLURM_STEP_NUM_TASKS"}
+"""By these a process knows that it trains together with others."""
 
 
 @dataclass
@@ -219,9 +221,15 @@ class Jobs:
                 stdout=stream,
                 stderr=stream,
                 start_new_session=True,
-                env=os.environ | {"PYTHONIOENCODING": "utf-8"},  # as the log is read
+                env=_of_a_job(),
             )
         return Job(key, source, settings, log, process, verb, known)
+
+
+def _of_a_job() -> dict[str, str]:
+    """The studio's environment, but what names others to train with: nobody starts those."""
+    kept = {name: value for name, value in os.environ.items() if name not in _OTHERS}
+    return kept | {"PYTHONIOENCODING": "utf-8"}  # as the log is read
 
 
 def _wait_for_end(process: subprocess.Popen) -> None:

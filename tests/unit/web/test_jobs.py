@@ -254,3 +254,11 @@ def test_a_process_that_lost_the_first_signal_is_ended_by_the_second(monkeypatch
         process.terminate()
         jobs_module._wait_for_end(process)
         assert process.returncode == -signal.SIGTERM
+
+
+def test_a_job_waits_for_no_others(monkeypatch):
+    for name in ("TF_CONFIG", "SLURM_STEP_NUM_TASKS", "XRAYGAN_CACHE"):
+        monkeypatch.setenv(name, "2")
+    given = jobs_module._of_a_job()
+    assert given["XRAYGAN_CACHE"] == "2"
+    assert not {"TF_CONFIG", "SLURM_STEP_NUM_TASKS"} & given.keys()
