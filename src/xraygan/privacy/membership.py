@@ -83,7 +83,7 @@ class Attack:
     by_hits: bool = False
 
     @property
-    def held_back(self) -> bool:
+    def explained(self) -> bool:
         """Whether chance does not explain it, and yet the margin or the blind control do."""
         return self.p_value <= LEVEL and not self.leak
 

@@ -127,19 +127,19 @@ def _attacks_said(membership: Membership) -> str:
         f"None of {len(membership.attacks)} attacks told training images from others beyond "
         f"chance and controls; the highest area was {_area(best.auc)}; 0.5 is guessing. A "
         "classifier that saw the films alone, and no synthetic image, reached "
-        f"{_area(best.blind_auc)}.{_held_back(membership)}"
+        f"{_area(best.blind_auc)}.{_explained(membership)}"
     )
 
 
-def _held_back(membership: Membership) -> str:
+def _explained(membership: Membership) -> str:
     """How many attacks the controls alone keep from being leaks, and what that means."""
-    count = sum(attack.held_back for attack in membership.attacks.values())
+    count = sum(attack.explained for attack in membership.attacks.values())
     if not count:
         return ""
     return (
         f" {count} of the attacks did better than chance explains. They are not called a leak, "
-        "since they did no better than that classifier may (the two groups of films differ by "
-        f"themselves) or by less than the margin of {MARGIN}; a small leak could hide in that."
+        "since they did no better than that classifier may (two groups of films differ, if "
+        f"only by chance) or by less than the margin of {MARGIN}; a small leak could hide in that."
     )
 
 
