@@ -194,7 +194,14 @@ def infer_membership(
     )
     chance = surprise(suspects, scores, FEW_FALSE_ALARMS, seed=seed)
     tried = {
-        name: _judge(suspects, values, blind, (chance.area[name], chance.hits[name]), seed)
+        name: _judge(
+            suspects,
+            values,
+            blind,
+            (chance.area[name], chance.hits[name]),
+            seed,
+            exchangeable=alike is not None,
+        )
         for name, values in scores.items()
     }
     others = int((~suspects.member).sum())
@@ -303,8 +310,13 @@ def _judge(
     blind: Blind,
     p_values: tuple[float, float],
     seed: int,
+    *,
+    exchangeable: bool,
 ) -> Attack:
-    """An attack leaks where chance, margin and the blind control are left behind."""
+    """An attack leaks where chance, margin and the blind control are left behind.
+
+    Where members and others are exchangeable the control is noise, and stands beside only.
+    """
     auc = area_with_interval(suspects, scores, seed=seed)
     halves_of_members, of_members = _control(suspects, seed), scores[suspects.member]
     control = area_with_interval(halves_of_members, of_members, seed=seed)
@@ -314,11 +326,15 @@ def _judge(
         )
         for rate in (FEW_FALSE_ALARMS, FEWEST_FALSE_ALARMS)
     )
-    by_area = p_values[0] <= LEVEL and auc.low > 0.5 + MARGIN and auc.value > blind.auc.high
+    by_area = (
+        p_values[0] <= LEVEL
+        and auc.low > 0.5 + MARGIN
+        and (exchangeable or auc.value > blind.auc.high)
+    )
     by_hits = (
         p_values[1] <= LEVEL
         and hits.low > FEW_FALSE_ALARMS + MARGIN
-        and hits.value > blind.hits.high
+        and (exchangeable or hits.value > blind.hits.high)
     )
     return Attack(
         auc=auc,

@@ -37,7 +37,8 @@ def use_device_together(name: str, say: Callable[[str], None]) -> "tuple[str, Wo
     """As `use_device`, and join the processes that `TF_CONFIG` or Slurm names, if any.
 
     Args:
-        name: as for `use_device`; for "auto" each worker of a machine takes a GPU of its own.
+        name: as for `use_device`; for "auto" and "gpu" workers of one machine take its GPUs in
+            turn.
         say: told what is waited for.
 
     Returns:
@@ -54,7 +55,7 @@ def use_device_together(name: str, say: Callable[[str], None]) -> "tuple[str, Wo
     if place is None:
         return use_device(name), ALONE
     gpus = tf.config.list_physical_devices("GPU")
-    if name == "auto" and gpus:
+    if name in ("auto", "gpu") and gpus:
         name = f"gpu:{place.on_its_machine % len(gpus)}"
     chosen = _chosen(name)
     say(f"worker {place.rank} of {len(place.addresses)}: waiting for all to join …")

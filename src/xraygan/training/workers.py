@@ -20,6 +20,8 @@ import tensorflow as tf
 from xraygan.errors import XrayganError
 
 VARIABLE = "TF_CONFIG"
+_FIRST_PORT = 12_000
+"""Of Slurm's tasks: jobs that meet on a node have others."""
 GONE = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
@@ -86,7 +88,10 @@ def _place_of_slurm() -> Place | None:
     try:
         # Told of GPUs it does not look for them, which fails where there are none.
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
-            gpus_per_node=tasks, gpus_per_task=1, auto_set_gpu=False
+            port_base=_FIRST_PORT + int(os.environ.get("SLURM_JOB_ID", "0")) % 1000 * 16,
+            gpus_per_node=tasks,
+            gpus_per_task=1,
+            auto_set_gpu=False,
         )
         addresses = tuple(resolver.cluster_spec().as_dict()["worker"])
         return Place(int(os.environ["SLURM_PROCID"]), addresses)
