@@ -3,11 +3,9 @@
 import re
 import shlex
 import shutil
-import subprocess
 import sys
 import tomllib
 import types
-import venv
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from program import ROOT, environment
+
+from fresh_environment import checked, fresh
 
 DOCKERFILE = ROOT / "Dockerfile"
 
@@ -40,22 +40,6 @@ def package_files(folder: Path) -> set[Path]:
     """What a package consists of, as it is in the repository."""
     files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return {path for path in files if "__pycache__" not in path.parts}
-
-
-def checked(command: list[object], **options: object) -> str:
-    done = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, check=False, **options
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def fresh(folder: Path) -> dict[str, str]:
-    """A new environment with nothing in it, first on the path."""
-    venv.create(folder, with_pip=True)
-    path = f"{folder / 'bin'}:{environment()['PATH']}"
-    kept = {k: v for k, v in environment(PATH=path).items() if k != "PYTHONPATH"}
-    return {**kept, "XRAYGAN_CACHE": str(folder / "cache")}
 
 
 def test_the_dockerfile_copies_what_is_there_and_can_be_built_for_a_gpu() -> None:
