@@ -33,16 +33,28 @@ def fresh(folder: Path) -> dict[str, str]:
     return {**kept, "PATH": path, "XRAYGAN_CACHE": str(folder / "cache")}
 
 
+def needs_room(what: str, parent: Path, room_bytes: float = ROOM) -> None:
+    """Skip the test where the disk has too little room."""
+    if shutil.disk_usage(parent).free < room_bytes:
+        pytest.skip(f"{what} cannot be installed here: too little disk space")
+
+
+def needs_registry(what: str, package: str, variables: dict[str, str]) -> None:
+    """Skip the test where pip does not find a package, as without a network."""
+    ask = ["python", "-m", "pip", "index", "versions", package]
+    asked = subprocess.run(ask, capture_output=True, text=True, check=False, env=variables)
+    if asked.returncode:
+        pytest.skip(f"{what} cannot be installed here: {asked.stderr.splitlines()[-1]}")
+
+
 @contextmanager
 def environment_with(package: str, parent: Path) -> Iterator[dict[str, str]]:
     """A fresh environment that holds a package until the block ends; else the test is skipped."""
-    refused = f"{package} cannot be installed here: "
-    if shutil.disk_usage(parent).free < ROOM:
-        pytest.skip(refused + "too little disk space")
+    needs_room(package, parent)
     with tempfile.TemporaryDirectory(dir=parent) as folder:
         variables = fresh(Path(folder))
         install = ["python", "-m", "pip", "install", "--quiet", "--no-cache-dir", package]
         done = subprocess.run(install, capture_output=True, text=True, check=False, env=variables)
         if done.returncode:
-            pytest.skip(refused + done.stderr.strip()[-200:])
+            pytest.skip(f"{package} cannot be installed here: {done.stderr.strip()[-200:]}")
         yield variables
