@@ -6,9 +6,12 @@ import shutil
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from program import MODULE, in_one_process, start, wait_until, xraygan
 
+from fresh_environment import checked, environment_with
 from report_run import audit
 from xraygan.data.phantom import write_phantom
 
@@ -50,6 +53,44 @@ def test_hand_a_model_and_a_data_set_on(run: Path, tmp_path: Path) -> None:
     assert "12 synthetic" in card
     counts = json.loads(again.stdout)["counts"]
     assert sum(sum(classes.values()) for classes in counts.values()) == 12
+
+
+IMAGE_FOLDER = """
+import sys
+import numpy as np
+from torchvision.datasets import ImageFolder
+
+loaded = ImageFolder(sys.argv[1])
+images, numbers = zip(*loaded)
+np.savez(
+    sys.argv[2],
+    images=np.stack(images),
+    classes=[loaded.classes[number] for number in numbers],
+    files=[path for path, _ in loaded.samples],
+)
+"""
+
+
+@pytest.mark.slow
+def test_a_data_set_in_torchvision(run: Path, tmp_path: Path) -> None:
+    """In its own environment. PyTorch comes with libraries for GPUs, five gigabytes, unless pip
+    knows of its wheels without them.
+    """
+    out = tmp_path / "data"
+    ended = xraygan("export", "data", run / "synthetic", "--out", out, "--format", "imagefolder")
+    assert ended.code == 0, ended.stderr
+    with environment_with("torchvision", tmp_path) as variables:
+        read = ["python", "-c", IMAGE_FOLDER, out / "train", tmp_path / "read.npz"]
+        checked(read, env=variables)
+    with np.load(tmp_path / "read.npz") as read:
+        files, classes, images = ([*read[name]] for name in ("files", "classes", "images"))
+    assert len(files) == 12
+    assert sorted(files) == sorted(map(str, out.rglob("*.png")))
+    assert set(classes) == {"NORMAL", "PNEUMONIA"}
+    assert classes == [Path(file).parent.name for file in files]
+    for file, image in zip(files, images, strict=True):
+        grey = np.asarray(Image.open(file))
+        assert np.array_equal(image, np.stack([grey] * 3, axis=-1)), file
 
 
 def test_a_model_that_the_audit_warns_of(run: Path, tmp_path: Path) -> None:

@@ -1,17 +1,13 @@
 """Our measures against the libraries that are used for them."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
-import venv
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fresh_environment import checked, environment_with
 from xraygan.evaluation.frechet import frechet_distance
 from xraygan.evaluation.kernel import kernel_distance
 from xraygan.evaluation.moments import Moments
@@ -53,9 +49,6 @@ print(json.dumps({
     **prc.prc_features_to_metric(*sides, prc_neighborhood=3, prc_batch_size=1000, verbose=False),
 }))
 """
-ROOM = 12e9
-"""Bytes that an environment with torch-fidelity takes, PyTorch with its libraries for GPUs, and
-as much again while it is unpacked."""
 
 
 @pytest.mark.slow
@@ -68,20 +61,9 @@ def test_torch_fidelity(tmp_path) -> None:
     real = random.normal(size=(300, 20)) * np.linspace(0.5, 2, 20)
     fake = random.normal(0.2, 1.1, size=(300, 20))
     np.savez(tmp_path / "sides.npz", fake=fake, real=real)
-    if shutil.disk_usage(tmp_path).free < ROOM:
-        pytest.skip("torch-fidelity cannot be installed here: too little disk space")
-    with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
-        venv.create(folder, with_pip=True)
-        python = Path(folder) / "bin" / "python"
-        install = [python, "-m", "pip", "install", "--quiet", "--no-cache-dir", "torch-fidelity"]
-        done = subprocess.run(install, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"torch-fidelity cannot be installed here: {done.stderr.strip()[-200:]}")
-        command = [python, "-c", THEIRS, tmp_path / "sides.npz"]
-        alone = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=alone)
-    assert done.returncode == 0, done.stderr
-    theirs = json.loads(done.stdout.splitlines()[-1])
+    with environment_with("torch-fidelity", tmp_path) as variables:
+        told = checked(["python", "-c", THEIRS, tmp_path / "sides.npz"], env=variables)
+    theirs = json.loads(told.splitlines()[-1])
     ours = coverage(real, fake, k=3)
     for value, name in (
         (kernel_distance(real, fake).value, "kernel_inception_distance_mean"),
