@@ -41,6 +41,8 @@ class ImageSet:
         if self.images.ndim != 3:
             raise ValueError(f"images of shape {self.images.shape}: expected [N, H, W]")
         counts = {len(self.images), len(self.labels), len(self.patients)}
+        if self.at_random is not None:
+            counts.add(len(self.at_random))
         if len(counts) > 1:
             raise ValueError(f"images, labels and patients differ in number: {sorted(counts)}")
         if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(self.classes):

@@ -37,6 +37,8 @@ def test_counts_and_types_are_checked() -> None:
         ImageSet(good.images.astype(np.float32), good.labels, good.patients, good.classes)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="differ in number"):
         ImageSet(good.images, good.labels[:1], good.patients, good.classes)
+    with pytest.raises(ValueError, match="differ in number"):
+        replace(good, at_random=np.ones(1, bool))
     with pytest.raises(ValueError, match="expected"):
         ImageSet(good.images[0], good.labels, good.patients, good.classes)
 

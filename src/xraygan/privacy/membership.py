@@ -109,12 +109,14 @@ class Membership:
         members: how many training images were attacked.
         others: how many held-out ones.
         notes: plain sentences.
+        exchangeable: the others were drawn at random from the patients to train on.
     """
 
     attacks: Mapping[str, Attack]
     members: int
     others: int
     notes: tuple[str, ...]
+    exchangeable: bool = False
 
     @property
     def leaks(self) -> tuple[str, ...]:
@@ -206,7 +208,11 @@ def infer_membership(
     }
     others = int((~suspects.member).sum())
     return Membership(
-        tried, len(suspects.member) - others, others, (*notes, *_notes(others, blind))
+        tried,
+        len(suspects.member) - others,
+        others,
+        (*notes, *_notes(others, blind)),
+        exchangeable=alike is not None,
     )
 
 

@@ -136,10 +136,15 @@ def _explained(membership: Membership) -> str:
     count = sum(attack.explained for attack in membership.attacks.values())
     if not count:
         return ""
+    why = f"since they did so by less than the margin of {MARGIN}"
+    if not membership.exchangeable:
+        why = (
+            "since they did no better than that classifier may (two groups of films differ, if "
+            f"only by chance) or by less than the margin of {MARGIN}"
+        )
     return (
         f" {count} of the attacks did better than chance explains. They are not called a leak, "
-        "since they did no better than that classifier may (two groups of films differ, if "
-        f"only by chance) or by less than the margin of {MARGIN}; a small leak could hide in that."
+        f"{why}; a small leak could hide in that."
     )
 
 

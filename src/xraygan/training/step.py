@@ -75,21 +75,21 @@ def train_step(
     seen = tf.cast(state.images_seen, tf.float32)
     now = scheduled(seen, total_images, last_augmentation, settings, reals.shape[1])
     step = tf.cast(state.images_seen // batch, tf.int32)
+    mine = workers.rows(batch)
     latent_seed, move_seed = tf.unstack(tf.random.split(tf.stack([settings.seed, step]), 2))
 
     with tf.GradientTape() as generator_tape:
-        drawn = draw_latents(state.generator, batch, latent_seed)
-        z, noise = (workers.share(table, batch) for table in drawn)
+        z, noise = (part[mine] for part in draw_latents(state.generator, batch, latent_seed))
         fakes = state.generator([z, noise, conditions], training=True)
 
     images = tf.concat([reals, tf.stop_gradient(fakes)], axis=0)
     both_conditions = tf.concat([conditions, conditions], axis=0)
 
     moves = draw_moves(2 * batch, now.augmentation, move_seed)
-    moves = tf.stack([workers.share(part, batch) for part in tf.split(moves, 2)])
+    moves = tf.concat([part[mine] for part in tf.split(moves, 2)], axis=0)
 
     def judge(images: tf.Tensor) -> tf.Tensor:
-        moved = augment(images, tf.reshape(moves, [-1, moves.shape[2]]))
+        moved = augment(images, moves)
         return state.discriminator([moved, both_conditions], training=True)
 
     d_weights = state.discriminator.trainable_variables

@@ -62,7 +62,7 @@ class Trainer:
         self.state = state
         self.batch = settings.batch
         self._workers = workers
-        self._others_know = workers.count == 1
+        self._others_know = False
         self._amid_steps = False
         self._settings = settings
         self._data = data
@@ -153,7 +153,7 @@ class Trainer:
 
     def _run(self, steps: int, total_images: int) -> dict[str, float]:
         order = self._order.indices(self.images_seen, steps * self.batch)
-        order = self._workers.share(order.reshape(steps, self.batch).T, self.batch).T
+        order = order.reshape(steps, self.batch)[:, self._workers.rows(self.batch)]
         images, conditions, rows = self._rows(order.reshape(-1))
         metrics = self._steps(
             images,
@@ -179,5 +179,5 @@ class Trainer:
             self.run(PENALTY_EVERY, UNTIMED_IMAGES)
         rate = (self.images_seen - seen) / (time.monotonic() - start)
         self.state.from_arrays(before)
-        self._others_know = self._workers.count == 1
+        self._others_know = False
         return rate

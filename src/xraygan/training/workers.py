@@ -126,10 +126,10 @@ class Workers:
         """Whether this one writes the results."""
         return self.rank == 0
 
-    def share(self, table: Any, batch: int) -> Any:
-        """This worker's rows of a batch: [batch, ...] to [batch / count, ...]."""
+    def rows(self, batch: int) -> slice:
+        """Which rows of a batch are this worker's."""
         size = batch // self.count
-        return table[self.rank * size : (self.rank + 1) * size]
+        return slice(self.rank * size, (self.rank + 1) * size)
 
     def mean(self, tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
         """Mean over workers of each float32 tensor; in a graph or out of one."""

@@ -111,6 +111,7 @@ def test_members_are_told_from_those_held_back_at_random_where_they_are_enough(
     scores = tuple(np.random.default_rng(2).normal(size=len(part)) for part in sets[:2])
     found = infer_membership(*sets, tables(*sets), scores)
     assert found.others == (patients if enough else 2 * patients)
+    assert found.exchangeable == enough
     assert any(note.startswith("Attackers had to tell") for note in found.notes) == enough
     assert any("differ by themselves, and only what" in note for note in found.notes) != enough
     assert (found.leaks == ()) == enough  # beyond what a classifier of the films alone can
