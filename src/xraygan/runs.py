@@ -42,18 +42,6 @@ LITTER = frozenset(
     {".ds_store", "__macosx", "thumbs.db", "desktop.ini", "@eadir", "$recycle.bin", "icon\r"}
 )
 """What systems leave about, in small letters."""
-TRAINED_BEFORE = (
-    "Before these data the generator was trained on others ({films:,} training films), until "
-    "--force let these follow: nothing here says whether their patients are given away."
-)
-"""What is to be said of a run with `films_before`."""
-
-CHOSEN_BY_KID = (
-    "The generator is an earlier snapshot, chosen by its KID on the validation images, which are "
-    "among the real images here: figures may be a little too good; measure on films of yet other "
-    "patients before you quote them."
-)
-"""What is to be said of figures where `is_chosen`."""
 
 
 class Listener(Protocol):
@@ -339,18 +327,6 @@ def same_data(stored: Mapping[str, Any], fingerprint: str, content: str) -> bool
         content: `Dataset.content` of now.
     """
     return stored["fingerprint"] == fingerprint or stored.get("content") == content
-
-
-def is_chosen(config: Mapping[str, Any]) -> bool:
-    """Whether a run's published model is not its last one, but one that validation films chose."""
-    published, total = config.get("published"), config.get("total_images")
-    return bool(published and total and published < total)
-
-
-def films_before(config: Mapping[str, Any]) -> int:
-    """How many training films of other data a run saw before --force let those of now follow."""
-    counts = [data["counts"] for data in config.get("data_before", [])]
-    return sum(n for count in counts for name, n in count.items() if name.startswith("train/"))
 
 
 def check_place(run_dir: str | Path | None, new: bool) -> None:

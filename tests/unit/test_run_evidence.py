@@ -12,11 +12,12 @@ from report_run import films
 from studio_run import make_run
 from xraygan.api import making
 from xraygan.api.making import Trained, _evidence
+from xraygan.caveats import CHOSEN_BEFORE_AUDIT, CHOSEN_BEFORE_EVALUATION
 from xraygan.config import DataSettings, RunSettings
 from xraygan.data.cache import prepare
 from xraygan.errors import StoppedError, XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import AUDIT, CHOSEN_BY_KID, EVALUATION, IMITATED_FILMS, INTERNAL, read_json
+from xraygan.runs import AUDIT, EVALUATION, IMITATED_FILMS, INTERNAL, read_json
 
 SETTINGS = RunSettings.model_validate({"output": {"evidence": "basic", "num": 12}})
 FACTS = {"model_sha256": "ab" * 32, "manifest_sha256": "cd" * 32}
@@ -55,10 +56,12 @@ def copied(tmp_path_factory: pytest.TempPathFactory):
 
 
 def test_that_validation_films_chose_the_model_is_said(copied, tmp_path):
-    _, (evaluation, _, _) = copied
-    assert CHOSEN_BY_KID not in evaluation["notes"]
-    evaluation, _, _ = measure(tmp_path, 40, 12, {"published": 8, "total_images": 16})
-    assert CHOSEN_BY_KID in evaluation["notes"]
+    _, (evaluation, audit, _) = copied
+    assert CHOSEN_BEFORE_EVALUATION not in evaluation["notes"]
+    assert CHOSEN_BEFORE_AUDIT not in audit["notes"]
+    evaluation, audit, _ = measure(tmp_path, 40, 12, {"published": 8, "total_images": 16})
+    assert CHOSEN_BEFORE_EVALUATION in evaluation["notes"]
+    assert CHOSEN_BEFORE_AUDIT in audit["notes"]
 
 
 def test_both_files_say_of_which_images_and_patients_they_are(copied):

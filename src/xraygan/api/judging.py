@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xraygan import caveats
 from xraygan.api.preparing import training_data
 from xraygan.config import PixelSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
-from xraygan.runs import AUDIT, CHOSEN_BY_KID, EVALUATION, is_chosen, read_config, write_json
+from xraygan.runs import AUDIT, EVALUATION, read_config, write_json
 from xraygan.sampling.records import is_filtered, origin
 
 if TYPE_CHECKING:
@@ -84,8 +85,8 @@ def evaluate(
         sets["real"], sets["synthetic"], sets.get("train"), measures, reporter
     )
     notes = [*found["notes"], *read.unknown_said()]
-    if model is not None and is_chosen(read_config(Path(model)) or {}):
-        notes.append(CHOSEN_BY_KID)
+    if model is not None:
+        notes += caveats.of_evaluation(read_config(Path(model)) or {})
     known = {"sets": read.with_unknown(found["sets"]), "notes": notes}
     found = {**found, **known, **origin(Path(synth))}
     _say(read.notes, reporter)
@@ -150,10 +151,12 @@ def audit(
         _check_not_within(Path(out), Path(synth), PAIRS_AMONG_IMAGES)
     read = reading.read(real_sets, {"train", "holdout"}, synth, data, model)
     sets, notes = read.sets, read.unknown_said()
-    if data is not None and model and not list_checkpoints(Path(model) / "checkpoints"):
-        notes.append("The run has no checkpoints: its discriminator was not asked.")
-        model = None
-    elif data is None and model is not None:
+    if data is not None and model is not None:
+        notes += caveats.of_audit(read_config(Path(model)) or {})
+        if not list_checkpoints(Path(model) / "checkpoints"):
+            notes.append("The run has no checkpoints: its discriminator was not asked.")
+            model = None
+    elif model is not None:
         notes += _unlike_the_run(Path(model), fit, len(sets["train"]))
     if is_filtered(Path(synth)):
         notes.append(SAME_MEASURE)

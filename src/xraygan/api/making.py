@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from xraygan import caveats
 from xraygan.api.preparing import settings_at_once, settings_from
 from xraygan.api.training import Trained, train
 from xraygan.config import RunSettings
@@ -14,12 +15,8 @@ from xraygan.errors import TooFewError, XrayganError
 from xraygan.progress import Reporter
 from xraygan.runs import (
     AUDIT,
-    CHOSEN_BY_KID,
     EVALUATION,
-    TRAINED_BEFORE,
     RunFolder,
-    films_before,
-    is_chosen,
     refusing_disk_faults,
 )
 from xraygan.sampling.request import Format, Request, Shard, Written
@@ -183,7 +180,7 @@ def run(
             "model_sha256": model.sha256,
             "data": trained.config["data"],
             "images_trained_on": trained.config["published"],
-            "notes": [*trained.dataset.notes, *_data_before(trained.config), *notes],
+            "notes": [*trained.dataset.notes, *caveats.of_data(trained.config), *notes],
         }
         summary = summarise(folder, facts, made, labels, evaluation, found)
         write_report(folder)
@@ -238,9 +235,8 @@ def _evidence(
             f"Measured on {len(synthetic):,} further images of the same generator, in the training "
             "set's proportions; the written set has every class equally often."
         )
-        said = [*evaluation["notes"], *read.unknown_said(), note, *_data_before(trained.config)]
-        if is_chosen(trained.config):
-            said.append(CHOSEN_BY_KID)
+        said = [*evaluation["notes"], *read.unknown_said(), note]
+        said += caveats.of_evaluation(trained.config)
         known = {"sets": read.with_unknown(evaluation["sets"]), "notes": said}
         evaluation = {**evaluation, **known, **facts}
         evidence.write_evaluation(folder, evaluation)
@@ -259,7 +255,7 @@ def _evidence(
         note = f"{which} images written, and {len(synthetic):,} further ones."
         result = replace(
             result,
-            notes=(*result.notes, *read.unknown_said(), note, *_data_before(trained.config)),
+            notes=(*result.notes, *read.unknown_said(), note, *caveats.of_audit(trained.config)),
             sets=read.with_unknown(result.sets),
         )
         evidence.write_audit(folder, result, train, audited, read.files["train"], facts)
@@ -274,12 +270,6 @@ def _evidence(
 def images_audited(num: int, resolution: int) -> int:
     """How many of the `num` images of its own set a run audits: what memory has room for."""
     return min(num, AUDITED, AUDITED_BYTES // resolution**2)
-
-
-def _data_before(config: Mapping[str, Any]) -> list[str]:
-    """A sentence on a run that --force let go on with other data than it was begun with."""
-    films = films_before(config)
-    return [TRAINED_BEFORE.format(films=films)] if films else []
 
 
 def _set_aside(synthetic: Path, model_sha256: str, seed: int, num: int, reporter: Reporter) -> None:

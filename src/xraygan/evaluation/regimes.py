@@ -174,23 +174,23 @@ def _mixed(
     regimes = {}
     for ratio in ratios:
         draw = np.random.default_rng([seed, 4, round(100 * ratio)])
-        name = f"real_plus_synthetic_{ratio:g}"
+        training = f"training on real images and {ratio:g} × as many synthetic ones"
         wanted = [round(ratio * len(r)) for r in reals]
         there = min(len(m) / max(w, 1) for m, w in zip(made, wanted, strict=True))
         if there < LEAST_SHARE:
             notes.append(
-                f"Utility: {name} is left out: it needs {sum(wanted):,} synthetic images in the "
-                f"real classes' proportions, and there are {_total(made):,}; make more with "
+                f"Utility: {training} is left out: it needs {sum(wanted):,} synthetic images in "
+                f"the real classes' proportions, and there are {_total(made):,}; make more with "
                 "xraygan generate --like-train."
             )
             continue
         if there < 1:
             notes.append(
-                f"Utility: {name} shows some synthetic images up to {1 / there:.1f} times as "
+                f"Utility: {training} shows some synthetic images up to {1 / there:.1f} times as "
                 "often as real ones, since there are fewer than it needs."
             )
         added = (taken(m, w, draw) for m, w in zip(made, wanted, strict=True))
-        regimes[name] = Regime(
+        regimes[f"real_plus_synthetic_{ratio:g}"] = Regime(
             (tuple(np.concatenate(both) for both in zip(reals, added, strict=True)),)
         )
     return regimes
@@ -205,8 +205,8 @@ def _few(
     for count in FEW:
         if not len(reals) <= count <= _total(reals) / 2:
             notes.append(
-                f"Utility: low_{count}_real is left out: with {_total(reals):,} real training "
-                f"images of {len(reals)} classes, {count} are no small part of them."
+                f"Utility: training on {count} real images alone is left out: with "
+                f"{_total(reals):,} of {len(reals)} classes, {count} are no small part of them."
             )
             continue
         sizes = _proportional([len(r) for r in reals], count)

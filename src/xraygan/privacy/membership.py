@@ -154,7 +154,7 @@ def infer_membership(
     Guarantees: where members and others are exchangeable, any attack is called a leak with a
     chance of at most `ALARM`. None the other way: what no attack tells may still be told.
     """
-    alike = _drawn_alike(holdout)
+    alike = _drawn_alike(train, holdout, seed)
     if alike is not None:
         holdout = holdout.rows(alike)
         features = {name: (a, b[alike], c) for name, (a, b, c) in features.items()}
@@ -216,12 +216,13 @@ def infer_membership(
     )
 
 
-def _drawn_alike(holdout: ImageSet) -> NDArray[np.bool_] | None:
-    """Which held-out images are of patients drawn at random, if these are enough."""
+def _drawn_alike(train: ImageSet, holdout: ImageSet, seed: int) -> NDArray[np.bool_] | None:
+    """Which held-out images are of patients drawn at random, if enough of these can be attacked."""
     found = holdout.at_random
-    if found is None or len(set(holdout.patients[found].tolist())) < ENOUGH_AT_RANDOM:
+    if found is None or not found.any():
         return None
-    return found
+    sample = Sample.draw(train, holdout.rows(found), seed)
+    return found if sample.patients(members=False) >= ENOUGH_AT_RANDOM else None
 
 
 def _at_most(

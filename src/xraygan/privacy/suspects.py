@@ -95,8 +95,11 @@ class Sample:
     @property
     def fewest_patients(self) -> int:
         """On the smaller side."""
-        member = self.suspects.member
-        return min(len(set(self.suspects.patients[side])) for side in (member, ~member))
+        return min(self.patients(members=True), self.patients(members=False))
+
+    def patients(self, *, members: bool) -> int:
+        """How many are attacked of those who were trained on, or of the others."""
+        return len(set(self.suspects.patients[self.suspects.member == members]))
 
 
 def halves(patients: NDArray[np.object_], generator: np.random.Generator) -> NDArray[np.bool_]:

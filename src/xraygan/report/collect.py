@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from xraygan import caveats
 from xraygan.config import GROUPS, shareable
 from xraygan.data.manifest import SPLITS
 from xraygan.errors import XrayganError
@@ -22,8 +23,6 @@ from xraygan.runs import (
     INTERNAL,
     PHANTOM,
     TERMS,
-    TRAINED_BEFORE,
-    films_before,
     read_json,
     read_metrics,
     sha256_of,
@@ -80,7 +79,7 @@ def collect(run: Path) -> ReportData:
         patients=_counts_by_split(data["patients"]),
         of_unknown_patients=_counts_by_split(data.get("of_unknown_patients")),
         in_several_splits=_whole_number(data.get("in_several_splits")),
-        films_before=films_before(config),
+        films_before=caveats.films_before(config),
         refused=int(data.get("refused", 0)),
         images_seen=_whole_number(model.get("images_seen")),
         simulated_films=_simulated_films(config),
@@ -143,7 +142,7 @@ def _config(run: Path) -> dict[str, Any]:
         sound = all(isinstance(p, dict) for p in (*parts, config["versions"]))
         sound &= isinstance(resolution, int) and 32 <= resolution <= 512
         sound &= isinstance(names, list) and all(isinstance(name, str) for name in names)
-        sound &= isinstance(films_before(config), int)
+        sound &= isinstance(caveats.films_before(config), int)
     except (AttributeError, KeyError, TypeError):
         sound = False
     if not sound:
@@ -193,8 +192,7 @@ def _warnings(
     manifest: str | None,
     made: int,
 ) -> tuple[str, ...]:
-    films = films_before(config)
-    warnings = [TRAINED_BEFORE.format(films=films)] if films else []
+    warnings = caveats.of_data(config)
     weights = run / "model" / "generator.safetensors"
     if not model or not weights.is_file():
         warnings.append("The run has no published model yet: training has not come far enough.")

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from xraygan.caveats import DATA_BEFORE
 from xraygan.estimates import Estimate
 from xraygan.privacy.audit import COPYING
 from xraygan.report.measured import Audit, Evaluation, Figure
-from xraygan.runs import TRAINED_BEFORE
 
 PICTURES_LEFT_OUT = (
     "The audit found copies of training films: this edition shows no synthetic picture, since some "
@@ -241,7 +241,7 @@ class ReportData:
     @property
     def said_of_before(self) -> str:
         """What other films before mean; "" without them."""
-        return TRAINED_BEFORE.format(films=self.films_before) if self.films_before else ""
+        return DATA_BEFORE.format(films=self.films_before) if self.films_before else ""
 
     @property
     def splits_share_patients(self) -> bool:

@@ -81,14 +81,15 @@ def test_what_is_missing_is_said() -> None:
     assert [len(p) for p in found["tstr"].phases[0]] == [120, 200]
     text = "\n".join(notes)
     assert "320 synthetic images stand against 420" in text
-    assert "real_plus_synthetic_1 shows some synthetic images up to 1.5 times" in text
-    assert "real_plus_synthetic_2 is left out: it needs 840" in text
+    once = "training on real images and 1 × as many synthetic ones"
+    assert f"{once} shows some synthetic images up to 1.5 times" in text
+    assert "real images and 2 × as many synthetic ones is left out: it needs 840" in text
     assert "real_plus_synthetic_2" not in found
     assert [len(p) for p in found["real_plus_synthetic_1"].phases[0]] == [240, 600]
     few, notes = plan(REAL[::4], made(30, 75), "full", 0)
     assert "low_50_real" in few
     assert "low_200_real" not in few
-    assert any("low_200_real is left out" in note for note in notes)
+    assert any("training on 200 real images alone is left out" in note for note in notes)
 
 
 def test_names_and_notes_do_not_depend_on_the_seed_but_choices_do() -> None:

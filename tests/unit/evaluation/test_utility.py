@@ -141,8 +141,8 @@ def test_full_holds_all_regimes_and_their_differences(train, test_set) -> None:
         assert gap.value == pytest.approx(figure(found, first).value - figure(found, second).value)
         assert gap.low <= gap.value <= gap.high
     assert "low_200_real" not in found
-    assert any("low_200_real is left out" in note for note in found["notes"])
-    assert any("real_plus_synthetic_4 is left out" in note for note in found["notes"])
+    assert any("training on 200 real images alone is left out" in note for note in found["notes"])
+    assert any("4 × as many synthetic ones is left out" in note for note in found["notes"])
     total = calls[-1][1]
     assert calls == [(n, total) for n in range(1, total + 1)]
 

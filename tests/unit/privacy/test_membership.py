@@ -117,6 +117,21 @@ def test_members_are_told_from_those_held_back_at_random_where_they_are_enough(
     assert (found.leaks == ()) == enough  # beyond what a classifier of the films alone can
 
 
+def test_patients_who_are_not_attacked_are_not_counted_as_held_back(
+    films: Films, monkeypatch
+) -> None:
+    """Those of a class that nobody was trained on are not among the others."""
+    of_one_class = films.train.labels == 0
+    train = films.train.rows(np.flatnonzero(of_one_class))
+    holdout = replace(films.holdout, at_random=np.ones(len(films.holdout), bool))
+    attacked = int((holdout.labels == 0).sum())
+    for enough in (attacked, attacked + 1):
+        monkeypatch.setattr(membership, "ENOUGH_AT_RANDOM", enough)
+        found = infer_membership(train, holdout, films.fresh, {})
+        assert found.others == attacked
+        assert found.exchangeable == (enough == attacked)
+
+
 def test_a_leak_is_found_against_those_held_back_at_random(films: Films, monkeypatch) -> None:
     patients = len(films.holdout) // 2
     monkeypatch.setattr(membership, "ENOUGH_AT_RANDOM", patients)
