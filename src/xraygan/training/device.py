@@ -96,8 +96,8 @@ def _chosen(name: str) -> list[Any]:
         raise XrayganError(f"--device {name}: use auto, cpu, gpu or gpu:N")
     if kind == "gpu" and int(number or 0) >= len(gpus):
         raise XrayganError(
-            f"--device {name}: TensorFlow sees {len(gpus)} GPUs here; install xraygan[gpu], "
-            "or use --device cpu"
+            f"--device {name}: TensorFlow sees {len(gpus)} GPUs here; one takes xraygan[gpu] and "
+            "NVIDIA's driver (nvidia-smi shows whether that is there); or use --device cpu"
         )
     chosen = [] if kind == "cpu" else gpus[int(number or 0) :][:1]
     try:
