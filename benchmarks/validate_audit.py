@@ -183,6 +183,16 @@ def upper_half(train: ImageSet, fresh: ImageSet, count: int) -> NDArray[np.uint8
     return images
 
 
+def repeated(films: int) -> Maker:
+    """So many training films again and again, each time under other noise."""
+
+    def make(train: ImageSet, _: ImageSet, count: int) -> NDArray[np.uint8]:
+        few = np.resize(drawn_from(train, films), (count, *train.images.shape[1:]))
+        return plant(few, PLANTED["noise_20_percent"], count)
+
+    return make
+
+
 def turned(degrees: float, scale: float = 1.0) -> Maker:
     def make(train: ImageSet, _: ImageSet, count: int) -> NDArray[np.uint8]:
         side = train.images.shape[1]
@@ -214,6 +224,8 @@ HARD: dict[str, Maker] = {
     "turned by 6°": turned(6),
     "enlarged by 6 %": turned(0, 1.06),
     "blurred by 1.5 px": blurred,
+    "one training film again and again, covered with 20 % noise": repeated(1),
+    "three training films again and again, covered with 20 % noise": repeated(3),
 }
 
 

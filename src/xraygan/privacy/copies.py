@@ -1,15 +1,17 @@
 """The copy check as a whole: every view's examination, and what they say together.
 
-Two rules speak of copying; both are kept from false alarms by design:
+Three rules speak of copying; all are kept from false alarms by design:
 
 - **certain**: a single image is nearer to one training patient than chance would bring any of
-  so many images (`CERTAIN` an audit);
+  so many images;
+- **repeated**: so is the mean of a group of images that resemble one another, which may each be
+  covered with noise (`CERTAIN` an audit, both together);
 - **excess**: more patients are imitated closely than chance lets be (`EXCESS` an audit), by at
   least `LEAST_EXCESS` of the images, of which it looks at no more than two a training patient.
   What may be less is a note, and is not called copying.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +48,7 @@ class Copies:
     """What the copy check found.
 
     Attributes:
-        figures: name to figure, the headline first: the one that says copying, where one does.
+        figures: name to figure, the headline first: of those that say copying the largest.
         closest_pairs: the most suspicious pairs, worst first: "synthetic" and "train" (indices),
             "similarity" (correlation of pixels, shifts and flips allowed) and "ratio".
         most_imitated: one record a patient, most imitated first: "images" (a count) and "train",
@@ -122,14 +124,14 @@ def find_copies(
     judged = [_judged(seen, len(examinations)) for seen in examinations]
     slight = tuple(said for judgement in judged for said in judgement.slight)
     found = [key for judgement in judged for key in judgement.reasons]
-    headline = sorted(found, key=lambda key: not key.startswith("copied_share"))[:1]
+    headline = sorted(found, key=lambda key: -figures[key].value)[:1]
     return Copies(
         figures={key: figures[key] for key in dict.fromkeys([*headline, *figures])},
         closest_pairs=closest_pairs(examinations[0], correlation, index),
         most_imitated=most_imitated(examinations, patients),
         reasons=tuple(said for judgement in judged for said in judgement.reasons.values()),
         recognised={k: found / n for k, (found, n) in examinations[0].planted.items()},
-        notes=(*slight, *_notes(patients, others)),
+        notes=(*slight, *_of_few_patients(figures, found), *_notes(patients, others)),
         slight=slight,
     )
 
@@ -166,8 +168,16 @@ def _judged(seen: Examination, views: int) -> _Judgement:
     certain = int(seen.certain.sum())
     if certain:
         reasons[f"certain_copies{at}"] = (
-            f"By {where}, {certain:,} of {len(seen.certain):,} synthetic images are nearer to one "
-            "training patient than chance would bring a single one."
+            f"By {where}, {certain:,} of {len(seen.certain):,} synthetic images "
+            f"{'is' if certain == 1 else 'are'} nearer to one training patient than chance would "
+            "bring a single one."
+        )
+    if seen.repeated and seen.repeated[0]:
+        many, looked_at = seen.repeated
+        reasons["repeated_copies"] = (
+            f"{many:,} of {looked_at:,} synthetic images repeat few films, such that the mean of "
+            "those that resemble one another is nearer to one training patient than chance would "
+            "bring a single image."
         )
     if seen.p_value < EXCESS / views:
         level = seen.most_surprising
@@ -184,6 +194,19 @@ def _judged(seen: Examination, views: int) -> _Judgement:
                 f"beyond chance may be less than {100 * LEAST_EXCESS:g}% of the images."
             )
     return _Judgement(reasons, tuple(slight))
+
+
+def _of_few_patients(figures: Mapping[str, Estimate], found: Sequence[str]) -> list[str]:
+    """A note where many images are near to few patients and no rule speaks of copying."""
+    share = figures["copied_share"]
+    if found or share.floor_high is None or not share.low > share.floor_high:
+        return []
+    return [
+        f"{share.value:.0%} of the synthetic images are nearer to a training patient than real "
+        "films come to another's, and yet not to more patients than chance explains. A generator "
+        "that repeats a few images looks like this by luck; so may one that has learnt a few "
+        "patients by heart. Look at the closest pairs before you share these images."
+    ]
 
 
 def _notes(patients: Patients, others: NDArray[np.intp]) -> tuple[str, ...]:

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from xraygan.privacy.chance import Excess, Tail, excess, far_excess, style_factor
 from xraygan.privacy.planted import PLANTED, plant
 from xraygan.privacy.ratios import Nearest, References, nearest_patients
+from xraygan.privacy.repeats import Groups, alike_beyond
 from xraygan.privacy.views import MOST_FITTED, FeatureView, PixelView, View, evenly
 from xraygan.sets import ImageSet, some_rows
 
 CERTAIN = 0.002
-"""Chance that an honest generator has any image called a certain copy, all views together."""
+"""Chance that an honest generator has any image, or any mean of images that resemble one another,
+called a certain copy, all views together."""
 PIXELS = "pixels"
 CANDIDATES = 20
 MOST_NULL = 2000
@@ -89,11 +91,14 @@ class Examination:
         synthetic_unseen: nearest held-out patients of synthetic images.
         null_unseen: of the same training images.
         style: factor by which levels of leads are raised for the generator's style.
-        bound: the log ratio beyond which a single image is certainly a copy.
+        bound: the log ratio beyond which a single image, or the mean of a group of images that
+            resemble one another, is certainly a copy.
         excesses: at each level of chance that real images reach, the strictest last.
         far: at a level that hardly any real image reaches.
         planted: kind of planted copy to how many were certain, and how many there were; empty
             for features.
+        repeated: how many of the images that were grouped are in groups whose mean is certainly a
+            copy, and how many were grouped; None for features.
     """
 
     name: str
@@ -107,6 +112,7 @@ class Examination:
     excesses: tuple[Excess, ...]
     far: Excess
     planted: Mapping[str, tuple[int, int]]
+    repeated: tuple[int, int] | None = None
 
     @property
     def certain(self) -> NDArray[np.bool_]:
@@ -173,8 +179,12 @@ def examine(
     if unseen.count >= STYLE_PATIENTS:
         ratio_style = style_factor(synthetic_unseen.log_ratio, null_unseen.log_ratio)
         style = style_factor(synthetic_unseen.lead, null_unseen.lead)
-    surest = CERTAIN / views / len(sides.synthetic)
-    bound = ratio_style * Tail.fit(null.log_ratio).level(surest)
+    groups = None
+    if pixels:
+        described = view.describe(sides.synthetic)
+        groups = Groups.of(sides.synthetic, described, alike_beyond(seen, seed), seed)
+    asked = len(sides.synthetic) + (len(groups.means) if groups else 0)
+    bound = ratio_style * Tail.fit(null.log_ratio).level(CERTAIN / views / asked)
     looked_at = some_rows(len(sides.synthetic), IMAGES_A_PATIENT * seen.count, seed)
     made = synthetic.lead[looked_at], synthetic.patient[looked_at]
     return Examination(
@@ -189,7 +199,14 @@ def examine(
         excesses=tuple(excess(*made, null.lead, chance, style) for chance in _CHANCES),
         far=far_excess(*made, Tail.fit(null.lead), _FAR_CHANCE, style),
         planted=_recognised(view, sides.train, seen, bound, seed) if pixels else {},
+        repeated=_repeated(view, groups, seen, bound) if groups else None,
     )
+
+
+def _repeated(view: View, groups: Groups, seen: References, bound: float) -> tuple[int, int]:
+    """How many images are in groups whose mean is certainly a copy, of how many."""
+    certain = nearest_patients(view, groups.means, seen).log_ratio > bound
+    return int(groups.sizes[certain].sum()), groups.looked_at
 
 
 def _recognised(

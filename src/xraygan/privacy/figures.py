@@ -63,6 +63,8 @@ def view_figures(seen: Examination, holdout_patients: NDArray[np.intp]) -> dict[
     }
     at = "" if seen.name == PIXELS else f"@{seen.name}"
     figures = {f"{key}{at}": _spaced(figure, seen) for key, figure in figures.items()}
+    if seen.repeated is not None:
+        figures["repeated_copies"] = proportion(*seen.repeated)
     for kind, (recognised, n) in seen.planted.items():
         figures[f"planted_{kind}"] = proportion(recognised, n)
     return figures

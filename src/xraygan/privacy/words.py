@@ -5,7 +5,7 @@ from typing import Any
 
 from xraygan.estimates import Estimate
 from xraygan.privacy.copies import Copies
-from xraygan.privacy.membership import DISCRIMINATOR, MARGIN, Attack, Membership
+from xraygan.privacy.membership import DISCRIMINATOR, LEVEL, MARGIN, Attack, Membership
 from xraygan.privacy.planted import PLANTED
 
 DOES_NOT_PROVE = (
@@ -16,6 +16,8 @@ DOES_NOT_PROVE = (
 )
 IN_PART = "Audited: the first"
 """How the note begins that an audit looked at a part of the images."""
+WORTH_A_WORD = 0.01
+"""The p of an attack that is no leak and is told of all the same."""
 _ATTACKS = {
     "gan_leaks": "nearest synthetic image (GAN-Leaks)",
     "gan_leaks_calibrated": "nearest synthetic image beside nearest reference (GAN-Leaks)",
@@ -43,7 +45,8 @@ def explanation(copies: Copies, membership: Membership) -> str:
         else ", nor were more patients imitated than chance explains."
     )
     nothing = (
-        "No synthetic image came nearer to a training patient than chance explains"
+        "No synthetic image, and no mean of images that resemble one another, is a certain copy of "
+        "a training film"
         f"{excess} {_power(copies)}"
     )
     if membership.leaks == (DISCRIMINATOR,):
@@ -69,8 +72,8 @@ def tested(copies: Copies, membership: Membership) -> list[str]:
     attacks = list(dict.fromkeys(name.partition("@")[0] for name in membership.attacks))
     said = [
         "Copies: every synthetic image against every training image, by pixels with shifts of up "
-        f"to a sixteenth of the side, left-right flips and noise{also}; beside how near real films "
-        "of other patients come.",
+        f"to a sixteenth of the side, left-right flips and noise{also}; by pixels also the means "
+        "of images that resemble one another; beside how near real films of other patients come.",
         f"Single copies planted for control: {_planted(copies.recognised)}.",
     ]
     if attacks:
@@ -86,7 +89,8 @@ def tested(copies: Copies, membership: Membership) -> list[str]:
 def not_tested(membership: Membership) -> list[str]:
     """What was not looked for."""
     said = [
-        "Copies of parts of a film, copies turned or warped strongly, mixtures of films, and "
+        "Copies of parts of a film, single copies turned, warped or enlarged strongly, shifted by "
+        "more than a sixteenth of the side, upside down or inverted, mixtures of films, and "
         "likenesses that only a network trained to recognise patients would see.",
         "Attackers who can train generators of their own for comparison (shadow models), who know "
         "the training code or its random seed, or who see the model's weights.",
@@ -118,16 +122,34 @@ def _attacks_said(membership: Membership) -> str:
                 "interval {:.1%} to {:.1%}; 1 % is guessing)"
             )
         said = meaning.format(figure.value, figure.low, figure.high)
+        verb = "tells" if len(membership.leaks) == 1 else "tell"
         return (
-            f"{len(membership.leaks)} of {len(membership.attacks)} attacks tell training images "
-            f"from others; the best, {worst}, with {said}."
+            f"{len(membership.leaks)} of {len(membership.attacks)} attacks {verb} training images "
+            f"from others; the best, by {_attack(worst)}, with {said}."
         )
     best = _strongest(membership.attacks)
     return (
         f"None of {len(membership.attacks)} attacks told training images from others beyond "
         f"chance and controls; the highest area was {_area(best.auc)}; 0.5 is guessing. A "
         "classifier that saw the films alone, and no synthetic image, reached "
-        f"{_area(best.blind_auc)}.{_explained(membership)}"
+        f"{_area(best.blind_auc)}.{_explained(membership)}{_short_of_a_leak(membership)}"
+    )
+
+
+def _attack(name: str) -> str:
+    """What an attack goes by, in words."""
+    attack, _, space = name.partition("@")
+    return _ATTACKS.get(attack, attack) + (f" in {space}" if space else "")
+
+
+def _short_of_a_leak(membership: Membership) -> str:
+    """A sentence on an attack that nearly passed the level of leaks."""
+    name, attack = min(membership.attacks.items(), key=lambda item: item[1].p_value)
+    if not LEVEL < attack.p_value <= WORTH_A_WORD:
+        return ""
+    return (
+        f" That by {_attack(name)} did better than chance at p = {attack.p_value:.1g}, all attacks "
+        f"accounted for, short of the {LEVEL} of a leak; a small leak could hide in that."
     )
 
 

@@ -217,8 +217,10 @@ _MEMBERSHIP = {
 _COPIES = {
     "copied_share": Reading(
         "Copied share",
-        "The share of synthetic images that are nearer to one training patient than chance "
-        "explains.",
+        "The share of synthetic images that are nearer to one training patient than all but one "
+        "in a hundred real films come to another's, with that one taken off. Each image counts, "
+        "and a generator that repeats itself may be near by luck many times; the verdict counts "
+        "patients.",
         "lower",
         0,
     ),
@@ -226,6 +228,14 @@ _COPIES = {
         "Certain copies",
         "The share of synthetic images so near to one training patient that chance would bring "
         "none of them there.",
+        "lower",
+        0,
+    ),
+    "repeated_copies": Reading(
+        "Copies by repetition",
+        "The share of synthetic images in groups that resemble one another and whose mean is so "
+        "near to one training patient that chance would bring no image there: a film that is "
+        "repeated under noise.",
         "lower",
         0,
     ),

@@ -91,6 +91,27 @@ def test_copies_under_strong_noise_are_found_in_their_numbers() -> None:
     assert "training patients are imitated by 160 synthetic images" in reason
 
 
+@pytest.mark.parametrize("learnt", [True, False])
+def test_films_that_are_repeated_under_noise_are_found_in_their_mean(learnt: bool) -> None:
+    """Neither a single image nor the number of patients tells; of fresh films it is no copying."""
+    images, labels = phantom_images(400, 64, 71)
+    train, holdout, made = (
+        image_set(images[rows], labels[rows], name)
+        for rows, name in zip(np.split(np.arange(400), [200, 240]), ("t", "h", "m"), strict=True)
+    )
+    few = (train.images if learnt else made.images)[:2]
+    repeats = np.resize(few, (40, 64, 64))
+    made.images[-40:] = plant(repeats, PLANTED["noise_20_percent"], 40)
+    found = find_copies(train, holdout, made, {})
+    assert found.figures["certain_copies"].value == 0
+    assert found.found == learnt
+    assert (found.figures["repeated_copies"].value > 0.1) == learnt
+    if learnt:
+        (reason,) = found.reasons
+        assert "repeat few films" in reason
+        assert next(iter(found.figures)) in ("repeated_copies", "copied_share")
+
+
 def test_two_exact_copies_are_named(films: Films) -> None:
     random = np.random.default_rng(4)
     sources = random.permutation(TRAIN)[:2]
