@@ -18,7 +18,7 @@ from xraygan.errors import XrayganError
 from xraygan.evaluation.comparison import comparable_sides
 from xraygan.evaluation.feature_cache import FeatureSpace, content_hash, features
 from xraygan.evaluation.fidelity import measure_fidelity
-from xraygan.evaluation.spaces import CHEST_NET, OWN_SPACES, make_space
+from xraygan.evaluation.spaces import BY_TENSORFLOW, CHEST_NET, OWN_SPACES, make_space
 from xraygan.models.memory import WITHOUT_DEVICE, refusing_memory_faults
 from xraygan.pictures import save_grid
 from xraygan.privacy.audit import Audit, audit
@@ -166,6 +166,7 @@ def look_for_leaks(
     """
     scores = None
     if run is not None:
+        _tensorflow_in_silence()
         from xraygan.training.scores import discriminator_scores
 
         train_scores, holdout_scores = discriminator_scores(run, train, holdout)
@@ -301,6 +302,7 @@ def _utility(
         return None
     if train is None:
         return {"trtr": None, "tstr": None, "trts": None, "notes": [NO_TRAINING_IMAGES]}
+    _tensorflow_in_silence()
     from xraygan.evaluation.utility import measure_utility
 
     with reporter.bar("training on real and on synthetic images", 1, "trainings") as bar:
@@ -320,8 +322,17 @@ def _spaces(
     made = {}
     for name in names:
         reporter.line(f"feature space {name} …")
+        if name in BY_TENSORFLOW:
+            _tensorflow_in_silence()
         made[name] = make_space(name, reference, cache=_cache(), seed=seed, phantoms=_phantoms)
     return made
+
+
+def _tensorflow_in_silence() -> None:
+    """Import it without its chatter, on the device that it runs on already, or a GPU."""
+    from xraygan.training.device import use_device
+
+    use_device("auto")
 
 
 def _key(sets: Mapping[str, ImageSet], measures: Measures, weights: Sequence[str]) -> str:

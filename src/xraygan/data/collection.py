@@ -1,6 +1,5 @@
 """Several folders read alike, as sets whose classes and patients can be compared."""
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,11 +90,14 @@ def own_resolution(folder: Path) -> int:
     Raises:
         XrayganError: no such folder, or no readable image in it.
     """
+    first = ""
     for file in list_source(folder, PixelSettings.model_validate({})).files:
-        with contextlib.suppress(Refusal):
+        try:
             return int(np.clip(_shorter_side(file), _SMALLEST, _LARGEST))
+        except Refusal as refusal:
+            first = first or f" ({file.name}: {refusal})"
     raise XrayganError(
-        f"no usable image in {folder}; give the folder of the images, or --resolution"
+        f"no usable image in {folder}{first}; give the folder of the images, or --resolution"
     )
 
 

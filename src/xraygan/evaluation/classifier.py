@@ -21,6 +21,9 @@ def told_apart(
 ) -> Estimate:
     """AUC of telling synthetic from real, on images and patients the classifier did not see.
 
+    Images with equal features count as of one patient, so that a repeated image is not in the
+    training and in the test.
+
     0.5 is a perfect generator, 1 is always told. Five folds of whole patients; the images'
     scores are pooled. The interval is a bootstrap by patient of the pooled scores: it does not
     train again, so it is for other test images, not for other training images. Where nothing
@@ -41,7 +44,7 @@ def told_apart(
 
     Source: Lopez-Paz and Oquab 2017, arXiv 1610.06545 (classifier two-sample test).
     """
-    patients = (real_patients, synthetic_patients)
+    patients = _of_one(real, real_patients), _of_one(synthetic, synthetic_patients)
     folds = min(FOLDS, *(len(set(side.tolist())) for side in patients))
     if folds < 2:
         raise ValueError("one patient on a side: nothing to test on")
@@ -56,6 +59,12 @@ def told_apart(
     value = float(_weighted_auc(rank, is_synthetic, ones)[0])
     found = percentile_interval(value, drawn, min(len(real), len(synthetic)))
     return uncertain(found, min(len(set(side.tolist())) for side in patients))
+
+
+def _of_one(features: NDArray[np.floating], patients: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Whose each image is, [N]: of equal images that of the first."""
+    _, first, which = np.unique(features, axis=0, return_index=True, return_inverse=True)
+    return patients[first[which.reshape(-1)]]
 
 
 def _scores_out_of_fold(

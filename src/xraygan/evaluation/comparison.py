@@ -1,5 +1,6 @@
 """Which images are compared with which, so that neither counts nor class balance decide."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ LEAST = 10
 """Images of a set, or of a class in it, with which a figure is given at all."""
 FEW_PATIENTS = 4
 """With fewer, intervals by patient say nothing; that of KID is by image then."""
+RARER = 2
+"""A class that is so many times rarer among the synthetic images is named."""
 MOST = 10_000
 """Images of a set; from more, so many are drawn, but for figures of `everything`."""
 
@@ -40,6 +43,10 @@ class Chosen:
     def images(self) -> NDArray[np.uint8]:
         """The images, uint8 [n, H, W]: a copy with each call."""
         return self.part.images[self.index]
+
+    def each(self) -> Iterator[NDArray[np.uint8]]:
+        """One image [H, W] after the other."""
+        return (self.part.images[row] for row in self.index)
 
     @property
     def labels(self) -> NDArray[np.int32]:
@@ -163,9 +170,10 @@ def comparable_sides(
     alone = _against(drawn, synthetic, None, draw)
     if len(drawn) < LEAST or _comparable(alone) < LEAST:
         raise TooFewError(
-            f"fidelity: {len(real):,} real and {len(synthetic):,} synthetic images have under "
-            f"{LEAST} of a class in common; give more images, in folders with the same class names "
-            "or, on one side, in no class folders"
+            f"fidelity: {len(real):,} real images ({_class_names(drawn)}) and {len(synthetic):,} "
+            f"synthetic ones ({_class_names(Chosen.all_of(synthetic))}) have under {LEAST} of a "
+            "class in common; give more images, in folders with the same class names or, on one "
+            "side, in no class folders"
         )
     sides, floor_note = _with_control(drawn, synthetic, train, alone, draw)
     used = len(sides.overall().synthetic)
@@ -351,6 +359,11 @@ def _few_patients(sides: Sides) -> list[str]:
     return notes
 
 
+def _class_names(chosen: Chosen) -> str:
+    names = (name for name, n in zip(chosen.part.classes, _counts(chosen), strict=True) if n)
+    return ", ".join(names) or "of no class"
+
+
 def _class_notes(real: Chosen, synthetic: ImageSet, sides: Sides) -> list[str]:
     notes = []
     made_of = _counts(Chosen.all_of(synthetic))
@@ -363,7 +376,13 @@ def _class_notes(real: Chosen, synthetic: ImageSet, sides: Sides) -> list[str]:
                 f"Class {name} has {reals:,} real and {made:,} synthetic images: overall it "
                 "counts as missing, and there are no figures for it alone."
             )
-        elif reals and sides.of_class(label) is None:
+        elif made * len(real) * RARER < reals * len(synthetic):
+            notes.append(
+                f"Class {name} is {reals / len(real):.1%} of the real images and "
+                f"{made / len(synthetic):.1%} of the synthetic ones. Overall figures compare no "
+                "more images than there are in the real shares, and so do not show this."
+            )
+        if reals and sides.present()[label] and sides.of_class(label) is None:
             notes.append(
                 f"Class {name} has {reals:,} real and {made:,} synthetic images: too few for "
                 "figures of its own."

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +103,9 @@ def measure_fidelity(
     steps = _Steps(sets * (len(spaces) + 1) + of_scopes + of_whole, progress)
     tables = _Tables.of(sides, spaces, cache, steps)
     found = {name: _figures(tables, rows, seed, steps) for name, rows in scopes.items()}
-    notes += _reading_notes(scopes.values())
+    notes += _reading_notes(scopes.values()) + _note_on_repeats(sides.synthetic)
     overall = found.pop(None)
+    notes += _note_on_floor(overall["kid"])
     if whole:
         overall |= _of_everything(whole, spaces, seed, steps)
         notes.append(_note_on_everything(whole))
@@ -308,6 +310,28 @@ def _patients(cloud: Cloud) -> int:
 
 def _as_json(figures: Figures) -> dict[str, dict[str, Any]]:
     return {name: figure.as_dict() for name, figure in figures.items()}
+
+
+def _note_on_repeats(synthetic: Chosen) -> list[str]:
+    """A sentence on images that are there more than once."""
+    different = len({sha256(image.tobytes()).digest() for image in synthetic.each()})
+    if different == len(synthetic):
+        return []
+    return [
+        f"Of {len(synthetic):,} synthetic images {len(synthetic) - different:,} are exact repeats "
+        "of others: figures rest on fewer images than they say, and intervals are too narrow."
+    ]
+
+
+def _note_on_floor(kid: Estimate) -> list[str]:
+    """A sentence where the real images that give the floor are not alike."""
+    if kid.floor_low is None or kid.floor_low <= 0:
+        return []
+    return [
+        f"The real images of the floor differ from the others by themselves: their KID is "
+        f"{kid.floor:.2g} ({kid.floor_low:.2g} to {kid.floor_high:.2g}) and not 0. Figures cannot "
+        "be expected to come below it."
+    ]
 
 
 def _reading_notes(scopes: Iterable[Rows]) -> list[str]:

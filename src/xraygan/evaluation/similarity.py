@@ -111,7 +111,8 @@ def similarity_within(
         seed: of pairs and bootstrap.
 
     Returns:
-        The mean; n is the number of pairs. None where no class has images of two patients.
+        The mean; n is how many images are in pairs. None where no class has images of two
+        patients.
 
     Source: the bootstrap of a mean over pairs is that of U-statistics, Arcones and Giné 1992.
     """
@@ -123,7 +124,7 @@ def similarity_within(
     both = weights[:, pairs[:, 0]] * weights[:, pairs[:, 1]]
     drawn = both @ found / np.maximum(both.sum(axis=1), 1)
     drawn = drawn[both.any(axis=1)]
-    return percentile_interval(float(found.mean()), drawn, len(pairs))
+    return percentile_interval(float(found.mean()), drawn, len(np.unique(pairs)))
 
 
 def _scales(side: int) -> int:

@@ -29,6 +29,7 @@ __all__ = ["FEATURE_SPACES", "FeatureSpace", "features", "make_space"]
 
 CHEST_NET = "chest-net-1"
 OWN_SPACES = (FEATURE_SPACE, CHEST_NET)
+BY_TENSORFLOW = (CHEST_NET, "inception")
 FEATURE_SPACES = (*OWN_SPACES, "inception", "torchxrayvision", "rad-dino")
 MOST_REFERENCE = 20_000
 """At most so many reference images, evenly taken, set the scale: a table of all is too large."""

@@ -184,6 +184,11 @@ def _disjoint(
     kept = np.array([patient not in trained for patient in holdout.patients.tolist()], bool)
     if kept.all():
         return holdout, features, scores, []
+    if not kept.any():
+        raise TooFewError(
+            "every held-out patient is in the training set as well: give films of patients whom "
+            "the generator was not trained on, or tell patients apart (--patient-pattern)"
+        )
     gone = len(set(holdout.patients[~kept].tolist()))
     note = (
         f"{gone:,} held-out patients with {int((~kept).sum()):,} images are in the training set as "

@@ -34,6 +34,15 @@ def test_a_known_shift_has_a_known_auc() -> None:
     assert got.n == 1500
 
 
+def test_a_repeated_image_is_not_in_training_and_test() -> None:
+    random = np.random.default_rng(5)
+    x, few = random.normal(size=(200, 40)), random.normal(size=(20, 40))
+    repeated = np.repeat(few, 10, axis=0)
+    honest = told_apart(x, repeated, names("r", 200), names("s", 200, 10))
+    assert told_apart(x, repeated, names("r", 200), names("s", 200)).value < 0.75
+    assert honest.value < 0.75
+
+
 def test_nothing_to_tell_covers_a_half() -> None:
     random = np.random.default_rng(2)
     found = [

@@ -161,11 +161,20 @@ def test_seed_decides() -> None:
     assert set(chosen[0]) != set(chosen[2])
 
 
+def test_a_class_that_is_rare_among_the_synthetic_images_is_named() -> None:
+    real = images(40, 60, 0)
+    for made, named in (((15, 85, 0), True), ((30, 70, 0), False)):
+        notes = comparable_sides(real, images(*made), None)[1]
+        said = "Class A is 40.0% of the real images and 15.0% of the synthetic ones"
+        assert any(said in note for note in notes) == named
+
+
 def test_nothing_to_compare_is_said_in_one_line() -> None:
     for real, made in (((5, 0, 0), (90, 0, 0)), ((50, 0, 0), (4, 0, 0)), ((50, 0, 0), (0, 50, 0))):
         with pytest.raises(XrayganError, match="give more images") as error:
             comparable_sides(images(*real), images(*made), None)
         assert "\n" not in str(error.value)
+        assert "(A) and" in str(error.value)
     with pytest.raises(ValueError, match="one list"):
         other = ImageSet(
             *(getattr(images(9, 9, 0), n) for n in ("images", "labels", "patients")),

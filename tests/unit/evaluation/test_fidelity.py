@@ -161,6 +161,16 @@ def test_class_balance_does_not_pass_for_infidelity() -> None:
     assert found["kid"]["low"] <= found["kid"]["floor_high"]
 
 
+def test_exact_repeats_and_a_floor_that_differs_by_itself_are_said() -> None:
+    real, made, train = sets()
+    repeated = nobody(made.rows(np.arange(len(made)) // 2))
+    other = replace(train, images=255 - train.images)
+    for synthetic, control, said in ((repeated, train, "exact repeats"), (made, other, "not 0")):
+        found = measure_fidelity(real, synthetic, control, {"thumbnails": THUMBNAILS})
+        assert any(said in note for note in found["notes"])
+    assert not any("repeats" in note or "not 0" in note for note in measured()["notes"])
+
+
 def test_a_missing_class_is_seen_overall_and_said() -> None:
     real, made, train = sets()
     half = made.of_class(0)
