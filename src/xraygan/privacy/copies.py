@@ -3,9 +3,9 @@
 Three rules speak of copying; all are kept from false alarms by design:
 
 - **certain**: a single image is nearer to one training patient than chance would bring any of
-  so many images;
+  so many images (`CERTAIN` an audit);
 - **repeated**: so is the mean of a group of images that resemble one another, which may each be
-  covered with noise (`CERTAIN` an audit, both together);
+  covered with noise (`REPEATED` an audit);
 - **excess**: more patients are imitated closely than chance lets be (`EXCESS` an audit), by at
   least `LEAST_EXCESS` of the images, of which it looks at no more than two a training patient.
   What may be less is a note, and is not called copying.
@@ -99,8 +99,9 @@ def find_copies(
         ValueError: too few patients, or images of different sizes.
 
     Guarantees: an honest generator, whose images are to the training patients as other films
-    of the same kind are, is called copying with a chance of at most `CERTAIN` + `EXCESS`, where
-    log ratios and leads fall off at least as fast as an exponential (`chance.Tail`).
+    of the same kind are, is called copying with a chance of at most `CERTAIN` + `REPEATED` +
+    `EXCESS`, where log ratios and leads fall off at least as fast as an exponential
+    (`chance.Tail`).
     """
     patients = Patients.of(train, seed)
     others = numbered(holdout.patients)

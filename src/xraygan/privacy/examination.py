@@ -21,8 +21,9 @@ from xraygan.privacy.views import MOST_FITTED, FeatureView, PixelView, View, eve
 from xraygan.sets import ImageSet, some_rows
 
 CERTAIN = 0.002
-"""Chance that an honest generator has any image, or any mean of images that resemble one another,
-called a certain copy, all views together."""
+"""Chance that an honest generator has any image called a certain copy, all views together."""
+REPEATED = 0.001
+"""Chance that the mean of any of its images that resemble one another is called one."""
 PIXELS = "pixels"
 CANDIDATES = 20
 MOST_NULL = 2000
@@ -91,8 +92,7 @@ class Examination:
         synthetic_unseen: nearest held-out patients of synthetic images.
         null_unseen: of the same training images.
         style: factor by which levels of leads are raised for the generator's style.
-        bound: the log ratio beyond which a single image, or the mean of a group of images that
-            resemble one another, is certainly a copy.
+        bound: the log ratio beyond which a single image is certainly a copy.
         excesses: at each level of chance that real images reach, the strictest last.
         far: at a level that hardly any real image reaches.
         planted: kind of planted copy to how many were certain, and how many there were; empty
@@ -179,12 +179,14 @@ def examine(
     if unseen.count >= STYLE_PATIENTS:
         ratio_style = style_factor(synthetic_unseen.log_ratio, null_unseen.log_ratio)
         style = style_factor(synthetic_unseen.lead, null_unseen.lead)
-    groups = None
+    tail = Tail.fit(null.log_ratio)
+    bound = ratio_style * tail.level(CERTAIN / views / len(sides.synthetic))
+    repeated = None
     if pixels:
         described = view.describe(sides.synthetic)
         groups = Groups.of(sides.synthetic, described, alike_beyond(seen, seed), seed)
-    asked = len(sides.synthetic) + (len(groups.means) if groups else 0)
-    bound = ratio_style * Tail.fit(null.log_ratio).level(CERTAIN / views / asked)
+        surest = REPEATED / max(len(groups.means), 1)
+        repeated = _repeated(view, groups, seen, ratio_style * tail.level(surest))
     looked_at = some_rows(len(sides.synthetic), IMAGES_A_PATIENT * seen.count, seed)
     made = synthetic.lead[looked_at], synthetic.patient[looked_at]
     return Examination(
@@ -199,7 +201,7 @@ def examine(
         excesses=tuple(excess(*made, null.lead, chance, style) for chance in _CHANCES),
         far=far_excess(*made, Tail.fit(null.lead), _FAR_CHANCE, style),
         planted=_recognised(view, sides.train, seen, bound, seed) if pixels else {},
-        repeated=_repeated(view, groups, seen, bound) if groups else None,
+        repeated=repeated,
     )
 
 
