@@ -106,7 +106,8 @@ def audit(
     Guarantees: where held-out patients differ from the training patients by chance alone, the
     levels of all tests together leave an honest generator a chance of `CERTAIN` + `REPEATED` +
     `EXCESS` + `ALARM` (0.9 %) to be given another verdict than "nothing found";
-    docs/validation.md has what was counted. Nothing is promised the other way: what is not found may still be there.
+    docs/validation.md has what was counted. Nothing is promised the other way: what is not found
+    may still be there.
     """
     _check_rows(train, holdout, synthetic, features, discriminator_scores)
     holdout, features, discriminator_scores, notes = _disjoint(
