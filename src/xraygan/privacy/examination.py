@@ -183,8 +183,7 @@ def examine(
     bound = ratio_style * tail.level(CERTAIN / views / len(sides.synthetic))
     repeated = None
     if pixels:
-        described = view.describe(sides.synthetic)
-        groups = Groups.of(sides.synthetic, described, alike_beyond(seen, seed), seed)
+        groups = Groups.of(sides.synthetic, view, alike_beyond(seen, seed), seed)
         surest = REPEATED / max(len(groups.means), 1)
         repeated = _repeated(view, groups, seen, ratio_style * tail.level(surest))
     looked_at = some_rows(len(sides.synthetic), IMAGES_A_PATIENT * seen.count, seed)

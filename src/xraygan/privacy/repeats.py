@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xraygan.privacy.ratios import References
+from xraygan.privacy.views import View, shrunk
 from xraygan.sets import some_rows
 
 LEAST_REPEATS = 3
@@ -27,7 +28,7 @@ class Groups:
     """Groups of synthetic images that resemble one another; no image is in two.
 
     Attributes:
-        means: uint8 [G, H, W], the mean image of each.
+        means: uint8 [G, h, w], the mean image of each, as small as views look at it.
         sizes: int [G], how many images it is of.
         looked_at: how many images were.
     """
@@ -37,23 +38,18 @@ class Groups:
     looked_at: int
 
     @classmethod
-    def of(
-        cls,
-        images: NDArray[np.uint8],
-        described: NDArray[np.float32],
-        alike: float,
-        seed: int = 0,
-    ) -> "Groups":
+    def of(cls, images: NDArray[np.uint8], view: View, alike: float, seed: int = 0) -> "Groups":
         """Each image in turn gathers those that are alike to it and in no group yet.
 
         Args:
-            images: uint8 [N, H, W].
-            described: float32 [N, K], of unit length.
+            images: uint8 [N, H, W]; may be a memory map.
+            view: describes images.
             alike: the cosine beyond which two images are alike.
             seed: of the images that are looked at.
         """
         rows = some_rows(len(images), MOST_GROUPED, seed)
-        described, free = described[rows], np.ones(len(rows), bool)
+        images = shrunk(images, rows)
+        described, free = view.describe(images), np.ones(len(rows), bool)
         means, sizes = [], []
         for number in range(len(rows)):
             if not free[number]:
@@ -62,7 +58,7 @@ class Groups:
             near[number] = True
             if near.sum() >= LEAST_REPEATS:
                 free &= ~near
-                means.append(np.rint(images[rows[near]].mean(axis=0)).astype(np.uint8))
+                means.append(np.rint(images[near].mean(axis=0)).astype(np.uint8))
                 sizes.append(near.sum())
         stacked = np.stack(means) if means else np.empty((0, *images.shape[1:]), np.uint8)
         return cls(stacked, np.array(sizes, np.intp), len(rows))

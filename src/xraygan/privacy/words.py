@@ -129,8 +129,8 @@ def _attacks_said(membership: Membership) -> str:
         )
     best = _strongest(membership.attacks)
     return (
-        f"None of {len(membership.attacks)} attacks told training images from others beyond "
-        f"chance and controls; the highest area was {_area(best.auc)}; 0.5 is guessing. A "
+        f"None of {len(membership.attacks)} attacks told training images from others as a "
+        f"leak would; the highest area was {_area(best.auc)}; 0.5 is guessing. A "
         "classifier that saw the films alone, and no synthetic image, reached "
         f"{_area(best.blind_auc)}.{_explained(membership)}{_short_of_a_leak(membership)}"
     )
