@@ -36,8 +36,8 @@ from xraygan.training.workers import ALONE, Workers
 
 DEFAULT_MINUTES = 30.0
 MOST_VIEWS = 50
-"""Of each film, where nobody says how long to train: what more of them give away was not measured
-with today's engine (docs/experiments.md)."""
+"""Of each film, where nobody says how long to train: with more of them the discriminator comes to
+know its films (docs/experiments.md)."""
 MEASURED_SECONDS = 6.0
 """How long the speed is measured where minutes are to become images."""
 NOTICE = (
@@ -240,8 +240,8 @@ def total_images(
             wanted = MOST_VIEWS * num_images
             reporter.note(
                 f"of {num_images:,} films no more than {wanted:,} images are seen, each "
-                f"{MOST_VIEWS} times: what more views give away was not measured; "
-                "--minutes or --kimg asks for more"
+                f"{MOST_VIEWS} times: with more, the discriminator comes to know them; --minutes or "
+                "--kimg asks for more"
             )
     total = whole_steps(max(round(wanted), 1), trainer.batch)
     if total > (MOST_VIEWS + 1) * num_images:
