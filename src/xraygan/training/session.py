@@ -240,8 +240,8 @@ def total_images(
             wanted = MOST_VIEWS * num_images
             reporter.note(
                 f"of {num_images:,} films no more than {wanted:,} images are seen, each "
-                f"{MOST_VIEWS} times: with more, the discriminator comes to know them; --minutes or "
-                "--kimg asks for more"
+                f"{MOST_VIEWS} times: with more, the discriminator comes to know them; --minutes "
+                "or --kimg asks for more"
             )
     total = whole_steps(max(round(wanted), 1), trainer.batch)
     if total > (MOST_VIEWS + 1) * num_images:
