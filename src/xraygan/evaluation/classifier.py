@@ -62,9 +62,9 @@ def told_apart(
 
 
 def _of_one(features: NDArray[np.floating], patients: NDArray[np.object_]) -> NDArray[np.object_]:
-    """Whose each image is, [N]: of equal images that of the first."""
+    """Whose each image is, [N]: of equal images that of the first, unless all are equal."""
     _, first, which = np.unique(features, axis=0, return_index=True, return_inverse=True)
-    return patients[first[which.reshape(-1)]]
+    return patients[first[which.reshape(-1)]] if len(first) > 1 else patients
 
 
 def _scores_out_of_fold(

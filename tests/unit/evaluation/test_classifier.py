@@ -43,6 +43,13 @@ def test_a_repeated_image_is_not_in_training_and_test() -> None:
     assert honest.value < 0.75
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_generator_of_one_image_is_told() -> None:
+    x = np.random.default_rng(6).normal(size=(60, 8))
+    found = told_apart(x, np.repeat(x[:1] + 0.5, 60, axis=0), names("r", 60), names("s", 60))
+    assert found.value > 0.6
+
+
 def test_nothing_to_tell_covers_a_half() -> None:
     random = np.random.default_rng(2)
     found = [
