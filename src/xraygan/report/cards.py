@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from xraygan.report import wording
 from xraygan.report.content import ReportData
-from xraygan.report.readings import attack_title, reading_of, regime_title
+from xraygan.report.readings import reading_of
+from xraygan.report.titles import attack_title, regime_title
 from xraygan.report.verdicts import AUDIT, EVALUATE, STATEMENTS, limits, verdicts
 from xraygan.version import __version__
 

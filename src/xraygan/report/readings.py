@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from xraygan.privacy.planted import PLANTED
+from xraygan.report.titles import ATTACKS, FEW, RATIO, REGIMES, in_words
 
 
 @dataclass(frozen=True)
@@ -302,32 +303,10 @@ _TOPICS = {
     "copies": _COPIES,
 }
 
-_REGIMES = {
-    "trtr": "Real films (TRTR): the reference",
-    "tstr": "Synthetic images only (TSTR)",
-    "trts": "Real films, tested on synthetic images (TRTS)",
-    "classical_augmentation": "Real films, turned, shifted and lit anew (augmentation)",
-    "real_duplicated": "Real films, each twice: the control for 1 × synthetic",
-    "synthetic_then_real": "Synthetic images first, then real films",
-    "label_shuffled": "Synthetic images with labels mixed up: a control near 0.5",
-}
-
-_ATTACKS = {
-    "gan_leaks": "Nearest synthetic image (GAN-Leaks)",
-    "gan_leaks_calibrated": "Nearest synthetic image beside nearest other film (GAN-Leaks)",
-    "monte_carlo": "Synthetic images within a radius (Monte Carlo)",
-    "domias": "Density of synthetic images beside that of other films (DOMIAS)",
-    "reconstruction": "Film put together from synthetic images",
-    "logan": "The discriminator, which is not shared (LOGAN)",
-}
-
-
 _OTHER_KEYS = {"control_auc", "real", "synthetic", "train", "holdout"}
 """The control of an attack, and the sets of images."""
-_KNOWN = {*_REGIMES, *_ATTACKS, *_OTHER_KEYS}.union(*_TOPICS.values())
+_KNOWN = {*REGIMES, *ATTACKS, *_OTHER_KEYS}.union(*_TOPICS.values())
 _LEVEL = re.compile(r"swd_level_(\d+)")
-_RATIO = re.compile(r"real_plus_synthetic_([\d.]+)")
-_FEW = re.compile(r"low_(\d+)_real(_plus_synthetic)?")
 
 
 def is_known(key: str) -> bool:
@@ -335,7 +314,7 @@ def is_known(key: str) -> bool:
     if "_minus_" in key:
         return all(map(is_known, key.split("_minus_")))
     planted = key.startswith("planted_") and key.removeprefix("planted_") in PLANTED
-    return key in _KNOWN or planted or any(k.fullmatch(key) for k in (_LEVEL, _RATIO, _FEW))
+    return key in _KNOWN or planted or any(k.fullmatch(key) for k in (_LEVEL, RATIO, FEW))
 
 
 def reading_of(key: str, topic: str = "fidelity") -> Reading:
@@ -367,35 +346,3 @@ def _disguise(key: str) -> str:
     """How planted copies were hidden."""
     kind = key.removeprefix("planted_")
     return PLANTED[kind].words if kind in PLANTED else kind.replace("_", " ")
-
-
-def regime_title(key: str) -> str:
-    """What a training regime of the utility measures, or a difference of two, is called."""
-    if "_minus_" in key:
-        first, _, second = key.partition("_minus_")
-        return f"{regime_title(first)}, minus: {regime_title(second)}"
-    ratio = _RATIO.fullmatch(key)
-    few = _FEW.fullmatch(key)
-    if ratio:
-        return f"Real films and {ratio[1]} × as many synthetic images"
-    if few:
-        return f"{few[1]} real films" + (" and synthetic images" if few[2] else " only")
-    return _REGIMES.get(key) or in_words(key)
-
-
-def attack_title(key: str) -> str:
-    """What a membership attack goes by."""
-    attack, _, space = key.partition("@")
-    title = _ATTACKS.get(attack) or in_words(attack)
-    return f"{title}, in {space}" if space else title
-
-
-def set_title(name: str) -> str:
-    """What a set of images is called before "images"."""
-    return {"train": "training", "holdout": "held-out"}.get(name, name)
-
-
-def in_words(key: str) -> str:
-    """A key as words: "mode_drop" becomes "Mode drop"."""
-    words = key.replace("_", " ").strip()
-    return words[:1].upper() + words[1:]

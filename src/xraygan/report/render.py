@@ -12,7 +12,8 @@ from xraygan.config import GROUPS
 from xraygan.report import cards, plots, wording
 from xraygan.report.collect import SPLITS, collect
 from xraygan.report.content import Course, ReportData
-from xraygan.report.readings import attack_title, in_words, reading_of, regime_title, set_title
+from xraygan.report.readings import reading_of
+from xraygan.report.titles import attack_title, in_words, regime_title, set_title
 from xraygan.report.verdicts import (
     AUDIT,
     EVALUATE,

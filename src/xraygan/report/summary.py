@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from xraygan.pictures import class_blocks, save_grid
-from xraygan.report.readings import reading_of, regime_title
+from xraygan.report.readings import reading_of
+from xraygan.report.titles import regime_title
 from xraygan.report.verdicts import PROTECTION
 from xraygan.runs import write_json, write_whole
 
