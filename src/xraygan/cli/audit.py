@@ -1,7 +1,7 @@
 """`xraygan audit`: whether synthetic images give training patients away."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,13 +12,17 @@ from xraygan.cli.measuring import (
     Out,
     PatientPattern,
     Resolution,
+    Sections,
     Seed,
     Spaces,
     Synth,
+    by_space,
     names,
     table,
 )
 from xraygan.cli.options import Json
+from xraygan.report.measured import BLIND
+from xraygan.report.titles import attack_title
 
 
 @app.command("audit")
@@ -76,16 +80,25 @@ def audit_command(
         print_json(found)
         return
     typer.echo(f"verdict: {in_one_line(found)}\n{found['explanation']}\n")
-    rows = list(found["copies"].items())
-    for attack, figures in found["membership"].items():
-        rows += [
-            (f"{attack}: {key}", figure)
-            for key, figure in figures.items()
-            if isinstance(figure, dict) and "value" in figure
-        ]
-    typer.echo(table(rows))
+    typer.echo(table(_sections(found), "control"))
     for title, key in (("tested", "tested"), ("not tested", "not_tested"), ("notes", "notes")):
         typer.echo(f"\n{title}:")
         for sentence in found[key]:
             typer.echo(f"- {sentence}")
     typer.echo(f"\n{found['does_not_prove']}")
+
+
+def _sections(found: dict[str, Any]) -> Sections:
+    """Figures of copies, of each attack beside its control, and of the films alone once."""
+    sections = by_space("Copies", found["copies"], "copies")
+    blind: dict[str, Any] = {}
+    for attack, figures in found["membership"].items():
+        blind = {key: figure for key, figure in figures.items() if key.startswith(BLIND)}
+        auc = figures["auc"] | {"floor": figures["control_auc"]["value"]}
+        named = {
+            key: figure
+            for key, figure in figures.items()
+            if key.startswith("tpr_") and figure["value"] is not None  # or a note says why
+        }
+        sections |= by_space(attack_title(attack), {"auc": auc, **named}, "membership")
+    return sections | by_space("The films alone", blind, "membership")

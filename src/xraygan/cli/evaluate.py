@@ -12,13 +12,16 @@ from xraygan.cli.measuring import (
     Out,
     PatientPattern,
     Resolution,
+    Sections,
     Seed,
     Spaces,
     Synth,
+    by_space,
     names,
     table,
 )
 from xraygan.cli.options import Json
+from xraygan.report.titles import regime_title
 
 
 @app.command("evaluate")
@@ -78,26 +81,22 @@ def evaluate_command(
     if as_json:
         print_json(found)
         return
-    typer.echo(table(_rows(found)))
+    typer.echo(table(_sections(found), "real against real"))
     for note in _notes(found):
         typer.echo(f"- {note}")
 
 
-def _rows(found: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Every figure, overall, by class and of utility."""
-    rows = _figures(found)
+def _sections(found: dict[str, Any]) -> Sections:
+    """Every figure: of all images, of each class and of each way of training."""
+    sections = by_space("All images", found, "fidelity")
     for name, figures in found["per_class"].items():
-        rows += [(f"{name}: {key}", figure) for key, figure in _figures(figures)]
+        sections |= by_space(f"Class {name}", figures, "fidelity")
     for regime, figures in (found["utility"] or {}).items():
         if isinstance(figures, dict):
-            rows += [(f"{regime}: {key}", figure) for key, figure in _figures(figures)]
-    return rows
+            sections |= by_space(regime_title(regime), figures, "utility")
+    return sections
 
 
 def _notes(found: dict[str, Any]) -> list[str]:
     """On all figures, then on utility: why there is none, for one."""
     return [*found["notes"], *(found["utility"] or {}).get("notes", [])]
-
-
-def _figures(values: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    return [(key, v) for key, v in values.items() if isinstance(v, dict) and "value" in v]

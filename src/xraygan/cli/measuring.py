@@ -1,10 +1,16 @@
 """Options and tables that `evaluate` and `audit` share."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+
+from xraygan.report.readings import Topic, reading_of
+
+Sections = dict[str, dict[str, Mapping[str, Any]]]
+"""Figures as JSON has them by name, by the heading that they stand under."""
 
 Synth = Annotated[
     Path, typer.Option("--synth", help="Synthetic images: <CLASS>/*.png, of any generator.")
@@ -64,29 +70,58 @@ def names(spaces: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in spaces.split(",") if name.strip()))
 
 
-def table(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> str:
-    """Figures as aligned lines: name, value, interval, floor, number."""
-    lines = [("", "value", "95 % interval", "real against real", "n")]
-    lines += [(name, *_cells(figure)) for name, figure in rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(5)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    )
+def table(sections: Sections, floors: str) -> str:
+    """Figures as aligned lines: name, value, interval, floor, number.
+
+    Args:
+        sections: figures as JSON has them by name, by the heading that they stand under.
+        floors: heading of the column of floors.
+    """
+    header = ("", "value", "95 % interval", floors, "n")
+    lines = {
+        heading: [(f"  {name}", *_cells(figure)) for name, figure in figures.items()]
+        for heading, figures in sections.items()
+    }
+    widths = [max(map(len, column)) for column in zip(header, *chain(*lines.values()), strict=True)]
+    said = [_aligned(header, widths)]
+    for heading, rows in lines.items():
+        said += [heading, *(_aligned(row, widths) for row in rows)]
+    return "\n".join(said)
+
+
+def by_space(heading: str, values: Mapping[str, Any], topic: Topic) -> Sections:
+    """Figures among the values under one heading, those of further feature spaces under theirs.
+
+    Args:
+        heading: of the figures whose key names no space.
+        values: figures by key, "kid" or "kid@inception", and whatever stands beside them.
+        topic: where keys belong, as for `reading_of`.
+    """
+    sections: Sections = {}
+    for key, figure in values.items():
+        if not isinstance(figure, Mapping) or "value" not in figure:
+            continue
+        measure, _, space = key.partition("@")
+        under = f"{heading}, in {space}" if space else heading
+        sections.setdefault(under, {})[reading_of(measure, topic).title] = figure
+    return sections
+
+
+def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
+    name, *numbers = cells
+    padded = [cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True)]
+    return "  ".join([name.ljust(widths[0]), *padded]).rstrip()
 
 
 def _cells(figure: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    low, high = (_number(figure[end]) for end in ("low", "high"))
+    ends = (figure["low"], figure["high"])
     return (
         _number(figure["value"]),
-        f"{low} to {high}",
+        "–" if None in ends else " to ".join(map(_number, ends)),
         _number(figure.get("floor")),
         f"{figure['n']:,}",
     )
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
+    return "–" if value is None else f"{value:.3g}"

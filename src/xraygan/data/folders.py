@@ -52,7 +52,7 @@ def check_not_empty(source: Path, tree: Tree) -> None:
         cause = f" ({tree.refused[0][1]})" if tree.refused else ""
         raise XrayganError(
             f"data folder {source} holds no files{cause}; "
-            "put images into train/CLASS/, or into class folders"
+            "it needs images in class folders, such as NORMAL/, or within train/, test/ and val/"
         )
 
 

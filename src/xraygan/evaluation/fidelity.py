@@ -250,12 +250,12 @@ def _cover_figures(balls: RealBalls, reference: Cloud, other: Cloud, seed: int) 
 
 
 def _density(found: Neighbourhood, patients: NDArray[np.object_], seed: int) -> Estimate:
-    """Where no image is in any ball, as many might be in all as precision's interval allows."""
+    """Where no image is in any ball, as many as precision's interval allows may be real ones."""
     density = mean_with_interval(found.balls / found.k, patients, seed=seed)
     if density.high > 0:
         return density
     inside = mean_with_interval(found.balls > 0, patients, seed=seed)
-    return replace(density, high=inside.high * len(found.covered) / found.k)
+    return replace(density, high=inside.high)  # density is about 1 for real images
 
 
 def _of_pixels(

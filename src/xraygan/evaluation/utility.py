@@ -59,7 +59,7 @@ def measure_utility(
     The intervals are for other test patients and other seeds (first weights, order, choice of
     images): patients are drawn again as wholes, and each resample's mean over trainings is moved
     by Student's t times the standard error over trainings (`exam.over_seeds`). They are not for
-    other training patients, except where a few are chosen by seed.
+    other training patients or synthetic images, except where a few are chosen by seed.
 
     Args:
         train: real images to train on.
@@ -255,5 +255,6 @@ def _how_to_read(classes: tuple[str, ...], steps: int, drawn: int, seeds: int) -
         "images, every class as often; where there are more to draw from it saw a part of them, "
         "and adding synthetic images leaves out as many real ones. Sensitivity is the share of "
         f"{found} that is found, with all classes taken as equally frequent; the most probable "
-        "class decides, a threshold that no test image has chosen."
+        "class decides, a threshold that no test image has chosen. Intervals are for other test "
+        "patients and other seeds of training, not for another draw of the synthetic images."
     )

@@ -10,7 +10,7 @@ from typing import Any
 from xraygan.errors import XrayganError
 from xraygan.estimates import Estimate
 from xraygan.report.measured import Audit, Evaluation, Figure, SetFacts
-from xraygan.report.readings import is_known
+from xraygan.report.readings import Topic, is_known
 from xraygan.report.wording import Censor, clean
 from xraygan.runs import AUDIT, EVALUATION, read_json
 
@@ -151,7 +151,7 @@ class _Reader:
         name, at, space = key.partition("@")
         return name + at + self._censor(space) if is_known(name) else self._censor(key)
 
-    def figures(self, values: Any, topic: str, where: str) -> tuple[Figure, ...]:
+    def figures(self, values: Any, topic: Topic, where: str) -> tuple[Figure, ...]:
         """Every figure in an object; other facts in it are not shown."""
         if not isinstance(values, dict):
             self.fail(where, "an object")
@@ -161,7 +161,7 @@ class _Reader:
             if _is_figure(item)
         )
 
-    def one_or_more(self, values: Any, topic: str, where: str) -> tuple[Figure, ...]:
+    def one_or_more(self, values: Any, topic: Topic, where: str) -> tuple[Figure, ...]:
         """An object of figures, or a single one, which is then an AUC."""
         return self.figures({"auc": values} if _is_figure(values) else values, topic, where)
 

@@ -1,12 +1,13 @@
 """What was measured, as a report has it: figures, evaluation and audit, frozen."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from xraygan.estimates import Estimate
 from xraygan.privacy.audit import LEAK, NOTHING
 from xraygan.privacy.membership import DISCRIMINATOR
-from xraygan.report.readings import Reading, reading_of
+from xraygan.report.readings import Reading, Topic, reading_of
 
 BLIND = "blind_"
 """How figures of a classifier that sees no synthetic image begin."""
@@ -20,12 +21,12 @@ class Figure:
         key: as in evaluation.json or audit.json: "kid", "kid@inception", "tstr".
         estimate: value, interval, count, floor; a value that could not be measured is NaN. An
             attack's floor is its control.
-        topic: "fidelity", "utility", "membership" or "copies": where the key belongs.
+        topic: where the key belongs.
     """
 
     key: str
     estimate: Estimate
-    topic: str = "fidelity"
+    topic: Topic = "fidelity"
 
     @property
     def reading(self) -> Reading:
@@ -36,6 +37,11 @@ class Figure:
     def elsewhere(self) -> bool:
         """Whether it was measured in another than the first feature space."""
         return "@" in self.key
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether there is a value: there is none where too few films were held out, say."""
+        return math.isfinite(self.estimate.value)
 
     @property
     def planted(self) -> bool:
@@ -149,9 +155,12 @@ class Audit:
 
     @property
     def attacks_by_measure(self) -> dict[str, dict[str, Figure]]:
-        """Figures of membership, measure by measure: {key: {attack: figure}}."""
-        turned = _turned(self.membership)
-        return {key: row for key, row in turned.items() if not key.startswith(BLIND)}
+        """Figures of membership by measure, {key: {attack: figure}}, where any was measured."""
+        return {
+            key: row
+            for key, row in _turned(self.membership).items()
+            if not key.startswith(BLIND) and any(each.is_measured for each in row.values())
+        }
 
     @property
     def blind(self) -> tuple[Figure, ...]:

@@ -7,6 +7,9 @@ from typing import Literal
 from xraygan.privacy.planted import PLANTED
 from xraygan.report.titles import ATTACKS, FEW, RATIO, REGIMES, in_words
 
+Topic = Literal["fidelity", "utility", "membership", "copies"]
+"""What a figure is of: where its key belongs."""
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -296,7 +299,7 @@ _PLANTED = Reading(
     1,
 )
 
-_TOPICS = {
+_TOPICS: dict[Topic, dict[str, Reading]] = {
     "fidelity": _MEASURES,
     "utility": _CLASSIFIERS,
     "membership": _MEMBERSHIP,
@@ -317,12 +320,12 @@ def is_known(key: str) -> bool:
     return key in _KNOWN or planted or any(k.fullmatch(key) for k in (_LEVEL, RATIO, FEW))
 
 
-def reading_of(key: str, topic: str = "fidelity") -> Reading:
+def reading_of(key: str, topic: Topic = "fidelity") -> Reading:
     """How to read a figure by its key in evaluation.json or audit.json.
 
     Args:
         key: "kid", "kid@inception", "swd_level_0", "auc".
-        topic: "fidelity", "utility", "membership" or "copies".
+        topic: where the key belongs.
 
     Returns:
         Its title and sentence; a key that is not known has its own words and no sentence.
@@ -338,7 +341,7 @@ def reading_of(key: str, topic: str = "fidelity") -> Reading:
     elif measure.startswith("planted_"):
         found = replace(_PLANTED, title=f"Planted copies recognised: {_disguise(measure)}")
     else:
-        found = _TOPICS.get(topic, {}).get(measure) or Reading(in_words(measure), "")
+        found = _TOPICS[topic].get(measure) or Reading(in_words(measure), "")
     return replace(found, title=f"{found.title}, in {space}") if space else found
 
 
