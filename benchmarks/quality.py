@@ -18,7 +18,7 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 NUM = 2000
-PEERS = ("dcgan", "r3gan")
+PEERS = {"dcgan": "plain DCGAN", "r3gan": "small R3GAN"}
 SPACES = ("filter-bank-1", "chest-net-1")
 FIGURES = (
     *("kid", f"kid@{SPACES[1]}", "coverage", f"coverage@{SPACES[1]}"),
@@ -31,8 +31,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of chest X-rays")
     parser.add_argument("--minutes", type=float, default=30, help="for each of them")
     parser.add_argument("--resolution", type=int, default=64)
-    parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
-    parser.add_argument("--keep", type=Path, help="folder to keep the run and the grids in")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS))
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        help="folder to keep the run, peers' images and grids in; what is there is not made again",
+    )
     arguments = parser.parse_args()
     folder = arguments.keep or Path(tempfile.mkdtemp(prefix="xraygan-bench-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -58,8 +62,6 @@ def compare(arguments: argparse.Namespace, folder: Path) -> None:
     seconds = last["seconds"]
 
     import xraygan.api
-    from dcgan import train_dcgan
-    from r3gan import train_r3gan
     from xraygan.config import DataSettings
     from xraygan.data.cache import prepare
     from xraygan.pictures import save_grid
@@ -69,14 +71,11 @@ def compare(arguments: argparse.Namespace, folder: Path) -> None:
     settings = DataSettings.parse({"resolution": arguments.resolution}, "options")
     dataset = prepare(arguments.data, settings)
     judge = Judge(dataset)
-    train, labels = dataset.split("train")
     rows = []
-    if "dcgan" in arguments.peers:
-        peer = train_dcgan(train, seconds, NUM)
-        rows.append(judge.row("plain DCGAN", peer.images, judge.any_labels, peer.images_seen))
-    if "r3gan" in arguments.peers:
-        peer, drawn = train_r3gan(train, labels, seconds, NUM)
-        rows.append(judge.row("small R3GAN", peer.images, drawn, peer.images_seen))
+    for name in arguments.peers:
+        peer = made_by_peer(name, dataset, seconds, folder)
+        labels = peer.get("labels", judge.any_labels)
+        rows.append(judge.row(PEERS[name], peer["images"], labels, int(peer["images_seen"])))
     images, drawn = xraygan.api.generate(results, NUM, seed=1, like_train=True)  # type: ignore[misc]
     rows.append(judge.row("xraygan", images, drawn, last["images_seen"]))
     for row in rows:
@@ -85,6 +84,26 @@ def compare(arguments: argparse.Namespace, folder: Path) -> None:
         save_grid(picture, [images[start : start + 10] for start in range(0, 40, 10)])
     print_rows(rows, seconds)
     (folder / "quality.json").write_text(json.dumps({"seconds": seconds, "rows": rows}, indent=1))
+
+
+def made_by_peer(name: str, dataset: Any, seconds: float, folder: Path) -> dict[str, Any]:
+    """A peer's images [NUM, R, R], "labels" if it has any, and "images_seen": kept, or made."""
+    import numpy as np
+
+    from dcgan import train_dcgan
+    from r3gan import train_r3gan
+
+    file = folder / f"{name}-{seconds:.0f}s.npz"
+    if not file.exists():
+        train, labels = dataset.split("train")
+        if name == "dcgan":
+            peer, drawn = train_dcgan(train, seconds, NUM), {}
+        else:
+            peer, made = train_r3gan(train, labels, seconds, NUM)
+            drawn = {"labels": made}
+        np.savez_compressed(file, images=peer.images, images_seen=peer.images_seen, **drawn)
+    with np.load(file) as kept:
+        return dict(kept)
 
 
 class Judge:

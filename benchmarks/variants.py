@@ -736,3 +736,48 @@ def local_scores() -> None:
         return keras.Model([image, condition], score, name="discriminator")
 
     state.build_discriminator = build
+
+
+@_variant
+def style_latents() -> None:
+    """Sixteen more numbers drawn for each film shift the refiner's coarsest features.
+
+    They are the noise image's means over 4 × 4 windows, scaled to unit variance.
+    """
+    from keras import layers
+
+    from xraygan.models import generator
+
+    plain, entries = generator._refiner, []
+    rescaled = generator._rescaled_noise
+
+    def noted(noise: Any, factor: int, scale: float) -> Any:
+        entries.append(noise)
+        return rescaled(noise, factor, scale)
+
+    def refiner(entry: Any, known: Any, widths: Any, initialisers: Any) -> Any:
+        noise = entries[-1]
+        window = noise.shape[1] // 4
+        style = layers.AveragePooling2D(window, dtype="float32")(noise)
+        style = layers.Rescaling(float(window), dtype="float32")(layers.Flatten()(style))
+        condition, strengths = known._keras_history.operation.input
+        known = layers.Concatenate(dtype="float32")([condition, style, strengths])
+        return plain(entry, known, widths, initialisers)
+
+    generator._rescaled_noise, generator._refiner = noted, refiner
+
+
+@_variant
+def longer_average() -> None:
+    """The generator's average reaches twice as far back."""
+    from xraygan.training import schedules
+
+    schedules.MOST_AVERAGED *= 2
+
+
+@_variant
+def shorter_average() -> None:
+    """The generator's average reaches half as far back."""
+    from xraygan.training import schedules
+
+    schedules.MOST_AVERAGED /= 2

@@ -18,14 +18,15 @@ IN_PART = "Audited: the first"
 """How the note begins that an audit looked at a part of the images."""
 WORTH_A_WORD = 0.01
 """The p of an attack that is no leak and is told of all the same."""
-_ATTACKS = {
+ATTACKS = {
     "gan_leaks": "nearest synthetic image (GAN-Leaks)",
-    "gan_leaks_calibrated": "nearest synthetic image beside nearest reference (GAN-Leaks)",
+    "gan_leaks_calibrated": "nearest synthetic image beside nearest other film (GAN-Leaks)",
     "monte_carlo": "synthetic images within a radius (Monte Carlo)",
-    "domias": "density of synthetic images beside that of reference images (DOMIAS)",
-    "reconstruction": "how well films are put together from synthetic images",
-    DISCRIMINATOR: "the discriminator's scores (LOGAN)",
+    "domias": "density of synthetic images beside that of other films (DOMIAS)",
+    "reconstruction": "film put together from synthetic images",
+    DISCRIMINATOR: "the discriminator, which is not shared (LOGAN)",
 }
+"""What each attack looks at."""
 
 
 def in_one_line(audit: Mapping[str, Any]) -> str:
@@ -80,7 +81,7 @@ def tested(copies: Copies, membership: Membership) -> list[str]:
         said.append(
             f"Membership of {membership.members:,} training images against {membership.others:,} "
             f"held-out ones, by {len(attacks)} kinds of attack: "
-            + "; ".join(_ATTACKS.get(name, name) for name in attacks)
+            + "; ".join(ATTACKS.get(name, name) for name in attacks)
             + "."
         )
     return said
@@ -125,7 +126,7 @@ def _attacks_said(membership: Membership) -> str:
         verb = "tells" if len(membership.leaks) == 1 else "tell"
         return (
             f"{len(membership.leaks)} of {len(membership.attacks)} attacks {verb} training images "
-            f"from others; the best, by {_attack(worst)}, with {said}."
+            f"from others; the best, by {attack_in_words(worst)}, with {said}."
         )
     best = _strongest(membership.attacks)
     return (
@@ -136,10 +137,10 @@ def _attacks_said(membership: Membership) -> str:
     )
 
 
-def _attack(name: str) -> str:
+def attack_in_words(name: str) -> str:
     """What an attack goes by, in words."""
     attack, _, space = name.partition("@")
-    return _ATTACKS.get(attack, attack) + (f" in {space}" if space else "")
+    return ATTACKS.get(attack, attack) + (f" in {space}" if space else "")
 
 
 def _short_of_a_leak(membership: Membership) -> str:
@@ -148,7 +149,7 @@ def _short_of_a_leak(membership: Membership) -> str:
     if not LEVEL < attack.p_value <= WORTH_A_WORD:
         return ""
     return (
-        f" That by {_attack(name)} did better than chance at p = {attack.p_value:.1g}, all attacks "
+        f" That by {attack_in_words(name)} did better than chance at p = {attack.p_value:.1g}, all attacks "
         f"accounted for, short of the {LEVEL} of a leak; a small leak could hide in that."
     )
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from xraygan.privacy.planted import PLANTED
-from xraygan.report.titles import ATTACKS, FEW, RATIO, REGIMES, in_words
+from xraygan.privacy.words import ATTACKS
+from xraygan.report.titles import FEW, RATIO, REGIMES, in_words
 
 Topic = Literal["fidelity", "utility", "membership", "copies"]
 """What a figure is of: where its key belongs."""

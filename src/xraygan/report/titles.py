@@ -2,6 +2,8 @@
 
 import re
 
+from xraygan.privacy.words import ATTACKS
+
 REGIMES = {
     "trtr": "Real films (TRTR): the reference",
     "tstr": "Synthetic images only (TSTR)",
@@ -10,15 +12,6 @@ REGIMES = {
     "real_duplicated": "Real films, each twice: the control for 1 × synthetic",
     "synthetic_then_real": "Synthetic images first, then real films",
     "label_shuffled": "Synthetic images with labels mixed up: a control near 0.5",
-}
-
-ATTACKS = {
-    "gan_leaks": "Nearest synthetic image (GAN-Leaks)",
-    "gan_leaks_calibrated": "Nearest synthetic image beside nearest other film (GAN-Leaks)",
-    "monte_carlo": "Synthetic images within a radius (Monte Carlo)",
-    "domias": "Density of synthetic images beside that of other films (DOMIAS)",
-    "reconstruction": "Film put together from synthetic images",
-    "logan": "The discriminator, which is not shared (LOGAN)",
 }
 
 RATIO = re.compile(r"real_plus_synthetic_([\d.]+)")
@@ -42,7 +35,7 @@ def regime_title(key: str) -> str:
 def attack_title(key: str) -> str:
     """What a membership attack goes by."""
     attack, _, space = key.partition("@")
-    title = ATTACKS.get(attack) or in_words(attack)
+    title = in_words(ATTACKS.get(attack, attack))
     return f"{title}, in {space}" if space else title
 
 

@@ -16,6 +16,9 @@ RATE, RATE_IMAGES = 1e-3, 30_000.0
 """Adam's rate at the start, and the longest run that has it; in longer ones it is smaller by the
 square root. As long as it is high, films get no better (docs/experiments.md)."""
 
+MOST_AVERAGED = 0.1
+"""The longest half-life of the generator's average, as a share of the images seen so far."""
+
 VIEWS, AUGMENTATION = (30.0, 120.0), (0.3, 0.8)
 """How often a film is seen in all, and how likely each augmentation is then at the end."""
 
@@ -84,7 +87,9 @@ def scheduled(
     rate = first_rate(settings, total_images)
     ramp = tf.minimum(WARM_UP_IMAGES, total_images / 20) * max(1.0, settings.batch / WARM_UP_BATCH)
     warm_up = tf.minimum(1.0, images_seen / tf.minimum(ramp, total_images / 4))
-    half_life = tf.minimum(tf.constant(settings.ema_half_life, tf.float32), images_seen / 10)
+    half_life = tf.minimum(
+        tf.constant(settings.ema_half_life, tf.float32), images_seen * MOST_AVERAGED
+    )
     return Scheduled(
         learning_rate=warm_up * cosine(progress, rate, rate * settings.final_rate),
         gamma=cosine(progress, settings.gamma, settings.gamma * gamma_left(resolution)),
