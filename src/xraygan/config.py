@@ -148,6 +148,10 @@ class DataSettings(PixelSettings):
     )
 
 
+EVALUATION_SPACES = ("filter-bank-1", "chest-net-1")
+"""Feature spaces that an evaluation measures in unless told, the main one first."""
+AUDIT_SPACES = ("filter-bank-1",)
+"""What an audit looks at besides pixels unless told: what it was tried in (docs/validation.md)."""
 LENGTHS = frozenset({"epochs", "kimg", "minutes"})
 """Ways to say how long to train: one at most."""
 
@@ -201,7 +205,10 @@ class TrainingSettings(Settings):
         "image is seen up to 30 times, rising to 0.8 where it is seen 120 times.",
     )
     ema_half_life: float = Field(
-        20_000, gt=0, description="Half-life of the generator's moving average, in images."
+        20_000,
+        gt=0,
+        description="Half-life of the generator's moving average, in images; at most a tenth of "
+        "those seen so far.",
     )
 
     @model_validator(mode="after")

@@ -41,15 +41,16 @@ class Reporter:
     def note(self, text: str) -> None:
         """One remark, on the screen and in the run's log."""
         self._console.print(text, markup=False)
-        self._to_log(text)
+        self.record(text)
 
     def line(self, text: str) -> None:
         """One line of steady progress: to the log, and to the screen where no bar shows it."""
         if not self.on_terminal and not self.quiet:
             self._console.print(text, markup=False)
-        self._to_log(text)
+        self.record(text)
 
-    def _to_log(self, text: str) -> None:
+    def record(self, text: str) -> None:
+        """A line for the run's log alone."""
         if self.log:
             self.log(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}")
 

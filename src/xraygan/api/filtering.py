@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-from xraygan import evidence
+from xraygan import caveats, evidence
 from xraygan.api.preparing import training_data
+from xraygan.data.collection import Collection
 from xraygan.privacy.audit import check_patients
 from xraygan.privacy.release import fit_bound
 from xraygan.privacy.words import in_one_line
 from xraygan.progress import Reporter
-from xraygan.runs import write_json
+from xraygan.runs import read_config, write_json
 from xraygan.sampling.records import audit_name, origin
 from xraygan.sampling.request import Shard, Written
 from xraygan.sets import ImageSet
@@ -41,11 +42,12 @@ class CopyFilter:
     def __init__(
         self, run: Path, data: str | Path, out: str | Path | None, reporter: Reporter
     ) -> None:
-        dataset = training_data(run, data, reporter, Path(out) if out else None)
+        self._dataset = training_data(run, data, reporter, Path(out) if out else None)
+        self._config = read_config(run) or {}
         self._reporter = reporter
-        self._train, self._holdout = dataset.image_set("train"), dataset.image_set("val", "test")
-        check_patients(self._train, self._holdout)
-        self._bound = fit_bound(self._train, self._holdout)
+        train, holdout = self._dataset.image_set("train"), self._dataset.image_set("val", "test")
+        check_patients(train, holdout)
+        self._bound = fit_bound(train, holdout)
         self._left_out = self._seen = 0
         self._kept: list[np.ndarray] = []
 
@@ -79,18 +81,26 @@ class CopyFilter:
             self._reporter.note("no image is left to audit")
             return written
         images = np.concatenate(self._kept)
-        rest = ImageSet.of_nobody(images, np.zeros(len(images), np.int32), self._train.classes)
+        labels = np.zeros(len(images), np.int32)
+        rest = ImageSet.of_nobody(images, labels, self._dataset.classes)
+        read = Collection.of_run(self._dataset, "holdout", rest)
         measures = evidence.Measures.model_validate({}).of_audit()
-        found = evidence.look_for_leaks(self._train, self._holdout, rest, measures, self._reporter)
-        said = f"{_audited(len(images), kept, shard)} {SAME_MEASURE}"
+        found = evidence.look_for_leaks(
+            read.sets["train"], read.sets["holdout"], rest, measures, self._reporter
+        )
+        which = _audited(len(images), kept, shard)
+        notes = (*found.notes, *read.unknown_said(), which, *caveats.of_audit(self._config))
+        found = replace(found, notes=notes, sets=read.with_unknown(found.sets))
         audit = found.as_dict()
+        audit["explanation"] += f" {SAME_MEASURE}"
         path = out / audit_name(shard)
         # Without the pairs: this folder is made to be shared.
-        audit["explanation"] += f" {said}"
         if shard.count == 1:  # images may be added later, or lie there from other calls
             audit |= origin(out, kept)
         write_json(path, audit)
-        self._reporter.note(f"audit of the rest: {in_one_line(audit)} ({path}). {said}")
+        self._reporter.note(
+            f"audit of the rest: {in_one_line(audit)} ({path}). {which} {SAME_MEASURE}"
+        )
         return replace(written, audit=path, verdict=found.verdict)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xraygan import caveats
 from xraygan.api.preparing import training_data
-from xraygan.config import PixelSettings
+from xraygan.config import AUDIT_SPACES, EVALUATION_SPACES, PixelSettings
 from xraygan.errors import XrayganError
 from xraygan.progress import Reporter
 from xraygan.runs import AUDIT, EVALUATION, read_config, write_json
@@ -31,7 +31,7 @@ def evaluate(
     data: str | Path | None = None,
     model: str | Path | None = None,
     utility: str = "basic",
-    spaces: tuple[str, ...] = ("filter-bank-1", "chest-net-1"),
+    spaces: tuple[str, ...] = EVALUATION_SPACES,
     resolution: int | None = None,
     fit: str = SQUASH,
     patient_pattern: str | None = None,
@@ -104,7 +104,7 @@ def audit(
     *,
     data: str | Path | None = None,
     model: str | Path | None = None,
-    spaces: tuple[str, ...] = ("filter-bank-1",),
+    spaces: tuple[str, ...] = AUDIT_SPACES,
     resolution: int | None = None,
     fit: str = SQUASH,
     patient_pattern: str | None = None,
@@ -151,8 +151,9 @@ def audit(
         _check_not_within(Path(out), Path(synth), PAIRS_AMONG_IMAGES)
     read = reading.read(real_sets, {"train", "holdout"}, synth, data, model)
     sets, notes = read.sets, read.unknown_said()
-    if data is not None and model is not None:
+    if model is not None:
         notes += caveats.of_audit(read_config(Path(model)) or {})
+    if data is not None and model is not None:
         if not list_checkpoints(Path(model) / "checkpoints"):
             notes.append("The run has no checkpoints: its discriminator was not asked.")
             model = None
@@ -300,7 +301,10 @@ def _unlike_the_run(run: Path, fit: str, films: int) -> list[str]:
     counts = config["data"]["counts"].items()
     known = sum(count for name, count in counts if name.startswith("train/"))
     if films == known:
-        return []
+        return [
+            "That the films given for training are those of the run was judged by their number "
+            "alone; --data reads its own splits."
+        ]
     return [
         f"{films:,} training films are given and the run was trained on {known:,}: films that it "
         "held back pass for trained on, which hides leaks; --data reads its own splits."

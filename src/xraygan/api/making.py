@@ -53,7 +53,7 @@ def generate(
     Args:
         model: a run folder, a model folder, or the safetensors file in it.
         num: how many.
-        seed: image i depends on the model, the seed and i alone.
+        seed: image i depends on the model, its class, psi, the seed and i alone.
         class_name: one class; None for all.
         like_train: the training data's class proportions instead of balanced ones.
         first: index of the first image.
@@ -152,6 +152,7 @@ def run(
         track=track,
         reporter=reporter,
     )
+    from xraygan.evidence import of_run
     from xraygan.models.files import load_model
     from xraygan.report.render import write_report
     from xraygan.report.summary import summarise
@@ -172,10 +173,13 @@ def run(
         further = Request(EVIDENCE_IMAGES, seed, like_train=True, first=num)
         made, labels = generate_arrays(model, further)
         audited = images_audited(num, model.description.network.resolution)
-        written = generate_arrays(model, Request(audited, seed))
-        evaluation, found, notes = _evidence(
-            trained, (made, labels), written, origin(synthetic, num), settings, reporter
-        )
+        evaluation, found, notes = None, None, []
+        if measures := of_run(settings.output.evidence, seed):
+            written = generate_arrays(model, Request(audited, seed))
+            whose = origin(synthetic, num)
+            evaluation, found, notes = _evidence(
+                trained, (made, labels), written, whose, settings, measures, reporter
+            )
         facts = {
             "model_sha256": model.sha256,
             "data": trained.config["data"],
@@ -200,6 +204,7 @@ def _evidence(
     written: tuple[np.ndarray, np.ndarray],
     facts: Mapping[str, str],
     settings: RunSettings,
+    measures: Any,
     reporter: Reporter,
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None, list[str]]:
     """evaluation.json and audit.json of a run, and why one of them is missing.
@@ -208,16 +213,13 @@ def _evidence(
     few of them leave a run without figures, not without its images. Fidelity and utility are those
     of the `measured` images, in the training set's proportions; the audit looks at these and at the
     `written`. Each is (images uint8 [N, R, R], labels int32 [N]). Both files hold the `facts` of
-    whose images these are.
+    whose images these are; `measures`, an `xraygan.evidence.Measures`, says what is measured.
     """
     from xraygan import evidence
     from xraygan.data.collection import Collection
     from xraygan.privacy.words import IN_PART
     from xraygan.training.checkpoint import list_checkpoints
 
-    measures = evidence.of_run(settings.output.evidence, settings.training.seed)
-    if measures is None:
-        return None, None, []
     dataset, folder = trained.dataset, trained.path
     synthetic, shipped = (
         ImageSet.of_nobody(images, labels, dataset.classes, name)

@@ -73,6 +73,7 @@ def train(
     """
     settings = settings_at_once(settings, values) or settings_from(values)
     reporter = reporter or Reporter()
+    reporter.log = None  # that of an earlier run
     check_tracker(track)
     check_place(run_dir, new)
     if run_dir is not None:
@@ -101,7 +102,7 @@ def train(
         _follow(dataset, settings, workers)
     folder = Path(run_dir) if run_dir is not None else None
     if folder is None and not new:
-        folder = _found(Path(outdir), described, force)
+        folder = _found(Path(outdir), described, force, reporter)
     if folder is None or identity.begun(folder) is None:
         plan.plan_network(dataset, settings, chosen)  # what is refused leaves no folder
     run = RunFolder(folder or next_run(Path(outdir), f"{name}-{settings.data.resolution}"))
@@ -122,8 +123,10 @@ def _follow(dataset: Any, settings: RunSettings, workers: Any) -> NoReturn:
     raise FollowedError(f"worker {workers.rank} is done; worker 0 has the results")
 
 
-def _found(outdir: Path, described: dict[str, Any], force: bool) -> Path | None:
+def _found(outdir: Path, described: dict[str, Any], force: bool, reporter: Reporter) -> Path | None:
     """The numbered run to go on with; None where another is to be begun.
+
+    One of the same source that is not finished and was begun otherwise is told of.
 
     Raises:
         XrayganError: --force is given, and it is not said of which run.
@@ -135,6 +138,12 @@ def _found(outdir: Path, described: dict[str, Any], force: bool) -> Path | None:
         raise XrayganError(
             f"--force: no run in {outdir} has these settings and data; name the one to go on with "
             "by --run-dir, or begin another with --new"
+        )
+    if found is None and (other := identity.find_unfinished(outdir, described)):
+        path, how = other
+        reporter.note(
+            f"{path} is not finished, and was begun otherwise: {how}. This begins another run; "
+            f"--run-dir {path} with --force goes on with that one"
         )
     return found
 
@@ -164,14 +173,27 @@ def _trained(
 
     reporter.log = run.log
     reporter.note(f"run folder: {run.path}")
+    for note in dataset.notes:  # were said when the data were read
+        reporter.record(note)
     parameters = {"resolution": settings.data.resolution, **settings.training.model_dump()}
     with (
+        _recording_faults(reporter),
         tracking(track, run, parameters, reporter.note),
         workers.exchanging(),
         _refusing_memory_faults(settings),
     ):
         config = session.train_run(run, dataset, settings, choices, reporter, workers)
     return Trained(run.path, config, dataset)
+
+
+@contextlib.contextmanager
+def _recording_faults(reporter: Reporter) -> Iterator[None]:
+    """What ends a training stands in its log as well."""
+    try:
+        yield
+    except (XrayganError, StoppedError) as fault:
+        reporter.record(str(fault))
+        raise
 
 
 def _refusing_memory_faults(settings: RunSettings) -> contextlib.AbstractContextManager[None]:

@@ -21,6 +21,7 @@ from xraygan.cli.measuring import (
     table,
 )
 from xraygan.cli.options import Json
+from xraygan.config import AUDIT_SPACES
 from xraygan.report.measured import BLIND
 from xraygan.report.titles import attack_title
 
@@ -51,7 +52,7 @@ def audit_command(
             "--model", help="The run folder: its discriminator is asked too.", show_default=False
         ),
     ] = None,
-    spaces: Spaces = "filter-bank-1",
+    spaces: Spaces = ",".join(AUDIT_SPACES),
     resolution: Resolution = None,
     fit: Fit = "squash",
     patient_pattern: PatientPattern = None,

@@ -21,6 +21,7 @@ from xraygan.cli.measuring import (
     table,
 )
 from xraygan.cli.options import Json
+from xraygan.config import EVALUATION_SPACES
 from xraygan.report.titles import regime_title
 
 
@@ -53,7 +54,7 @@ def evaluate_command(
             "mixtures, augmentation, pre-training and few reals. Needs --train, or --data.",
         ),
     ] = "basic",
-    spaces: Spaces = "filter-bank-1,chest-net-1",
+    spaces: Spaces = ",".join(EVALUATION_SPACES),
     resolution: Resolution = None,
     fit: Fit = "squash",
     patient_pattern: PatientPattern = None,

@@ -25,7 +25,9 @@ def generate_command(
         bool,
         typer.Option("--like-train", help="The training data's proportions of classes, not equal."),
     ] = False,
-    seed: Annotated[int, typer.Option("--seed", help="Image i depends on model, seed and i.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Image i depends on model, class, psi, seed and i.")
+    ] = 0,
     first: Annotated[int, typer.Option("--first", help="Index of the first image.")] = 0,
     psi: Annotated[
         float,

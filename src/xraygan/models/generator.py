@@ -45,7 +45,7 @@ def build_generator(settings: ModelSettings, seed: int = 0) -> keras.Model:
     )(z, condition)
     base = Displaced(base_side, dtype="float32")(row)
     strengths = row[:, -settings.num_bands :]
-    initialisers = blocks.Initialisers(seed, num_blocks=7)
+    initialisers = blocks.Initialisers(seed, num_blocks=6)
 
     drawn = _rescaled_noise(noise, settings.resolution // base_side, settings.noise_scale)
     entry = layers.Concatenate(dtype="float32")([base, drawn])

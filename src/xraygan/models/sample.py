@@ -1,4 +1,4 @@
-"""Numbered images: image i depends on the weights, the seed and i alone."""
+"""Numbered images: image i depends on the weights, its class, the seed and i alone."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

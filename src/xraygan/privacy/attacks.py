@@ -2,7 +2,9 @@
 
 Every attacker has the synthetic images and, for the calibrated ones, reference images of other
 patients; what they look through (means, axes, bandwidths) is fitted on those alone, so that
-nothing but the synthetic images can tell members from others.
+hardly anything but the synthetic images can tell members from others. Fitted on real films are
+only the scale of each feature, on the training films, and the Monte Carlo radius, on both sides
+alike.
 """
 
 from dataclasses import dataclass

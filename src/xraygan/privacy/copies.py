@@ -57,6 +57,10 @@ class Copies:
         recognised: kind of planted copy to the share that a single look recognises.
         notes: plain sentences.
         slight: those of the notes on an excess that is too small to be called copying.
+        of_few: the note that many images are near to few patients, if they are.
+        compared: synthetic images.
+        grouped: those among which groups that resemble one another were sought.
+        counted: those among which patients imitated were counted.
     """
 
     figures: Mapping[str, Estimate]
@@ -66,6 +70,10 @@ class Copies:
     recognised: Mapping[str, float]
     notes: tuple[str, ...]
     slight: tuple[str, ...] = ()
+    of_few: tuple[str, ...] = ()
+    compared: int = 0
+    grouped: int = 0
+    counted: int = 0
 
     @property
     def found(self) -> bool:
@@ -125,15 +133,21 @@ def find_copies(
     judged = [_judged(seen, len(examinations)) for seen in examinations]
     slight = tuple(said for judgement in judged for said in judgement.slight)
     found = [key for judgement in judged for key in judgement.reasons]
+    of_few = _of_few_patients(figures, found)
+    by_pixels = examinations[0]
     headline = sorted(found, key=lambda key: -figures[key].value)[:1]
     return Copies(
         figures={key: figures[key] for key in dict.fromkeys([*headline, *figures])},
-        closest_pairs=closest_pairs(examinations[0], correlation, index),
+        closest_pairs=closest_pairs(by_pixels, correlation, index),
         most_imitated=most_imitated(examinations, patients),
         reasons=tuple(said for judgement in judged for said in judgement.reasons.values()),
-        recognised={k: found / n for k, (found, n) in examinations[0].planted.items()},
-        notes=(*slight, *_of_few_patients(figures, found), *_notes(patients, others)),
+        recognised={k: found / n for k, (found, n) in by_pixels.planted.items()},
+        notes=(*slight, *of_few, *_notes(patients, others)),
         slight=slight,
+        of_few=of_few,
+        compared=len(synthetic),
+        grouped=by_pixels.repeated[1] if by_pixels.repeated else 0,
+        counted=by_pixels.far.n,
     )
 
 
@@ -197,17 +211,17 @@ def _judged(seen: Examination, views: int) -> _Judgement:
     return _Judgement(reasons, tuple(slight))
 
 
-def _of_few_patients(figures: Mapping[str, Estimate], found: Sequence[str]) -> list[str]:
+def _of_few_patients(figures: Mapping[str, Estimate], found: Sequence[str]) -> tuple[str, ...]:
     """A note where many images are near to few patients and no rule speaks of copying."""
     share = figures["copied_share"]
     if found or share.floor_high is None or not share.low > share.floor_high:
-        return []
-    return [
+        return ()
+    return (
         f"{share.value:.0%} of the synthetic images are nearer to a training patient than real "
         "films come to another's, and yet not to more patients than chance explains. A generator "
         "that repeats a few images looks like this by luck; so may one that has learnt a few "
-        "patients by heart. Look at the closest pairs before you share these images."
-    ]
+        "patients by heart. Look at the closest pairs before you share these images.",
+    )
 
 
 def _notes(patients: Patients, others: NDArray[np.intp]) -> tuple[str, ...]:

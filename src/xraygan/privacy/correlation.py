@@ -64,8 +64,9 @@ def aligned(query: NDArray[np.uint8], reference: NDArray[np.uint8]) -> NDArray[n
     found = (_standard(windows.reshape(-1, *size)) @ _standard(middle).T).reshape(windows.shape[:3])
     mirrored, *corner = np.unravel_index(int(found.argmax()), found.shape)
     scale = len(query) / len(small)
-    padded = np.pad(query[:, ::-1] if mirrored else query, round(margin * scale), "edge")
-    top, left = (round(int(place) * scale) for place in corner)
+    pad = round(margin * scale)
+    padded = np.pad(query[:, ::-1] if mirrored else query, pad, "edge")
+    top, left = (pad + round((int(place) - margin) * scale) for place in corner)
     return padded[top : top + query.shape[0], left : left + query.shape[1]]
 
 

@@ -155,7 +155,7 @@ def infer_membership(
     chance of at most `ALARM`. None the other way: what no attack tells may still be told.
     """
     alike = _drawn_alike(train, holdout, seed)
-    if alike is not None:
+    if alike is not None and not alike.all():
         holdout = holdout.rows(alike)
         features = {name: (a, b[alike], c) for name, (a, b, c) in features.items()}
         if discriminator_scores is not None:

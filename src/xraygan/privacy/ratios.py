@@ -50,6 +50,7 @@ class Nearest:
     Attributes:
         log_ratio: float64 [Q], -log(d1 / mean(d2 ... dk)) of the distances to the k nearest
             patients: 0 where the nearest is no nearer than the rest, large for a copy.
+        lead: float64 [Q], the nearest patient's cosine less the mean of the next ones'.
         similarity: float32 [Q], the nearest image's cosine.
         index: int [Q], the nearest image.
         patient: int [Q], its patient.

@@ -154,14 +154,16 @@ def _folds(
     member: NDArray[np.bool_],
     generator: np.random.Generator,
 ) -> NDArray[np.intp]:
-    """0 or 1 by patient, half of each class and side."""
-    fold = np.zeros(len(patients), np.intp)
+    """0 or 1 by patient: half of each side's patients of a class, and of those alone in theirs."""
     _, first, of = np.unique(patients.astype(str), return_index=True, return_inverse=True)
     of_patient = np.zeros(len(first), np.intp)
     for side in (True, False):
+        alone = np.zeros(len(first), bool)
         for label in np.unique(labels):
             mine = np.flatnonzero((member[first] == side) & (labels[first] == label))
-            of_patient[generator.permutation(mine)[::2]] = 1
-    if len(first):
-        fold = of_patient[of]
-    return fold
+            if len(mine) == 1:
+                alone[mine] = True
+            else:
+                of_patient[generator.permutation(mine)[::2]] = 1
+        of_patient[generator.permutation(np.flatnonzero(alone))[::2]] = 1
+    return of_patient[of]

@@ -16,6 +16,8 @@ DOES_NOT_PROVE = (
 )
 IN_PART = "Audited: the first"
 """How the note begins that an audit looked at a part of the images."""
+NEARLY_ALL = 0.9
+"""The share of planted copies from which it is said that one would have been recognised."""
 WORTH_A_WORD = 0.01
 """The p of an attack that is no leak and is told of all the same."""
 ATTACKS = {
@@ -39,12 +41,17 @@ def explanation(copies: Copies, membership: Membership) -> str:
     if copies.found:
         first = "Synthetic images copy training images. " + " ".join(copies.reasons)
         return f"{first} {_attacks_said(membership)} Do not share these images or this model."
-    excess = (
-        ". More patients were imitated than chance explains, by too few of the images to be called "
-        "copying: see the notes."
-        if copies.slight
-        else ", nor were more patients imitated than chance explains."
-    )
+    excess = ", nor were more patients imitated than chance explains."
+    if copies.slight:
+        excess = (
+            ". More patients were imitated than chance explains, by too few of the images to be "
+            "called copying: see the notes."
+        )
+    elif copies.of_few:
+        excess = (
+            ". Many are near to few patients, not to more of them than chance explains: look at "
+            "the closest pairs before you share, and see the notes."
+        )
     nothing = (
         "No synthetic image, and no mean of images that resemble one another, is a certain copy of "
         "a training film"
@@ -58,9 +65,13 @@ def explanation(copies: Copies, membership: Membership) -> str:
             "checkpoints."
         )
     if membership.leaks:
+        guess = "Whoever has a patient's film and the synthetic images can guess whether it was "
+        guess += "trained on"
+        if not membership.exchangeable:
+            guess += ", unless held-out films differ from training films by themselves in a way "
+            guess += "that the control does not see"
         return (
-            f"{_attacks_said(membership)} Whoever has a patient's film and the synthetic images "
-            f"can guess whether it was trained on. {nothing} Do not share these images or this "
+            f"{_attacks_said(membership)} {guess}. {nothing} Do not share these images or this "
             "model."
         )
     return f"{nothing} {_attacks_said(membership)}"
@@ -74,7 +85,8 @@ def tested(copies: Copies, membership: Membership) -> list[str]:
     said = [
         "Copies: every synthetic image against every training image, by pixels with shifts of up "
         f"to a sixteenth of the side, left-right flips and noise{also}; by pixels also the means "
-        "of images that resemble one another; beside how near real films of other patients come.",
+        "of images that resemble one another; beside how near real films of other patients come."
+        f"{_in_part(copies)}",
         f"Single copies planted for control: {_planted(copies.recognised)}.",
     ]
     if attacks:
@@ -85,6 +97,16 @@ def tested(copies: Copies, membership: Membership) -> list[str]:
             + "."
         )
     return said
+
+
+def _in_part(copies: Copies) -> str:
+    """Of how many images the means are and patients were counted, where that is not of all."""
+    said = []
+    if copies.grouped < copies.compared:
+        said.append(f"means are of {copies.grouped:,}")
+    if copies.counted < copies.compared:
+        said.append(f"patients imitated were counted among {copies.counted:,}")
+    return f" Of {copies.compared:,} images {' and '.join(said)}, drawn at random." if said else ""
 
 
 def not_tested(membership: Membership) -> list[str]:
@@ -149,8 +171,8 @@ def _short_of_a_leak(membership: Membership) -> str:
     if not LEVEL < attack.p_value <= WORTH_A_WORD:
         return ""
     return (
-        f" That by {attack_in_words(name)} did better than chance at p = {attack.p_value:.1g}, all attacks "
-        f"accounted for, short of the {LEVEL} of a leak; a small leak could hide in that."
+        f" That by {attack_in_words(name)} did better than chance at p = {attack.p_value:.1g}, all "
+        f"attacks accounted for, short of the {LEVEL} of a leak; a small leak could hide in that."
     )
 
 
@@ -181,11 +203,19 @@ def _strongest(attacks: Mapping[str, Attack]) -> Attack:
 
 def _power(copies: Copies) -> str:
     """What a copy check that found nothing could have found."""
-    seen = [kind for kind, share in copies.recognised.items() if share >= 0.5]
-    missed = [kind for kind, share in copies.recognised.items() if share < 0.5]
+    shares = copies.recognised.items()
+    seen = [kind for kind, share in shares if share >= NEARLY_ALL]
+    mostly = [kind for kind, share in shares if 0.5 <= share < NEARLY_ALL]
+    missed = [kind for kind, share in shares if share < 0.5]
     said = []
     if seen:
         said.append(f"a single copy would have been recognised if {_either(seen)}")
+    if mostly:
+        said.append(
+            f"mostly if {_either(mostly)}"
+            if seen
+            else f"a single copy would mostly have been recognised if {_either(mostly)}"
+        )
     if missed:
         said.append(f"single copies that were {_either(missed)} would mostly have been missed")
     return ("; ".join(said)[:1].upper() + "; ".join(said)[1:] + ".") if said else ""

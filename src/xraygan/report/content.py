@@ -27,6 +27,9 @@ PICTURES_OF_MEMBERS = (
 PICTURES_OF_OTHERS = (
     "The audit is not known to be of these images: this edition shows no synthetic picture."
 )
+PICTURES_NOT_AUDITED = (
+    "No audit has looked at the synthetic images: this edition shows no picture of them."
+)
 MANIFEST_HASH = "manifest of the synthetic images"
 """What the hash of a set goes by, among the hashes of a report."""
 
@@ -194,10 +197,13 @@ class ReportData:
         )
 
     def _why_no_pictures(self) -> str | None:
-        """Why the audit keeps synthetic pictures from being shared, if it does."""
-        if self.audit is not None and self.audit.verdict == COPYING:
+        """Why the audit, or that there is none, keeps synthetic pictures from being shared."""
+        if self.audit is None:
+            shown = any(self.examples.values()) or self.course.moments
+            return PICTURES_NOT_AUDITED if shown else None
+        if self.audit.verdict == COPYING:
             return PICTURES_LEFT_OUT
-        if self.audit is not None and self.audit.told_by_images:
+        if self.audit.told_by_images:
             return PICTURES_OF_MEMBERS
         return PICTURES_OF_OTHERS if self.of_others(self.audit) else None
 

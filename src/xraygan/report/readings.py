@@ -222,8 +222,9 @@ _MEMBERSHIP = {
 _COPIES = {
     "copied_share": Reading(
         "Copied share",
-        "The share of synthetic images that are nearer to one training patient than all but one "
-        "in a hundred real films come to another's, with that one taken off. Each image counts, "
+        "The share of synthetic images that are nearer to one training patient than all but about "
+        "one in a hundred real films (of under 200 patients, one of half of them) come to "
+        "another's, with that share taken off. Each image counts, "
         "and a generator that repeats itself may be near by luck many times; the verdict counts "
         "patients.",
         "lower",

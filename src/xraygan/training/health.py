@@ -8,6 +8,9 @@ OVERWHELMED = 0.1
 """D's loss below this: it is sure of 9 pairs in 10 and more; ln 2 is balance."""
 COLLAPSED = 0.5
 """Fakes of a batch that differ from one another less than this share of the reals' spread."""
+UNMOVED = 0.68
+"""D's loss above this, after `SETTLED` images: it tells nothing apart; ln 2 = .693 is guessing."""
+SETTLED = 10_000
 
 
 def concerns(rows: Sequence[Mapping[str, float]], real_spread: float) -> dict[str, str]:
@@ -38,5 +41,18 @@ def concerns(rows: Sequence[Mapping[str, float]], real_spread: float) -> dict[st
             f"the generator's images are much more alike than real ones (spread {spread:.2f}, "
             f"reals {real_spread:.2f}): it is collapsing; start a new run with half the "
             "--learning-rate, or with three times the --gamma"
+        )
+    spreads = [row["least_class_spread"] for row in rows if "least_class_spread" in row][-2:]
+    if "collapsed" not in found and len(spreads) == 2 and max(spreads) < COLLAPSED:
+        found["class collapsed"] = (
+            f"the generator's images of one class are much more alike than its films (spread "
+            f"{max(spreads):.0%} of theirs): it is collapsing; start a new run with half the "
+            "--learning-rate, or with three times the --gamma"
+        )
+    if last[0].get("images_seen", 0) >= SETTLED and min(row["d_loss"] for row in last) > UNMOVED:
+        found["unmoved"] = (
+            f"the discriminator tells nothing apart (D loss {loss:.2f}; 0.69 is guessing), so that "
+            "the pictures stay as they began; start a new run with a third of the --gamma, or "
+            "with a higher --learning-rate"
         )
     return found

@@ -92,6 +92,24 @@ def find_run(outdir: Path, described: dict[str, Any]) -> Path | None:
     return None
 
 
+def find_unfinished(outdir: Path, described: dict[str, Any]) -> tuple[Path, str] | None:
+    """The newest numbered run of this source and resolution that was not finished.
+
+    Returns:
+        The run and in what it differs; None without one, or where its networks would not fit.
+    """
+    for path in reversed(numbered_runs(outdir)):
+        stored = None
+        with contextlib.suppress(XrayganError):
+            stored = begun(path)
+        if not stored or stored.get("published") is not None:
+            continue
+        if stored["source"] == described["source"]:
+            fixed, others = _differences(stored, described)
+            return (path, _in_short(others)) if others and not fixed else None
+    return None
+
+
 def begun(path: Path) -> dict[str, Any] | None:
     """config.json of the run that a folder holds; None where nothing was learnt there yet.
 
@@ -120,7 +138,7 @@ def check_same_run(
     if not differences:
         return
     finished = stored.get("published") is not None and same_length(stored, now)
-    text = "; ".join(differences[:4]) + ("; …" if len(differences) > 4 else "")
+    text = _in_short(differences)
     if fixed or not force:
         what = "take the finished run as it is" if finished else "go on all the same"
         remedy = "or put it back" if fixed else f"put it back, or add --force to {what}"
@@ -135,9 +153,15 @@ def check_same_run(
 
 
 def same_length(stored: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    """Whether a run ends where it was to end before, by two contents of config.json."""
+    """Whether a run ends where it was to end before, by two contents of config.json.
+
+    A length by epochs, or by views where none is set, is another with other films.
+    """
     old, new = (config["settings"]["training"] for config in (stored, now))
-    return all(old.get(name) == new[name] for name in (*LENGTHS, "batch"))
+    if any(old.get(name) != new[name] for name in (*LENGTHS, "batch")):
+        return False
+    by_films = not (new["kimg"] or new["minutes"])
+    return not by_films or stored["data"]["counts"] == now["data"]["counts"]
 
 
 def with_training_of(settings: RunSettings, stored: Mapping[str, Any]) -> RunSettings:
@@ -187,6 +211,10 @@ def _differences(stored: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[lis
         if stored["versions"].get(name) != version
     ]
     return fixed, others
+
+
+def _in_short(differences: list[str]) -> str:
+    return "; ".join(differences[:4]) + ("; …" if len(differences) > 4 else "")
 
 
 def _data_difference(old: dict[str, Any], new: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from xraygan.config import RunSettings
@@ -76,7 +77,7 @@ def train_loop(
             took = time.monotonic() - began
             steps_per_call = max(1, min(64, round(CALL_SECONDS * steps / took)))
             seen = trainer.images_seen
-            check_finite(metrics, seen, run)
+            check_finite(metrics, seen, checkpoints)
             for name, value in metrics.items():
                 sums[name] = sums.get(name, 0.0) + value * steps
             steps_summed += steps
@@ -143,7 +144,7 @@ def whole_steps(images: int, batch: int) -> int:
     return math.ceil(images / batch) * batch
 
 
-def check_finite(metrics: dict[str, float], seen: int, run: RunFolder) -> None:
+def check_finite(metrics: dict[str, float], seen: int, checkpoints: Path) -> None:
     """Stop before a NaN reaches a checkpoint.
 
     Raises:
@@ -151,10 +152,9 @@ def check_finite(metrics: dict[str, float], seen: int, run: RunFolder) -> None:
     """
     for name, value in metrics.items():
         if not math.isfinite(value):
-            run.log(f"{name} is {value} after {seen} images: stopped")
             raise TrainingFailedError(
                 f"training failed: {name} is {value} after {seen:,} images; the last good "
-                f"checkpoint is the newest in {run.path / 'checkpoints'}; try a lower "
+                f"checkpoint is the newest in {checkpoints}; try a lower "
                 "--learning-rate or a higher --gamma in a new run"
             )
 

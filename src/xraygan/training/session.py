@@ -114,7 +114,8 @@ def _trained(
     """From the fitted base, or the newest checkpoint, to the published model; config.json then."""
     described, training = dict(plan.described), plan.settings.training
     newest = load_newest(run.path / "checkpoints", reporter.note)
-    run.write_config(described)
+    if newest is None:
+        run.write_config(described)
     conditions = class_conditions(plan.network)
     data, validation = (TrainingData(*dataset.split(name), conditions) for name in ("train", "val"))
     state = TrainState(plan.network, training)
@@ -129,6 +130,11 @@ def _trained(
         if total is None:
             total = total_images(plan.settings, trainer, len(data.images), reporter)
             described["total_images"] = total
+        if trainer.images_seen > total:
+            raise XrayganError(
+                f"{run.path}: {trainer.images_seen:,} images are seen already, and {total:,} are "
+                "asked for: ask for more, or begin another run"
+            )
         run.write_config(described)
 
         run.rewind_metrics(trainer.images_seen)
@@ -232,10 +238,7 @@ def total_images(
         reporter.note("measuring the speed of this machine …")
         rate = trainer.measure_rate(MEASURED_SECONDS)
         wanted = rate * minutes * 60
-        reporter.note(
-            f"{rate:.1f} images/s: {minutes:g} minutes are about {wanted:,.0f} images "
-            "(written down; from now on this number counts)"
-        )
+        reporter.note(f"{rate:.1f} images/s: {minutes:g} minutes are about {wanted:,.0f} images")
         if training.minutes is None and wanted > MOST_VIEWS * num_images:
             wanted = MOST_VIEWS * num_images
             reporter.note(
@@ -244,6 +247,8 @@ def total_images(
                 "or --kimg asks for more"
             )
     total = whole_steps(max(round(wanted), 1), trainer.batch)
+    if not (training.kimg or training.epochs):
+        reporter.note(f"{total:,} images to see: written down, and from now on what counts")
     if total > (MOST_VIEWS + 1) * num_images:
         reporter.note(
             f"each film is seen more than {MOST_VIEWS} times: the images may tell who was trained "

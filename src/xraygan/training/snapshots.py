@@ -21,6 +21,40 @@ MEASURE_SEED = 2**31
 """Not the seed of the pictures, nor one that a run's own seed can be."""
 
 
+IMAGES_A_SPREAD = 16
+"""Images of a class whose spread is told."""
+MOST_SPREADS = 16
+"""Classes, the largest ones, whose spread is looked at."""
+
+
+def class_spreads(images: np.ndarray, labels: np.ndarray) -> dict[int, float]:
+    """How much images of one class differ: the mean over pixels of their standard deviation.
+
+    Args:
+        images: uint8 [N, H, W].
+        labels: int [N].
+
+    Returns:
+        By class, grey levels.
+    """
+    return {
+        int(label): float(images[labels == label].std(axis=0).mean()) for label in np.unique(labels)
+    }
+
+
+def _some_of_each_class(data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
+    """Films and labels of the largest classes, as many of each; of classes that have enough."""
+    counts = np.bincount(data.labels)
+    largest = np.argsort(-counts, kind="stable")[:MOST_SPREADS]
+    rows = [
+        np.flatnonzero(data.labels == label)[:: counts[label] // IMAGES_A_SPREAD][:IMAGES_A_SPREAD]
+        for label in largest
+        if counts[label] >= IMAGES_A_SPREAD
+    ]
+    chosen = np.sort(np.concatenate(rows)) if rows else np.empty(0, np.intp)
+    return data.images[chosen], data.labels[chosen]
+
+
 class Snapshots:
     """Writes the grids and the model, and measures, whenever the loop asks.
 
@@ -58,13 +92,16 @@ class Snapshots:
         self._seed = seed
         self._shown = shown_classes(np.bincount(data.labels, minlength=len(classes)).tolist())
         self._validation = validation
+        self._class_spreads = class_spreads(*_some_of_each_class(data))
         self._meter: RealismMeter | None = None
-        if min(len(validation.images), len(data.images)) >= LEAST_IMAGES:
+        sets = {"validation": len(validation.images), "training": len(data.images)}
+        few = min(sets, key=lambda name: sets[name])
+        if sets[few] >= LEAST_IMAGES:
             self._meter = RealismMeter(data.images, validation.images)
         else:
             reporter.note(
-                f"{len(validation.images)} validation images: too few to measure how real the "
-                "pictures are; look at them instead"
+                f"{sets[few]} {few} images: too few to measure how real the pictures are, which "
+                f"takes {LEAST_IMAGES}; look at them instead"
             )
         self._write_reals(data)
 
@@ -73,7 +110,7 @@ class Snapshots:
         self.calibrate()
         self.write_grid(images_seen)
         self.write_model(images_seen)
-        return self.measure()
+        return self.measure() | self.measure_spread()
 
     def show_beginning(self) -> None:
         """The grid and the model before anything is learnt; there is nothing to measure yet."""
@@ -116,6 +153,16 @@ class Snapshots:
             "kid_floor": floor.value,
             "kid_floor_high": floor.high,
         }
+
+    def measure_spread(self) -> dict[str, float]:
+        """How varied the least varied class is: its images' spread as a share of its films'."""
+        films = self._class_spreads
+        if not films:
+            return {}
+        labels = np.repeat(sorted(films), IMAGES_A_SPREAD)
+        images = self._sample(MEASURE_SEED, np.arange(len(labels)), labels)
+        made = class_spreads(images, labels)
+        return {"least_class_spread": min(made[k] / max(films[k], 1e-6) for k in films)}
 
     def show(self, path: Path) -> None:
         """Display a picture, where that was asked for and is possible."""

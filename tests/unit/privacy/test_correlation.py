@@ -76,3 +76,11 @@ def test_aligned_undoes_a_shift_and_a_flip(side: int) -> None:
     middle = np.s_[margin:-margin, margin:-margin]
     assert np.array_equal(aligned(moved, film)[middle], film[middle])
     assert np.array_equal(aligned(film, film), film)
+
+
+@pytest.mark.parametrize("side", [72, 104, 150, 200, 232])
+@pytest.mark.parametrize("shift", [-1, 1])
+def test_the_farthest_shift_keeps_the_size(side: int, shift: int) -> None:
+    film = pictures(1, 5, side)[0]
+    moved = np.roll(film, (shift * side // 16, shift * side // 16), (0, 1))
+    assert aligned(moved, film).shape == film.shape

@@ -54,6 +54,11 @@ def test_folds_keep_patients_and_cut_each_class_and_side_in_half() -> None:
             assert abs(mine.mean() - 0.5) < 0.1
 
 
+def test_classes_of_one_patient_are_parted_between_the_folds() -> None:
+    sample = Sample.draw(labelled([2] * 24, 1, "a"), labelled([1] * 24, 1, "b"), 0)
+    assert [sample.reference(fold).sum() for fold in (0, 1)] == [12, 12]
+
+
 def test_references_are_the_other_folds_held_out_images() -> None:
     sample = Sample.draw(labelled([40, 40], 1, "a"), labelled([20, 20], 1, "b"), 0)
     for fold in (0, 1):

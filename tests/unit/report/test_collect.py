@@ -19,6 +19,7 @@ from xraygan.report.cards import cards
 from xraygan.report.collect import MOST_POINTS, collect
 from xraygan.report.content import (
     PICTURES_LEFT_OUT,
+    PICTURES_NOT_AUDITED,
     PICTURES_OF_MEMBERS,
     PICTURES_OF_OTHERS,
     Picture,
@@ -557,6 +558,15 @@ def test_no_picture_is_shared_that_gives_patients_away(tmp_path, verdict, why):
     assert "strip-row" not in page.partition("<header>")[2], "nor a heading without pictures"
     assert "None is shown here." in page
     assert any(collect(run).examples.values()), "the house sees them"
+
+
+def test_without_an_audit_no_picture_is_shared(tmp_path):
+    data = collect(make_run(tmp_path / "run"))
+    assert any(data.examples.values())
+    shared = data.for_sharing()
+    assert PICTURES_NOT_AUDITED in shared.warnings
+    assert not any(shared.examples.values())
+    assert "example 1" not in render_html(shared, internal=False)
 
 
 def test_what_the_discriminator_alone_tells_hides_no_picture(run):

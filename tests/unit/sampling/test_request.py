@@ -1,6 +1,8 @@
 import pytest
 
 from xraygan.errors import XrayganError
+from xraygan.models.sample import CHUNK
+from xraygan.sampling import request
 from xraygan.sampling.request import MAX_IMAGES, Request
 
 
@@ -26,3 +28,7 @@ def test_the_limits_can_be_asked() -> None:
     assert MAX_IMAGES == 10**9
     Request(10**9, seed=2**31 - 1, first=2**62)
     Request(1, class_name="A")
+
+
+def test_work_is_cut_between_images_that_are_computed_together() -> None:
+    assert request._STEP == CHUNK

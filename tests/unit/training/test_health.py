@@ -20,6 +20,8 @@ def test_a_healthy_game() -> None:
     [
         ({"d_loss": 0.05}, "overwhelmed", "--gamma"),
         ({"fake_spread": 0.1}, "collapsed", "--learning-rate"),
+        ({"least_class_spread": 0.3}, "class collapsed", "--learning-rate"),
+        ({"d_loss": 0.692, "images_seen": 12_000}, "unmoved", "--gamma"),
     ],
 )
 def test_each_sign_is_named_with_a_remedy(last, kind, remedy) -> None:
@@ -29,7 +31,12 @@ def test_each_sign_is_named_with_a_remedy(last, kind, remedy) -> None:
     assert "\n" not in found[kind]
 
 
+def test_guessing_at_the_beginning_is_no_sign() -> None:
+    assert concerns(rows(d_loss=0.692, images_seen=2_000), 0.32) == {}
+
+
 def test_one_bad_tick_is_no_sign() -> None:
+    assert concerns([*rows(), WELL | {"least_class_spread": 0.1}], 0.32) == {}
     assert concerns([*rows(), WELL | {"d_loss": 0.01, "fake_spread": 0.0}], 0.32) == {}
 
 
