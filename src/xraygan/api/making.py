@@ -215,58 +215,92 @@ def _evidence(
     `written`. Each is (images uint8 [N, R, R], labels int32 [N]). Both files hold the `facts` of
     whose images these are; `measures`, an `xraygan.evidence.Measures`, says what is measured.
     """
-    from xraygan import evidence
-    from xraygan.data.collection import Collection
-    from xraygan.privacy.words import IN_PART
-    from xraygan.training.checkpoint import list_checkpoints
-
-    dataset, folder = trained.dataset, trained.path
     synthetic, shipped = (
-        ImageSet.of_nobody(images, labels, dataset.classes, name)
+        ImageSet.of_nobody(images, labels, trained.dataset.classes, name)
         for name, (images, labels) in (("measured", measured), ("written", written))
     )
     evaluation = found = None
     notes = []
     try:
-        read = Collection.of_run(dataset, "real", synthetic)
-        sets = read.sets
-        evaluation = evidence.evaluate(
-            sets["real"], sets["synthetic"], sets["train"], measures, reporter
-        )
-        note = (
-            f"Measured on {len(synthetic):,} further images of the same generator, in the training "
-            "set's proportions; the written set has every class equally often."
-        )
-        said = [*evaluation["notes"], *read.unknown_said(), note]
-        said += caveats.of_evaluation(trained.config)
-        known = {"sets": read.with_unknown(evaluation["sets"]), "notes": said}
-        evaluation = {**evaluation, **known, **facts}
-        evidence.write_evaluation(folder, evaluation)
+        evaluation = _evaluation(trained, synthetic, facts, measures, reporter)
     except TooFewError as error:
         notes.append(f"Not evaluated: {error}")
     try:
-        read = Collection.of_run(dataset, "holdout", shipped.joined(synthetic))
-        train, audited = read.sets["train"], read.sets["synthetic"]
-        asked = folder if list_checkpoints(folder / "checkpoints") else None
-        result = evidence.look_for_leaks(
-            train, read.sets["holdout"], audited, measures.of_audit(), reporter, asked
-        )
-        which = f"Audited: the {len(written[0]):,}"
-        if settings.output.num > len(written[0]):
-            which = f"{IN_PART} {len(written[0]):,} of {settings.output.num:,}"
-        note = f"{which} images written, and {len(synthetic):,} further ones."
-        result = replace(
-            result,
-            notes=(*result.notes, *read.unknown_said(), note, *caveats.of_audit(trained.config)),
-            sets=read.with_unknown(result.sets),
-        )
-        evidence.write_audit(folder, result, train, audited, read.files["train"], facts)
-        found = result.as_dict()
+        sets = shipped, synthetic
+        found = _audit(trained, sets, settings.output.num, facts, measures, reporter)
     except TooFewError as error:
         notes.append(f"Not audited: {error}")
     for note in notes:
         reporter.note(note)
     return evaluation, found, notes
+
+
+def _evaluation(
+    trained: Trained,
+    synthetic: ImageSet,
+    facts: Mapping[str, str],
+    measures: Any,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """What evaluation.json holds, which is written: fidelity and utility of these images."""
+    from xraygan import evidence
+    from xraygan.data.collection import Collection
+
+    read = Collection.of_run(trained.dataset, "real", synthetic)
+    sets = read.sets
+    evaluation = evidence.evaluate(
+        sets["real"], sets["synthetic"], sets["train"], measures, reporter
+    )
+    note = (
+        f"Measured on {len(synthetic):,} further images of the same generator, in the training "
+        "set's proportions; the written set has every class equally often."
+    )
+    said = [*evaluation["notes"], *read.unknown_said(), note]
+    said += caveats.of_evaluation(trained.config)
+    known = {"sets": read.with_unknown(evaluation["sets"]), "notes": said}
+    evaluation = {**evaluation, **known, **facts}
+    evidence.write_evaluation(trained.path, evaluation)
+    return evaluation
+
+
+def _audit(
+    trained: Trained,
+    made: tuple[ImageSet, ImageSet],
+    num: int,
+    facts: Mapping[str, str],
+    measures: Any,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    """What audit.json holds, which is written: of the images shipped and of further ones.
+
+    Args:
+        trained: the run.
+        made: images of the `num` that were shipped, and further ones.
+        num: how many were shipped.
+        facts: whose images these are.
+        measures: its seed.
+        reporter: where progress goes.
+    """
+    from xraygan import evidence
+    from xraygan.data.collection import Collection
+    from xraygan.privacy.words import IN_PART
+    from xraygan.training.checkpoint import list_checkpoints
+
+    shipped, further = made
+    read = Collection.of_run(trained.dataset, "holdout", shipped.joined(further))
+    train, audited = read.sets["train"], read.sets["synthetic"]
+    asked = trained.path if list_checkpoints(trained.path / "checkpoints") else None
+    found = evidence.look_for_leaks(
+        train, read.sets["holdout"], audited, measures.of_audit(), reporter, asked
+    )
+    which = f"Audited: the {len(shipped):,}"
+    if num > len(shipped):
+        which = f"{IN_PART} {len(shipped):,} of {num:,}"
+    note = f"{which} images written, and {len(further):,} further ones."
+    notes = (*found.notes, *read.unknown_said(), note, *caveats.of_audit(trained.config))
+    found = replace(found, notes=notes, sets=read.with_unknown(found.sets))
+    evidence.write_audit(trained.path, found, train, audited, read.files["train"], facts)
+    return found.as_dict()
 
 
 def images_audited(num: int, resolution: int) -> int:

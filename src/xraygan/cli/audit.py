@@ -25,6 +25,8 @@ from xraygan.config import AUDIT_SPACES
 from xraygan.report.measured import BLIND
 from xraygan.report.titles import attack_title
 
+_SPACES = ",".join(AUDIT_SPACES)
+
 
 @app.command("audit")
 def audit_command(
@@ -52,7 +54,7 @@ def audit_command(
             "--model", help="The run folder: its discriminator is asked too.", show_default=False
         ),
     ] = None,
-    spaces: Spaces = ",".join(AUDIT_SPACES),
+    spaces: Spaces = _SPACES,
     resolution: Resolution = None,
     fit: Fit = "squash",
     patient_pattern: PatientPattern = None,

@@ -24,6 +24,8 @@ from xraygan.cli.options import Json
 from xraygan.config import EVALUATION_SPACES
 from xraygan.report.titles import regime_title
 
+_SPACES = ",".join(EVALUATION_SPACES)
+
 
 @app.command("evaluate")
 def evaluate_command(
@@ -54,7 +56,7 @@ def evaluate_command(
             "mixtures, augmentation, pre-training and few reals. Needs --train, or --data.",
         ),
     ] = "basic",
-    spaces: Spaces = ",".join(EVALUATION_SPACES),
+    spaces: Spaces = _SPACES,
     resolution: Resolution = None,
     fit: Fit = "squash",
     patient_pattern: PatientPattern = None,

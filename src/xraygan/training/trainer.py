@@ -16,8 +16,9 @@ from xraygan.training.state import TrainState
 from xraygan.training.step import PENALTY_EVERY, compiled_steps
 from xraygan.training.workers import ALONE, GONE, Workers
 
-DEVICE_BYTES = 2 << 30
-"""Data sets up to this size lie on the device; larger ones are copied a call at a time."""
+DEVICE_BYTES, HOST_BYTES = 2 << 30, 256 << 20
+"""Data sets up to this size lie on a GPU, or are copied whole where the processor computes and the
+copy takes the films' own memory; larger ones are copied a call at a time."""
 UNTIMED_IMAGES = 10**6
 """Any total will do while the speed is measured."""
 
@@ -70,7 +71,8 @@ class Trainer:
         self._steps = compiled_steps(state, settings, workers)
         self._conditions = data.conditions
         self._on_device: tuple[tf.Tensor, tf.Tensor] | None = None
-        if data.images.nbytes <= DEVICE_BYTES:
+        most = DEVICE_BYTES if tf.config.get_visible_devices("GPU") else HOST_BYTES
+        if data.images.nbytes <= most:
             try:
                 self._on_device = tf.constant(data.images), tf.constant(self._conditions)
             except memory_faults() as error:  # a small device has no room for all of them

@@ -251,7 +251,8 @@ def test_rows_on_the_device_are_the_rows_copied(
 ) -> None:
     films = data()
     on_device = Trainer(state, SETTINGS, films)
-    monkeypatch.setattr("xraygan.training.trainer.DEVICE_BYTES", 0)
+    for most in ("DEVICE_BYTES", "HOST_BYTES"):
+        monkeypatch.setattr(f"xraygan.training.trainer.{most}", 0)
     copied = Trainer(state, SETTINGS, films)
     order = np.array([3, 0, 11, 3], np.int32)
     chosen = []
