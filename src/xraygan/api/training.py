@@ -106,7 +106,7 @@ def train(
     if folder is None or identity.begun(folder) is None:
         plan.plan_network(dataset, settings, chosen)  # what is refused leaves no folder
     run = RunFolder(folder or next_run(Path(outdir), f"{name}-{settings.data.resolution}"))
-    with run.locked(), _told_how_to_go_on(run, new):
+    with run.locked(), _recording_faults(reporter), _told_how_to_go_on(run, new):
         return _trained(run, dataset, settings, choices, track, reporter, workers)
 
 
@@ -177,7 +177,6 @@ def _trained(
         reporter.record(note)
     parameters = {"resolution": settings.data.resolution, **settings.training.model_dump()}
     with (
-        _recording_faults(reporter),
         tracking(track, run, parameters, reporter.note),
         workers.exchanging(),
         _refusing_memory_faults(settings),

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from xraygan.privacy.views import margin_of, shrunk
+from xraygan.privacy.views import margin_of, shrunk, standardised
 
 
 def best_correlation(
@@ -72,7 +72,4 @@ def aligned(query: NDArray[np.uint8], reference: NDArray[np.uint8]) -> NDArray[n
 
 def _standard(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Rows [N, P] with mean 0 and length 1; flat ones are zero."""
-    pixels = images.reshape(len(images), -1).astype(np.float32)
-    pixels -= pixels.mean(axis=1, keepdims=True)
-    length = np.linalg.norm(pixels, axis=1, keepdims=True)
-    return pixels / np.where(length < 0.5, np.inf, length)
+    return standardised(images.reshape(len(images), -1).astype(np.float32))[0]

@@ -75,7 +75,7 @@ class PixelView:
 
         small = shrunk(images, evenly(len(images), MOST_FITTED))
         windows = _windows(_halved(small), 0, 0, margin_of(small))
-        flat, spread = _standard(windows.reshape(len(windows), -1))
+        flat, spread = standardised(windows.reshape(len(windows), -1))
         mean = flat.mean(axis=0)
         height, width = windows.shape[1:]
         waves = dctn((flat - mean).reshape(-1, height, width), axes=(1, 2), norm="ortho")
@@ -114,7 +114,7 @@ class PixelView:
         self, halved: NDArray[np.float32], down: int, right: int, margin: int
     ) -> NDArray[np.float32]:
         windows = _windows(halved, down, right, margin)
-        flat, _ = _standard(windows.reshape(len(windows), -1))
+        flat, _ = standardised(windows.reshape(len(windows), -1))
         return _unit(flat @ self.filters - self.offset)
 
 
@@ -227,7 +227,7 @@ def _windows(
     ]
 
 
-def _standard(
+def standardised(
     pixels: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Rows with mean 0 and length 1, and their standard deviations; flat rows become zero."""

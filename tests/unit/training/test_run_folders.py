@@ -104,3 +104,40 @@ def test_who_is_stopped_is_told_how_to_go_on(films: Path, tmp_path: Path, new: b
     ways = ("the same command again", f"it again with --run-dir {run} instead of --new")
     assert str(stopped.value) == f"stopped; start {ways[new]} to go on"
     assert stopped.value.exit_code == 130
+
+
+@pytest.fixture
+def _stopped_amid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever trains is stopped after its first checkpoint."""
+
+    def stop(*_: object) -> None:
+        raise StoppedError(15, "stopped amid")
+
+    monkeypatch.setattr(session, "train_loop", stop)
+
+
+@pytest.mark.usefixtures("_stopped_amid")
+def test_an_unfinished_run_that_was_begun_otherwise_is_told_of(
+    films: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tmp_path / "runs"
+    with pytest.raises(StoppedError):
+        begin(films, runs, **SETTINGS)
+    assert "begun otherwise" not in capsys.readouterr().err
+    with pytest.raises(StoppedError):
+        begin(films, runs, **(SETTINGS | {"gamma": 0.2}))
+    first, second = numbered_runs(runs)
+    told = capsys.readouterr().err
+    assert f"{first} is not finished, and was begun otherwise: training.gamma was" in told
+    assert f"--run-dir {first} with --force goes on" in told
+    log = (second / "log.txt").read_text(encoding="utf-8")
+    assert "Only 8 training images" in log
+    assert log.rstrip().endswith("stopped amid; start the same command again to go on")
+
+
+def test_a_length_that_is_passed_already_is_refused(films: Path, tmp_path: Path) -> None:
+    begin(films, run_dir=tmp_path / "run", **SETTINGS)
+    before = (tmp_path / "run/config.json").read_bytes()
+    with pytest.raises(XrayganError, match="100 images are seen already, and 52 are asked for"):
+        begin(films, run_dir=tmp_path / "run", force=True, **(SETTINGS | {"kimg": 0.05}))
+    assert (tmp_path / "run/config.json").read_bytes() == before
