@@ -43,7 +43,7 @@ def explore(
         class_name: the first class where None.
         to_class: for "classes" alone; the last class where None.
         directions: how many, for "directions" alone; 6 where None.
-        steps: pictures from one end to the other.
+        steps: from one end to the other; there is one picture more.
         psi: truncation, 0 to 2.
         device: "auto", "cpu", "gpu" or "gpu:N".
 

@@ -91,13 +91,15 @@ def export_model(
                 if form in forms:
                     checks[form] = dataclasses.asdict(write(loaded, folder / name))
                     files.append(folder / name)
-    if checks:
-        write_json(folder / CHECKS, {"seeds": writer.CHECKED, **checks})
-        files.append(folder / CHECKS)
-    if known:
-        there = tuple(name for name in FILES_OF_FORMS if (folder / name).is_file())
-        files.append(_write_card(folder, "model-card.md", known, licence, model_files=there))
-    else:
+            if checks:
+                write_json(folder / CHECKS, {"seeds": writer.CHECKED, **checks})
+                files.append(folder / CHECKS)
+            if known:
+                there = tuple(name for name in FILES_OF_FORMS if (folder / name).is_file())
+                files.append(
+                    _write_card(folder, "model-card.md", known, licence, model_files=there)
+                )
+    if not known:
         reporter.note(f"no model card: {source} is no run folder, which knows the evidence")
     return {
         "files": [str(path) for path in files],
@@ -149,16 +151,25 @@ def export_data(
         raise XrayganError(f"--format {form}: choose {', '.join(get_args(Kind))}")
     reporter = reporter or Reporter()
     source, folder = Synthetic.open(Path(synth)), Path(out)
+    if Path(synth).resolve() in folder.resolve().parents:
+        raise XrayganError(
+            f"--out {out}: lies in the folder of the images, and would pass for a part of them; give "
+            "another folder"
+        )
     card = None
     if home := _home(source, Path(run) if run else None, reporter):
         card = _report_on(source, home, _report_of(home, data_licence, attribution))
     stated = _stated(licence, data_licence, attribution, card)
     kind = cast("Kind", form)
+
+    def write_card() -> None:
+        if card:
+            commands = {verb: measuring(verb, "SYNTH", "SYNTH") for verb in ("evaluate", "audit")}
+            _write_card(folder, "data-card.md", card, licence, files=FILES[kind], commands=commands)
+
     with reporter.bar("exporting", len(source), "images") as bar:
-        export_dataset(source, folder, kind, stated, bar.count)
+        export_dataset(source, folder, kind, stated, bar.count, write_card)
     if card:
-        commands = {verb: measuring(verb, "SYNTH", "SYNTH") for verb in ("evaluate", "audit")}
-        _write_card(folder, "data-card.md", card, licence, files=FILES[kind], commands=commands)
         _say_what_is_missing(card, source.folder, reporter)
     else:
         reporter.note("no data card: the run that made these images is not known; give --run")

@@ -186,7 +186,7 @@ def report(
     run: str | Path,
     *,
     internal: bool = False,
-    licence: str | None = None,
+    data_licence: str | None = None,
     attribution: str | None = None,
 ) -> list[Path]:
     """One page on a run, with what `evaluate` and `audit` have written into it.
@@ -194,7 +194,7 @@ def report(
     Args:
         run: the run folder.
         internal: the edition for the house, with real images, in `internal/`.
-        licence: of the training data; the run keeps it for later reports and cards.
+        data_licence: of the training data; the run keeps it for later reports and cards.
         attribution: of the training data, kept likewise.
 
     Returns:
@@ -205,7 +205,7 @@ def report(
     """
     from xraygan.report.render import write_report
 
-    return write_report(Path(run), internal=internal, licence=licence, attribution=attribution)
+    return write_report(Path(run), internal=internal, licence=data_licence, attribution=attribution)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,9 @@ def explore_command(
             show_default=False,
         ),
     ] = None,
-    steps: Annotated[int, typer.Option("--steps", help="Pictures from one end to the other.")] = 8,
+    steps: Annotated[
+        int, typer.Option("--steps", help="Steps from one end to the other: one picture more.")
+    ] = 8,
     psi: Annotated[float, typer.Option("--psi", help="Truncation; 1 is none.")] = 1.0,
     device: Device = "auto",
     as_json: Json = False,

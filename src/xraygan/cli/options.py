@@ -11,10 +11,20 @@ import typer
 from pydantic.fields import FieldInfo
 
 from xraygan.config import GROUPS, LENGTHS, RunSettings, load_yaml
+from xraygan.errors import XrayganError
 
 ConfigFile = Annotated[
     Path | None,
     typer.Option("--config", help="YAML file of settings; flags win over it.", show_default=False),
+]
+Data = Annotated[
+    Path | None,
+    typer.Argument(
+        help="Folder, archive or table of X-rays; left out: the embedded phantom.", metavar="DATA"
+    ),
+]
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="The same as DATA.", show_default=False)
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, gpu or gpu:N.")]
 Show = Annotated[
@@ -36,6 +46,17 @@ Track = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would run, as YAML, and stop.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+
+
+def one_of(data: Path | None, data_option: Path | None) -> Path | None:
+    """DATA, given as an argument or by --data.
+
+    Raises:
+        XrayganError: both are given.
+    """
+    if data is not None and data_option is not None:
+        raise XrayganError(f"DATA ({data}) and --data {data_option} are both given: leave one")
+    return data or data_option
 
 
 def with_settings(

@@ -18,10 +18,10 @@ def report_command(
             "--internal", help="The edition for the house: with real images. Never share it."
         ),
     ] = False,
-    licence: Annotated[
+    data_licence: Annotated[
         str | None,
         typer.Option(
-            "--licence",
+            "--data-licence",
             help="Of the training data: 'CC BY 4.0'; kept for later reports and cards.",
             show_default=False,
         ),
@@ -39,7 +39,7 @@ def report_command(
     """Write a run's report (HTML, JSON) and its model and data cards (Markdown)."""
     from xraygan import api
 
-    written = api.report(run, internal=internal, licence=licence, attribution=attribution)
+    written = api.report(run, internal=internal, data_licence=data_licence, attribution=attribution)
     if as_json:
         print_json({"written": [str(path) for path in written]})
         return

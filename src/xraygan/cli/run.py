@@ -6,26 +6,28 @@ from typing import Annotated
 import typer
 
 from xraygan.cli.main import app, print_json
-from xraygan.cli.options import Device, DryRun, Force, Json, Show, Track, with_settings
+from xraygan.cli.options import (
+    Data,
+    DataOption,
+    Device,
+    DryRun,
+    Force,
+    Json,
+    Show,
+    Track,
+    one_of,
+    with_settings,
+)
 from xraygan.cli.plan import print_plan
 from xraygan.config import RunSettings
-from xraygan.errors import XrayganError
 
 
 @app.command("run")
 @with_settings(("data", "training", "output"))
 def run_command(
     settings: RunSettings,
-    data: Annotated[
-        Path | None,
-        typer.Argument(
-            help="Folder, archive or table of X-rays; left out: the embedded phantom.",
-            metavar="DATA",
-        ),
-    ] = None,
-    data_option: Annotated[
-        Path | None, typer.Option("--data", help="The same as DATA.", show_default=False)
-    ] = None,
+    data: Data = None,
+    data_option: DataOption = None,
     results: Annotated[
         Path, typer.Option("--results", "-o", help="Folder for all results.")
     ] = Path("results"),
@@ -37,9 +39,7 @@ def run_command(
     as_json: Json = False,
 ) -> None:
     """Do the whole job: read, train, generate, measure, summarise."""
-    if data is not None and data_option is not None:
-        raise XrayganError(f"DATA ({data}) and --data {data_option} are both given: leave one")
-    data = data or data_option
+    data = one_of(data, data_option)
     if dry_run:
         print_plan(settings, data, results, as_json=as_json)
         return

@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from xraygan.cli.main import app, print_json
-from xraygan.cli.options import Device, DryRun, Force, Json, Show, Track, with_settings
+from xraygan.cli.options import (
+    Data,
+    DataOption,
+    Device,
+    DryRun,
+    Force,
+    Json,
+    Show,
+    Track,
+    one_of,
+    with_settings,
+)
 from xraygan.cli.plan import print_plan
 from xraygan.config import AFTER_TRAINING, RunSettings
 from xraygan.runs import check_place
@@ -16,10 +27,8 @@ from xraygan.runs import check_place
 @with_settings(("data", "training", "output"), without=AFTER_TRAINING)
 def train_command(
     settings: RunSettings,
-    data: Annotated[
-        Path | None,
-        typer.Option("--data", help="Folder, archive or table of X-rays; left out: the phantom."),
-    ] = None,
+    data: Data = None,
+    data_option: DataOption = None,
     outdir: Annotated[
         Path, typer.Option("--outdir", help="Run folders 00000-name, … are made here.")
     ] = Path("runs"),
@@ -41,6 +50,7 @@ def train_command(
 ) -> None:
     """Train; the same command again goes on where it was."""
     check_place(run_dir, new)
+    data = one_of(data, data_option)
     if dry_run:
         print_plan(settings, data, run_dir or outdir, as_json=as_json)
         return

@@ -46,6 +46,7 @@ def export_dataset(
     kind: Kind,
     stated: Mapping[str, str | None] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    complete: Callable[[], None] | None = None,
 ) -> Path:
     """Write a data set.
 
@@ -64,6 +65,7 @@ def export_dataset(
         stated: what the owners say: "licence" of the data set, "licence_of_training_data" and
             "attribution_of_training_data"; None where not told.
         progress: called with images done and in all.
+        complete: writes what else belongs to it, before it counts as whole.
 
     Returns:
         `out`.
@@ -87,6 +89,8 @@ def export_dataset(
             _write_tars(counted, out)
         else:
             _write_dicom(counted, out, pool)
+        if complete:
+            complete()
     return out
 
 

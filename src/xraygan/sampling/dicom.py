@@ -87,7 +87,6 @@ def _describe(dataset: Any, picture: Picture) -> None:
     dataset.SyntheticData = "YES"
     dataset.ImageType = ["DERIVED", "SECONDARY"]
     dataset.ConversionType = "SYN"
-    dataset.BurnedInAnnotation = "NO"
     dataset.BodyPartExamined = "CHEST"
     dataset.SeriesDescription = f"Synthetic: {picture.class_name}"[:64]
     dataset.ImageComments = NOTICE

@@ -37,7 +37,10 @@ _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
  </rdf:RDF>
 </x:xmpmeta>
 <?xpacket end="r"?>"""
-NOTICE = "Synthetic chest X-ray made by a GAN: shows no patient. Not for diagnosis."
+NOTICE = (
+    "Synthetic chest X-ray made by a GAN. Not for diagnosis. Synthetic alone is not anonymous: see "
+    "the audit of the set."
+)
 
 
 @dataclass(frozen=True, eq=False)

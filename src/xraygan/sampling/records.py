@@ -62,7 +62,7 @@ def write_record(record: Path, head: Head, rows: Iterable[Row]) -> None:
 
 
 def records(out: Path) -> list[Path]:
-    """The records in a folder, in the order of seeds, classes and indices."""
+    """The records in a folder, by seed, then by series, then by first index."""
     return sorted(out.glob(".part-*.jsonl"))
 
 

@@ -4,14 +4,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from xraygan.errors import XrayganError
 
 MAX_IMAGES = 10**9
 MAX_SHARDS = 100_000
 Format = Literal["png", "npz", "webdataset", "dicom"]
-FORMATS: tuple[str, ...] = get_args(Format)
 # Images computed together (`xraygan.models.sample.CHUNK`): work is cut between chunks.
 _STEP = 32
 

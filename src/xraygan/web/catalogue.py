@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xraygan.errors import XrayganError
-from xraygan.runs import CONFIG, is_locked, read_json, read_metrics, sample_grids
+from xraygan.runs import CONFIG, is_locked, is_ours, read_json, read_metrics, sample_grids
 
 DEPTH = 2
 """Folders below the studio's own in which runs are looked for."""
@@ -115,9 +115,9 @@ class Run:
 
     @property
     def status(self) -> str:
-        """`training`, `finished` or `stopped`."""
+        """`training`, `measuring` (it is published, and worked on), `finished` or `stopped`."""
         if is_locked(self.path):
-            return "training"
+            return "training" if self.config.published is None else "measuring"
         return "finished" if self.config.published is not None else "stopped"
 
 
@@ -213,7 +213,7 @@ class Catalogue:
     def _config(self, path: Path) -> RunConfig | None:
         try:
             values = read_json(path / CONFIG)
-            return None if values is None else RunConfig.model_validate(values)
+            return RunConfig.model_validate(values) if is_ours(values) else None
         except (XrayganError, ValidationError):
             self.unreadable += 1
             return None

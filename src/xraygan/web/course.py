@@ -10,7 +10,6 @@ from xraygan.web.catalogue import Run
 
 SPARK_WIDTH, SPARK_HEIGHT, SPARK_EDGE = 200, 40, 3
 """Of the line in the list of runs, in pixels."""
-LN_2 = 0.693147
 
 
 @dataclass(frozen=True)

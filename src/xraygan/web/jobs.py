@@ -174,8 +174,8 @@ class Jobs:
         self._again(job, "run", "--results", str(job.run))
 
     def stop(self, job: Job) -> None:
-        """Ask a job to write its checkpoint and end."""
-        if job.running:
+        """Ask a job to write its checkpoint and end; asked again, it would end without."""
+        if job.running and not job.stopping:
             job.stopping = True
             job.process.terminate()
 

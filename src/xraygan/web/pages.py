@@ -19,8 +19,6 @@ from xraygan.web.catalogue import Missing
 from xraygan.web.painter import Asked
 from xraygan.web.studio import studio_of
 
-_ENLARGED_BELOW = 64
-
 
 @cache
 def _environment() -> Environment:
