@@ -153,7 +153,7 @@ def export_data(
     source, folder = Synthetic.open(Path(synth)), Path(out)
     if Path(synth).resolve() in folder.resolve().parents:
         raise XrayganError(
-            f"--out {out}: lies in the folder of the images, and would pass for a part of them; give "
+            f"--out {out}: lies in the folder of the images, and would pass for part of them; give "
             "another folder"
         )
     card = None
