@@ -178,3 +178,19 @@ def test_the_training_datas_terms_are_those_that_the_run_has_kept(
     stated = read_json(filtered.parent / "shared" / "provenance.json")
     assert stated["licence_of_training_data"] == "CC BY 4.0"
     assert stated["attribution_of_training_data"] == "C. D."
+
+
+def test_an_export_without_its_card_is_none(filtered: Path, run: Path, monkeypatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("xraygan.api.exporting._write_card", full)
+    with pytest.raises(XrayganError, match="No space left"):
+        card_of(filtered, run)
+    assert not (filtered.parent / "shared").exists()
+
+
+def test_an_export_among_the_images_is_refused(filtered: Path, run: Path) -> None:
+    with pytest.raises(XrayganError, match="lies in the folder of the images"):
+        export_data(filtered, filtered / "shared", run=run)
+    assert not (filtered / "shared").exists()

@@ -262,3 +262,12 @@ def test_a_job_waits_for_no_others(monkeypatch):
     given = jobs_module._of_a_job()
     assert given["XRAYGAN_CACHE"] == "2"
     assert not {"TF_CONFIG", "SLURM_STEP_NUM_TASKS"} & given.keys()
+
+
+def test_a_second_stop_does_not_take_the_checkpoint_away(jobs, tmp_path):
+    asked = []
+    process = type("Process", (), {"poll": lambda _: None, "terminate": lambda _: asked.append(1)})
+    job = Job("ab", "phantom", {}, tmp_path / "log", process(), ("train",))
+    jobs.stop(job)
+    jobs.stop(job)
+    assert (asked, job.state) == ([1], "stopping")
