@@ -1,6 +1,6 @@
 """What comes before training: settings and a data set that is ready."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -70,7 +70,7 @@ def prepare(
     settings = settings_at_once(settings, values) or DataSettings.parse(values, "settings")
     reporter = reporter or Reporter()
     if out is not None:
-        return _written(data, Path(out), settings, reporter)[0]
+        return _written(data, Path(out), settings, reporter, skip)[0]
     dataset = _read(data, settings, reporter, skip)
     counts = [f"{len(dataset.split(s)[0]):,} {s}" for s in ("train", "val", "test")]
     reporter.note(
@@ -139,7 +139,11 @@ def write_prepared(
 
 
 def _written(
-    data: str | Path | None, out: Path, settings: DataSettings, reporter: Reporter
+    data: str | Path | None,
+    out: Path,
+    settings: DataSettings,
+    reporter: Reporter,
+    skip: Iterable[Path] = (),
 ) -> tuple[Any, dict[str, Any]]:
     from xraygan.data.prepared import check_target, write_dataset
     from xraygan.report.datasets import pages_of, write_pages
@@ -147,7 +151,7 @@ def _written(
     if data is not None and out.resolve() == Path(data).resolve():
         raise XrayganError(f"--out {out} is the source itself: name another folder")
     check_target(out)
-    dataset = _read(data, settings, reporter, skip=[out])
+    dataset = _read(data, settings, reporter, skip=[out, *skip])
     for note in dataset.notes:
         reporter.note(note)
     with reporter.bar("writing images", 1, "images") as bar:

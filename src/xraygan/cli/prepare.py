@@ -31,7 +31,7 @@ def prepare_command(
 ) -> None:
     """Check, de-duplicate and split films by patient; write PNG files and tables."""
     if dry_run:
-        _show(_counted(source, settings.data), as_json)
+        _show(_counted(source, settings.data, out), as_json)
         return
     if out is None:
         raise XrayganError("--out is missing: name a folder for the data set")
@@ -40,11 +40,11 @@ def prepare_command(
     _show(api.write_prepared(source, out, settings.data, Reporter()), as_json)
 
 
-def _counted(source: Path, settings: DataSettings) -> dict[str, Any]:
+def _counted(source: Path, settings: DataSettings, out: Path | None) -> dict[str, Any]:
     """What the names and tables of a source tell, before any image is read."""
     from xraygan.data.sources import list_source
 
-    listing = list_source(source, settings)
+    listing = list_source(source, settings, skip=[out] if out else [])
     counts: dict[str, Counter[str]] = {}
     for file in listing.files:
         counts.setdefault(file.split or "no split given", Counter())[file.label] += 1

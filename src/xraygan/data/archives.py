@@ -28,11 +28,13 @@ from xraygan.errors import XrayganError
 
 ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
+# Only deflate is read in a zip: Python unpacks others without a bound on what it holds at once.
 # Deflate cannot do better than 1032 : 1 and images hardly better than 2 : 1; tables and empty
 # DICOM pixels do well. Source: RFC 1951; https://www.zlib.net/zlib_tech.html.
 _MOST_RATIO = 200
 _RATIO_COUNTS_FROM = 64 * 2**20
-_MOST_MEMBERS = 5_000_000
+MOST_MEMBERS = 5_000_000
+_MOST_HEADER_BYTES = 2**20
 _SIDECARS = ("cls", "json")
 # What the standard library lets out when it meets damaged bytes; a name that is not UTF-8 is a
 # ValueError, a method of packing that it does not know a NotImplementedError.
@@ -141,6 +143,8 @@ def _zip_members(path: Path) -> tuple[list[tuple[str, Place]], list[tuple[str, s
             refused.append((info.filename, "a link or a device in the archive"))
         elif info.flag_bits & 1:
             refused.append((info.filename, "encrypted in the archive"))
+        elif info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            refused.append((info.filename, "packed by a method that is not read; use deflate"))
         elif info.file_size > MAX_FILE_BYTES:
             refused.append((info.filename, _too_large()))
         else:
@@ -195,12 +199,22 @@ class _Tar:
             self._file.close()
 
 
+class _Header(tarfile.TarInfo):
+    """A member's header, whose long names and notes are read into memory before it is seen."""
+
+    def _proc_member(self, file: tarfile.TarFile) -> tarfile.TarInfo:
+        kinds = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE)
+        if self.type in (*kinds, tarfile.XGLTYPE) and self.size > _MOST_HEADER_BYTES:
+            raise tarfile.ReadError("a member's name or notes are larger than 1 MiB")
+        return super()._proc_member(file)  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def _tar_members(path: Path) -> tuple[list[tuple[str, Place]], list[tuple[str, str]]]:
     archive = _Tar(path, stamp(path.stat()))
     members: list[tuple[str, Place]] = []
     refused = []
     total = count = 0
-    with tarfile.open(path) as file:
+    with tarfile.open(path, tarinfo=_Header) as file:
         for info in file:
             total, count = total + info.size, count + 1
             # Before the content of this member is unpacked to reach the next.
@@ -224,8 +238,8 @@ def _check_size(path: Path, unpacked: int, count: int) -> None:
             f"archive {path}: unpacks to more than {_MOST_RATIO} times its size, as a bomb does; "
             "unpack it yourself if you trust it"
         )
-    if count > _MOST_MEMBERS:
-        raise XrayganError(f"archive {path}: more than {_MOST_MEMBERS:,} members; split it")
+    if count > MOST_MEMBERS:
+        raise XrayganError(f"archive {path}: more than {MOST_MEMBERS:,} members; split it")
 
 
 def _check_name(path: Path, name: str) -> None:

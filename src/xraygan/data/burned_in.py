@@ -37,9 +37,9 @@ def longest_row(image: NDArray[np.uint8]) -> int:
     Args:
         image: uint8 [H, W], at its own size: reduced films have lost their text's shape.
     """
-    image = _reduced(image)
-    if min(image.shape) < 4 * _HEIGHTS[0]:
+    if min(image.shape) // _factor(image) < 4 * _HEIGHTS[0]:
         return 0
+    image = _reduced(image)
     side = 2 * (max(image.shape) // 80) + 3
     kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
     return max(
@@ -48,9 +48,13 @@ def longest_row(image: NDArray[np.uint8]) -> int:
     )
 
 
+def _factor(image: NDArray[np.uint8]) -> int:
+    return max(max(image.shape) // _SIDE, 1)
+
+
 def _reduced(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    factor = max(image.shape) // _SIDE
-    if factor < 2:
+    factor = _factor(image)
+    if factor == 1:
         return image
     height, width = (side // factor for side in image.shape)
     whole = image[: height * factor, : width * factor]

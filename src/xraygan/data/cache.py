@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -178,8 +178,8 @@ def _cached(
     if dataset is None:
         with store.temporary_folder(cache_dir, key) as folder:
             own = source / _OWN_CACHE / key
-            if listing.final and _is_intact(own):
-                shutil.copytree(own, folder, dirs_exist_ok=True)
+            if listing.final and _is_intact(own, key, hashes):
+                shutil.copytree(own, folder, dirs_exist_ok=True, ignore=_links)
             else:
                 known = _earlier(cache_dir, settings)
                 build(
@@ -283,10 +283,18 @@ def _refuses_as_before(
     return len(passing) == len(files)
 
 
-def _is_intact(own: Path) -> bool:
-    """Whether a prepared data set's own cache holds the very pixels of its images."""
-    dataset = _load(own)
-    if dataset is None or dataset.passing:
+def _links(folder: str, names: list[str]) -> list[str]:
+    """Names in a folder that lead elsewhere: what is not the folder's own is not copied."""
+    return [name for name in names if (Path(folder) / name).is_symlink()]
+
+
+def _is_intact(own: Path, key: str, hashes: Mapping[str, str]) -> bool:
+    """Whether a prepared data set's own cache is of these files, and holds their very pixels."""
+    dataset = None if own.is_symlink() else _load(own)
+    if dataset is None or dataset.passing or dataset.fingerprint != key:
+        return False
+    names, known = column(dataset.manifest, "name"), column(dataset.manifest, "sha256")
+    if any(hashes.get(name) != sha256 for name, sha256 in zip(names, known, strict=True)):
         return False
     pixels = column(dataset.manifest, "pixel_sha256")
     return all(

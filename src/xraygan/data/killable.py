@@ -129,21 +129,15 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_helpers)
 
 
-class _CrashError(Exception):
-    """The helper ended, or answered nonsense, during a job."""
+_NOT_STARTED = (
+    "the helper process that decodes DICOM does not start; check that memory is free and that this "
+    "works: python -c 'import xraygan.data.dicom_parsing'"
+)
 
 
-class _Helper:
-    """One helper process and the pipes to it; one job at a time.
-
-    Attributes:
-        jobs: how many it was given.
-    """
-
-    def __init__(self, work: str) -> None:
-        self.jobs = 0
-        self._late = False
-        self._process = subprocess.Popen(
+def _started(work: str) -> subprocess.Popen:
+    try:
+        return subprocess.Popen(
             [sys.executable, "-P", "-m", __spec__.name, work],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -158,6 +152,25 @@ class _Helper:
             # Ctrl-C in the terminal must not end what the parent still waits for.
             start_new_session=True,
         )
+    except OSError as error:
+        raise XrayganError(f"{_NOT_STARTED} ({error.strerror})") from None
+
+
+class _CrashError(Exception):
+    """The helper ended, or answered nonsense, during a job."""
+
+
+class _Helper:
+    """One helper process and the pipes to it; one job at a time.
+
+    Attributes:
+        jobs: how many it was given.
+    """
+
+    def __init__(self, work: str) -> None:
+        self.jobs = 0
+        self._late = False
+        self._process = _started(work)
         try:
             with self._killed_after(_START_SECONDS):
                 ready = _pipe(self._process.stdout).read(1)
@@ -166,10 +179,7 @@ class _Helper:
             raise
         if not ready:
             self.kill()
-            raise XrayganError(
-                "the helper process that decodes DICOM does not start; check that memory is "
-                "free and that this works: python -c 'import xraygan.data.dicom_parsing'"
-            )
+            raise XrayganError(_NOT_STARTED)
 
     def alive(self) -> bool:
         return self._process.poll() is None

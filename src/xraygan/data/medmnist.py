@@ -13,6 +13,7 @@ from typing import IO
 
 import numpy as np
 
+from xraygan.data.archives import MOST_MEMBERS
 from xraygan.data.entries import Identity, stamp
 from xraygan.data.headers import MAX_PIXELS, SYNTHETIC_TEXT, Refusal
 from xraygan.data.listing import ImageFile, Listing
@@ -90,7 +91,7 @@ class _Rows:
         self._stream: IO[bytes] | None = None
         with zipfile.ZipFile(path) as archive, archive.open(name) as stream:
             self.shape, dtype = _header(stream)
-            self.start = stream.tell()
+            self.start, size = stream.tell(), archive.getinfo(name).file_size
         plain = len(self.shape) == 3 or (len(self.shape) == 4 and self.shape[3] == 3)
         grey16 = dtype == np.uint16 and len(self.shape) == 3
         if not (dtype == np.uint8 or grey16) or not plain or math.prod(self.shape[1:]) > MAX_PIXELS:
@@ -98,6 +99,8 @@ class _Rows:
         self.count = self.shape[0]
         self.dtype = dtype
         self.row_bytes = math.prod(self.shape[1:]) * dtype.itemsize
+        if self.count > MOST_MEMBERS or size != self.start + self.count * self.row_bytes:
+            raise ValueError(f"{name} has not the {self.count:,} images that it says")
 
     def read(self, row: int) -> bytes:
         """Row `row` as a PNG."""

@@ -10,7 +10,7 @@ from typing import Literal
 import cv2
 import numpy as np
 import simplejpeg
-from PIL import Image
+from PIL import Image, ImageChops
 
 from xraygan.data.headers import Header, PassingRefusal, Refusal, end_of_jpeg, read_header
 
@@ -26,6 +26,8 @@ _one_large_picture = threading.Lock()
 _LUMA_BGR = np.array([0.114, 0.587, 0.299], np.float32)
 # A 16-bit picture that stays below this is most likely data of 10 to 15 bits nobody scaled.
 _LEAST_16_BIT_MAXIMUM = 2**15
+# JPEG's marker APP14, by which Adobe's programs say that CMYK is inverted.
+_ADOBE = b"\xff\xee\x00\x0eAdobe"
 # No 0xFF in it, so a JPEG decoder reads it as more picture where it still needs some.
 _PROBE = b"\x5a\xa5\x33\xcc\x0f\x96" * 64
 
@@ -180,8 +182,10 @@ def _whole_jpeg(header: Header, least: int | None) -> np.ndarray | None:
 def _decode_jpeg(header: Header, image: Image.Image) -> np.ndarray:
     end = end_of_jpeg(header.payload)
     if header.channels == 4:
-        # OpenCV takes every CMYK file for Adobe's inverted kind; Pillow reads the flag.
+        # OpenCV and Pillow take every CMYK file for Adobe's inverted kind.
         image.load()
+        if _ADOBE not in header.payload:
+            image = ImageChops.invert(image)
         red, green, blue = (np.asarray(band, np.float32) for band in image.convert("RGB").split())
         return 0.299 * red + 0.587 * green + 0.114 * blue
     small = _strict_check(header.payload, header.progressive)

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from xraygan.data.entries import sort_key
 from xraygan.data.formats.plain import PREPARED
 from xraygan.data.manifest import SPLITS, column, set_column
 from xraygan.data.pseudonyms import pseudonym, pseudonym_of_unknown, read_salt
+from xraygan.data.views import known_view
 from xraygan.errors import XrayganError
 from xraygan.names import class_folders
 from xraygan.runs import (
@@ -87,7 +88,7 @@ def _write(
     description["files"] = {
         name: hashlib.sha256(table).hexdigest() for name, table in tables.items()
     }
-    unchanged = _is_whole(out, description)
+    unchanged = _is_whole(out, description, set(column(metadata, "file_name")))
     if not unchanged:
         _write_files(dataset, out, metadata, tables, description, progress)
     if not unchanged or not has_own_cache(out):
@@ -166,6 +167,7 @@ def _metadata(dataset: Dataset, salt: bytes) -> pd.DataFrame:
         films = set(column(manifest, "name"))
         keys = [(pseudonym_of_unknown if p in films else pseudonym)(salt, p) for p in patients]
     given = {name: column(manifest, name) for name in _TOLD}
+    given["view"] = [known_view(view) or "" for view in given["view"]]  # free text stays here
     table = {"file_name": names, "label": labels, "split": splits, "patient": keys, **given}
     return pd.DataFrame(table, columns=list(_COLUMNS), dtype=object)
 
@@ -218,15 +220,15 @@ def _description(
     }
 
 
-def _is_whole(out: Path, description: dict[str, Any]) -> bool:
-    """Whether the folder holds this very data set already."""
+def _is_whole(out: Path, description: dict[str, Any], names: Set[str]) -> bool:
+    """Whether the folder holds this very data set already, with images of these names."""
     if read_json(out / DESCRIPTION) != description:
         return False
     files = description["files"]
     if any(not (out / name).is_file() or sha256_of(out / name) != files[name] for name in files):
         return False
-    wanted = sum(sum(classes.values()) for classes in description["counts"].values())
-    return sum(1 for _ in _images(out)) == wanted
+    there = {path.relative_to(out).as_posix() for path in _images(out) if path.stat().st_size}
+    return there == names
 
 
 def _images(out: Path) -> Iterator[Path]:
@@ -247,7 +249,8 @@ def _write_image(path: Path, image: np.ndarray) -> None:
 
 def _remove_others(out: Path, names: set[str]) -> None:
     """Remove images and tables of an earlier state, and folders that they leave empty."""
-    for path in [*_images(out), *(out / split / METADATA for split in SPLITS)]:
+    halves = (path for split in SPLITS for path in (out / split).glob("*/.*.png.partial"))
+    for path in [*_images(out), *halves, *(out / split / METADATA for split in SPLITS)]:
         if path.relative_to(out).as_posix() not in names:
             path.unlink(missing_ok=True)
     for split in SPLITS:

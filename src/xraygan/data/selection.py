@@ -10,7 +10,7 @@ from xraygan.data.entries import printable
 from xraygan.data.listing import LABEL_JOIN, Facts, left_out
 from xraygan.data.query import as_name, compile_where
 from xraygan.data.tables import nearest
-from xraygan.data.views import VIEWS, parse_view
+from xraygan.data.views import VIEWS, known_view, parse_view
 from xraygan.errors import XrayganError
 from xraygan.names import is_folder_name
 
@@ -122,7 +122,7 @@ class Selection:
         """
         if not self._all_views:
             if self._views and facts.view not in self._views:
-                return left_out(f"its view is {facts.view or 'not known'}")
+                return left_out(f"its view is {_as_told(facts.view)}")
             if not self._views and facts.view in _NOT_FRONTAL:
                 return left_out(f"its view is {facts.view}: not from the front")
         if self._where is None:
@@ -185,3 +185,10 @@ def several_note(reasons: Counter[str]) -> list[str]:
         "--multi-label keeps them, --labels chooses fewer labels; the data set's column 'labels' "
         "keeps all of each film's."
     ]
+
+
+def _as_told(view: str | None) -> str:
+    """A view for a reason that is published: a table's own words may name somebody."""
+    if view is None:
+        return "not known"
+    return known_view(view) or "none of those asked for"

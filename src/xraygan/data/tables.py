@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from xraygan.data.archives import MOST_MEMBERS
 from xraygan.data.entries import Entry
 from xraygan.data.headers import MAX_FILE_BYTES, Refusal
 from xraygan.errors import XrayganError
@@ -125,6 +126,8 @@ def read_text(entry: Entry) -> str:
                 data = stream.read(MAX_FILE_BYTES + 1)
             if len(data) > MAX_FILE_BYTES:
                 raise Refusal(f"unpacked it is larger than {MAX_FILE_BYTES // 2**20} MiB")
+        if data.count(b"\n") > MOST_MEMBERS:
+            raise Refusal(f"more than {MOST_MEMBERS:,} lines; split it")
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise XrayganError(f"table {entry.name}: is not UTF-8; save it as UTF-8 first") from None
@@ -144,16 +147,23 @@ def _json_lines(name: str, text: str) -> pd.DataFrame:
         if not line.strip():
             continue
         try:
-            rows.append({key: _cell(value) for key, value in json.loads(line).items()})
+            rows.append({_cell(key): _cell(value) for key, value in json.loads(line).items()})
         except (ValueError, AttributeError, RecursionError):
             raise XrayganError(f"table {name}: line {number} is not a JSON object") from None
     return pd.DataFrame(rows, dtype=object).fillna("")
 
 
 def _cell(value: object) -> str:
+    """As text.
+
+    Raises:
+        UnicodeEncodeError: half a character, which JSON can hold and no file.
+    """
     if value is None:
         return ""
-    return "|".join(map(_cell, value)) if isinstance(value, list) else str(value)
+    text = "|".join(map(_cell, value)) if isinstance(value, list) else str(value)
+    text.encode("utf-8", "surrogateescape")
+    return text
 
 
 def values(table: pd.DataFrame, name: str) -> list[str]:

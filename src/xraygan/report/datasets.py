@@ -12,7 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from xraygan.config import DataSettings
 from xraygan.data.dataset import Dataset
+from xraygan.data.folders import is_dicom_name
 from xraygan.data.manifest import SPLITS, column
+from xraygan.data.views import known_view
 from xraygan.pictures import grid
 from xraygan.report import plots, wording
 from xraygan.report.content import Picture
@@ -99,6 +101,7 @@ def pages_of(out: Path) -> tuple[Path, Path]:
 
 def render_summary(dataset: Dataset, description: Mapping[str, Any]) -> str:
     """The page of figures, whole in itself."""
+    views = column(dataset.manifest, "view")
     return _render(
         "dataset.html.j2",
         description=description,
@@ -106,10 +109,11 @@ def render_summary(dataset: Dataset, description: Mapping[str, Any]) -> str:
         unknown=sum(description["of_unknown_patients"].values()),
         splits=SPLITS,
         looked_for_text=description["settings"]["find_text"]
-        or description["source_format"] == "dicom",
+        or description["source_format"] == "dicom"
+        or any(map(is_dicom_name, column(dataset.manifest, "name"))),
         suspected=sum(map(bool, column(dataset.manifest, "burned_in"))),
         known={
-            "View": _counted(dataset, column(dataset.manifest, "view")),
+            "View": _counted(dataset, (known_view(view) or "" for view in views)),
             "Age in years": _counted(dataset, map(decade, column(dataset.manifest, "age"))),
             "Sex": _counted(dataset, column(dataset.manifest, "sex")),
         },

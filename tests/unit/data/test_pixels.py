@@ -84,7 +84,7 @@ def test_one_bit_reaches_full_range() -> None:
 
 
 @pytest.mark.parametrize("inverted", [False, True])
-def test_cmyk_jpeg_equals_pillow(inverted: bool) -> None:
+def test_cmyk_jpeg(inverted: bool) -> None:
     rgb = Image.fromarray(colour())
     data = encoded(rgb.convert("CMYK"), "JPEG", quality=95)
     if not inverted:
@@ -92,7 +92,8 @@ def test_cmyk_jpeg_equals_pillow(inverted: bool) -> None:
         position = data.index(b"\xff\xee")
         length = int.from_bytes(data[position + 2 : position + 4], "big")
         data = data[:position] + data[position + 2 + length :]
-    twin = luma(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
+    stored = Image.open(io.BytesIO(data))  # Pillow inverts what it reads, marker or none
+    twin = luma(np.asarray((stored if inverted else ImageChops.invert(stored)).convert("RGB")))
     assert np.abs(decode(data, "a.jpg") - twin).max() < 1e-3
     if inverted:
         assert np.abs(decode(data, "a.jpg") - luma(colour())).mean() < 3

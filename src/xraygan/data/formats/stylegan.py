@@ -34,7 +34,9 @@ def _labels(entry: Entry) -> list[tuple[str, Any]] | None:
     """Pairs of name and label; None where it is another dataset.json."""
     try:
         labels = json.loads(entry.place.read())["labels"]
-        return [(str(name), label) for name, label in labels]
+        names = [str(name) for name, _ in labels]
+        "".join(names).encode("utf-8", "surrogateescape")  # or half a character is among them
+        return [(name, label) for name, (_, label) in zip(names, labels, strict=True)]
     except (Refusal, ValueError, TypeError, KeyError, RecursionError):
         return None
 
