@@ -94,6 +94,27 @@ def chest_notes(own: Iterable[object]) -> list[str]:
     ]
 
 
+def patient_notes(own: Iterable[object], patients: Iterable[str]) -> list[str]:
+    """A sentence where DICOM files say that patients of a table are one person.
+
+    Args:
+        own: what each film's file says of itself, `Facts` for DICOM.
+        patients: whose film each is taken for.
+    """
+    found: dict[str, set[str]] = {}
+    for facts, patient in zip(own, patients, strict=True):
+        if isinstance(facts, Facts) and facts.patient:
+            found.setdefault(facts.patient, set()).add(patient)
+    several = [taken for taken in found.values() if len(taken) > 1]
+    if not several:
+        return []
+    return [
+        f"{len(several):,} {plural(len(several), 'patient ID')} of the DICOM files stand for "
+        f"{len(set().union(*several)):,} patients of the table: if the files are right, one person "
+        "may be in several splits; leave the table's column of patients out (--column)."
+    ]
+
+
 def check_enough(source: Path, table: pd.DataFrame, refused: list[tuple[str, str]]) -> None:
     """See that there is something to train on.
 

@@ -192,3 +192,28 @@ def test_any_damage_is_read_or_refused(
             entry.place.read()
     except (XrayganError, Refusal) as refusal:
         assert str(refusal)
+
+
+def test_ways_of_packing_that_have_no_bound_are_not_read(tmp_path: Path) -> None:
+    """Python unpacks a whole bzip2 or LZMA member at once, whatever size it says it has."""
+    path = zipped(tmp_path / "a.zip", [("A/a.png", PICTURE), ("A/b.png", PICTURE)])
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_LZMA) as file:
+        file.writestr("A/c.png", PICTURE)
+    listing = listed(path)
+    assert len(listing.files) == 2
+    assert why(listing) == {"A/c.png": "packed by a method that is not read; use deflate"}
+
+
+def test_a_name_that_would_fill_the_memory(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("././@LongLink")
+    header.type, header.size = tarfile.GNUTYPE_LONGNAME, 2**33
+    path = tmp_path / "a.tar"
+    path.write_bytes(header.tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    with pytest.raises(XrayganError, match="name or notes are larger than 1 MiB"):
+        archive_tree(path)
+
+
+def test_long_names_are_read(tmp_path: Path) -> None:
+    info = tarfile.TarInfo(f"A/{'n' * 150}.png")
+    [entry] = archive_tree(tarred(tmp_path / "a.tar.gz", [(info, PICTURE)])).files
+    assert entry.place.read() == PICTURE

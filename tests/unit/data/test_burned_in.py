@@ -81,3 +81,7 @@ def test_it_is_told_in_the_table_and_read_back(tmp_path: Path) -> None:
     assert sorted(again.manifest["burned_in"]) == [""] * 7 + ["suspected"]
     only = options.model_copy(update={"where": 'burned_in != "suspected"'})
     assert len(prepare(out, only, tmp_path / "cache").images) == 7
+
+
+def test_the_thinnest_film_is_none() -> None:
+    assert longest_row(np.zeros((16, 13056), np.uint8)) == 0

@@ -124,3 +124,15 @@ def test_a_header_that_is_no_python(tmp_path: Path, kept: int) -> None:
         archive.writestr("train_images.npy", array)
     with pytest.raises(XrayganError, match="cannot be read as MedMNIST"):
         list_medmnist(tmp_path / "a.npz")
+
+
+def test_more_images_than_there_are(tmp_path: Path) -> None:
+    """Some kilobytes can say that they are 200 million images, each with its label."""
+    path = tmp_path / "a.npz"
+    head = io.BytesIO()
+    said = {"descr": "|u1", "fortran_order": False, "shape": (2**28, 28, 28)}
+    np.lib.format.write_array_header_1_0(head, said)
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("train_images.npy", head.getvalue() + pictures(0, 2).tobytes())
+    with pytest.raises(XrayganError, match="has not the 268,435,456 images that it says"):
+        list_medmnist(path)

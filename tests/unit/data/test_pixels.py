@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from data_pictures import chunk, encoded, film, png16, png_of
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from xraygan.data.pixels import Refusal, decode, decode_reduced, fit
 

@@ -505,3 +505,34 @@ def test_patients_in_several_splits_of_a_prepared_set_are_counted(
     assert first.in_several_splits == second.in_several_splits == expected
     told = [note for note in second.notes if "more than one split of the prepared" in note]
     assert [note.partition(" ")[0] for note in told] == ["2"] * keep
+
+
+def test_free_text_of_a_view_is_not_published(tmp_path: Path, cached: Path) -> None:
+    root = tmp_path / "ward"
+    rows = ["path,label,patient_id,view,split"]
+    for number in range(6):
+        films(root, f"{number}.png", start=number)
+        view = "PA" if number % 2 else "bed of Mrs Doe"
+        rows.append(f"{number}.png,A,{number},{view},train")
+    table(root / "films.csv", *rows)
+    dataset = written(root, tmp_path / "out", cached)
+    assert {row["view"] for row in rows_of(tmp_path / "out" / "metadata.csv")} == {"PA", ""}
+    page = render_summary(dataset, json.loads((tmp_path / "out" / "dataset.json").read_text()))
+    assert "doe" not in page.lower()
+    asked = DataSettings(resolution=32, views="PA")
+    assert set(prepare(root, asked, cached).refused["reason"]) == {
+        "left out: its view is none of those asked for"
+    }
+
+
+def test_what_an_own_cache_leads_to_is_not_copied(
+    source: Path, tmp_path: Path, cached: Path
+) -> None:
+    out, secret = tmp_path / "out", tmp_path / "secret"
+    written(source, out, cached)
+    secret.write_text("of the house")
+    for own in (out / ".cache").iterdir():
+        if own.is_dir():
+            (own / "extra").symlink_to(secret)
+    prepare(out, SMALL, tmp_path / "other")
+    assert not list((tmp_path / "other").rglob("extra"))

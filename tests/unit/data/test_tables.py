@@ -1,4 +1,5 @@
 import gzip
+import json
 from pathlib import Path
 
 import pytest
@@ -283,3 +284,13 @@ def test_class_folders_with_wishes(tmp_path: Path) -> None:
     assert set(classes(listed(tmp_path, where='split == "train"'))) == {"a.png", "b.png"}
     with pytest.raises(XrayganError, match="--format nih"):
         listed(tmp_path, format="nih")
+
+
+@pytest.mark.parametrize("field", ["file_name", "label"])
+def test_half_a_character_is_refused(tmp_path: Path, field: str) -> None:
+    """JSON can hold the half of a surrogate pair, which no file can."""
+    row = {"file_name": "a.png", "label": "A"} | {field: "\ud83d"}
+    path = tmp_path / "metadata.jsonl"
+    path.write_text(json.dumps(row), encoding="ascii")
+    with pytest.raises(XrayganError, match=r"line 1 is not a JSON object"):
+        read_table(entry(path))
