@@ -138,7 +138,7 @@ def read_config(run: Path) -> dict[str, Any] | None:
         XrayganError: it is damaged, or something else's.
     """
     config = read_json(run / CONFIG)
-    if config is not None and not is_ours(config):
+    if config is not None and not _is_ours(config):
         raise XrayganError(
             f"{run / CONFIG}: not one that xraygan train has written; choose another folder"
         )
@@ -153,7 +153,7 @@ def is_run(folder: Path) -> bool:
         return False
 
 
-def is_ours(config: Any) -> bool:
+def _is_ours(config: Any) -> bool:
     """Whether a value has the parts of a config.json that are built on."""
     try:
         settings, data = config["settings"], config["data"]

@@ -22,7 +22,7 @@ from xraygan.data.entries import (
     sort_key,
     stamp,
 )
-from xraygan.data.headers import MAX_FILE_BYTES, Refusal
+from xraygan.data.headers import MAX_FILE_BYTES, MOST_MEMBERS, Refusal
 from xraygan.data.walk import is_ignored, is_own_manifest
 from xraygan.errors import XrayganError
 
@@ -33,7 +33,6 @@ ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 # DICOM pixels do well. Source: RFC 1951; https://www.zlib.net/zlib_tech.html.
 _MOST_RATIO = 200
 _RATIO_COUNTS_FROM = 64 * 2**20
-MOST_MEMBERS = 5_000_000
 _MOST_HEADER_BYTES = 2**20
 _SIDECARS = ("cls", "json")
 # What the standard library lets out when it meets damaged bytes; a name that is not UTF-8 is a

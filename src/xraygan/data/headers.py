@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+MOST_MEMBERS = 5_000_000
+"""Files of one source, and lines of its table."""
 MAX_FILE_BYTES = 512 * 2**20
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 16

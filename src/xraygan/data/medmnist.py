@@ -13,9 +13,8 @@ from typing import IO
 
 import numpy as np
 
-from xraygan.data.archives import MOST_MEMBERS
 from xraygan.data.entries import Identity, stamp
-from xraygan.data.headers import MAX_PIXELS, SYNTHETIC_TEXT, Refusal
+from xraygan.data.headers import MAX_PIXELS, MOST_MEMBERS, SYNTHETIC_TEXT, Refusal
 from xraygan.data.listing import ImageFile, Listing
 from xraygan.errors import XrayganError
 

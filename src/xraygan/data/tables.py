@@ -14,9 +14,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from xraygan.data.archives import MOST_MEMBERS
 from xraygan.data.entries import Entry
-from xraygan.data.headers import MAX_FILE_BYTES, Refusal
+from xraygan.data.headers import MAX_FILE_BYTES, MOST_MEMBERS, Refusal
 from xraygan.errors import XrayganError
 
 TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".jsonl")

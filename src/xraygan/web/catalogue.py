@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from xraygan.errors import XrayganError
-from xraygan.runs import CONFIG, is_locked, is_ours, read_json, read_metrics, sample_grids
+from xraygan.runs import CONFIG, is_locked, read_json, read_metrics, sample_grids
 
 DEPTH = 2
 """Folders below the studio's own in which runs are looked for."""
@@ -213,7 +213,9 @@ class Catalogue:
     def _config(self, path: Path) -> RunConfig | None:
         try:
             values = read_json(path / CONFIG)
-            return RunConfig.model_validate(values) if is_ours(values) else None
+            if not isinstance(values, dict) or not {"settings", "data"} <= values.keys():
+                return None  # another program's: models on hubs have a config.json as well
+            return RunConfig.model_validate(values)
         except (XrayganError, ValidationError):
             self.unreadable += 1
             return None
