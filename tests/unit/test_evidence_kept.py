@@ -14,6 +14,7 @@ from xraygan.evidence import Measures, evaluate, write_evaluation
 from xraygan.progress import Reporter
 from xraygan.report.evidence import read_evaluation
 from xraygan.report.summary import REGIMES, summarise
+from xraygan.report.titles import regime_title
 from xraygan.report.verdicts import utility
 from xraygan.report.wording import Censor
 from xraygan.sets import ImageSet
@@ -45,7 +46,7 @@ def test_fidelity_is_kept_where_shared_patients_forbid_utility(
     assert shown is not None and shown.utility_notes == reasons
     assert utility(shown).tone == "none"
     assert reasons[0] in command._notes(found)
-    assert not [name for name, _ in command._rows(found) if name.startswith(REGIMES)]
+    assert not [name for name in command._sections(found) if name in map(regime_title, REGIMES)]
     facts = {"data": {"classes": CLASSES, "counts": {}}, "images_trained_on": 60, "notes": []}
     summary = summarise(tmp_path, facts, made.images, made.labels, found, None)
     assert summary["tstr_auc"] is None

@@ -152,7 +152,6 @@ def run(
         track=track,
         reporter=reporter,
     )
-    from xraygan.evidence import of_run
     from xraygan.models.files import load_model
     from xraygan.report.render import write_report
     from xraygan.report.summary import summarise
@@ -174,11 +173,11 @@ def run(
         made, labels = generate_arrays(model, further)
         audited = images_audited(num, model.description.network.resolution)
         evaluation, found, notes = None, None, []
-        if measures := of_run(settings.output.evidence, seed):
+        if settings.output.evidence != "none":
             written = generate_arrays(model, Request(audited, seed))
             whose = origin(synthetic, num)
             evaluation, found, notes = _evidence(
-                trained, (made, labels), written, whose, settings, measures, reporter
+                trained, (made, labels), written, whose, settings, reporter
             )
         facts = {
             "model_sha256": model.sha256,
@@ -204,7 +203,6 @@ def _evidence(
     written: tuple[np.ndarray, np.ndarray],
     facts: Mapping[str, str],
     settings: RunSettings,
-    measures: Any,
     reporter: Reporter,
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None, list[str]]:
     """evaluation.json and audit.json of a run, and why one of them is missing.
@@ -213,8 +211,11 @@ def _evidence(
     few of them leave a run without figures, not without its images. Fidelity and utility are those
     of the `measured` images, in the training set's proportions; the audit looks at these and at the
     `written`. Each is (images uint8 [N, R, R], labels int32 [N]). Both files hold the `facts` of
-    whose images these are; `measures`, an `xraygan.evidence.Measures`, says what is measured.
+    whose images these are.
     """
+    from xraygan.evidence import of_run
+
+    measures = of_run(settings.output.evidence, settings.training.seed)
     synthetic, shipped = (
         ImageSet.of_nobody(images, labels, trained.dataset.classes, name)
         for name, (images, labels) in (("measured", measured), ("written", written))

@@ -296,9 +296,9 @@ def limits(data: ReportData) -> tuple[str, ...]:
         "gaps and its biases, perhaps more of them; nothing is known about other hospitals.",
         "A figure says what its measure can see. Images may be wrong in ways that none of them "
         "sees.",
-        "Intervals tell how much a figure would vary with other images of the same kind: of recall "
-        "and coverage with other real films, of precision and density with other synthetic images, "
-        "of the others with both. They do not cover another training run or other data.",
+        "Intervals tell how much a figure would vary with other images of the same kind: "
+        "most with other real films and other synthetic images, some with one of the two alone. "
+        "They do not cover another training run or other data.",
     ]
     if unmeasured:
         said.append(f"Not measured in this report: {', '.join(unmeasured)}.")

@@ -35,7 +35,7 @@ def chest_xray(root: Path) -> None:
 def flat(root: Path) -> None:
     films(root / "films", *(f"{n}.png" for n in range(COUNT)))
     rows = [f"{n}.png,{'AB'[n % 2]},{n}.png,{'AB'[n % 2]},case {n}" for n in range(COUNT)]
-    table(root / "films" / "list.csv", "path,label,File,Finding,Case", *rows)
+    table(root / "films" / "list.csv", "path,label,File,Finding,Person", *rows)
 
 
 def imagefolder(root: Path) -> None:

@@ -86,17 +86,14 @@ def test_one_bit_reaches_full_range() -> None:
 @pytest.mark.parametrize("inverted", [False, True])
 def test_cmyk_jpeg(inverted: bool) -> None:
     rgb = Image.fromarray(colour())
-    data = encoded(rgb.convert("CMYK"), "JPEG", quality=95)
+    four = rgb.convert("CMYK")
+    # Pillow writes what Adobe does, inverted; without the marker values mean what they say.
+    data = encoded(four if inverted else ImageChops.invert(four), "JPEG", quality=95)
     if not inverted:
-        # Without Adobe's marker the stored values mean the opposite.
         position = data.index(b"\xff\xee")
         length = int.from_bytes(data[position + 2 : position + 4], "big")
         data = data[:position] + data[position + 2 + length :]
-    stored = Image.open(io.BytesIO(data))  # Pillow inverts what it reads, marker or none
-    twin = luma(np.asarray((stored if inverted else ImageChops.invert(stored)).convert("RGB")))
-    assert np.abs(decode(data, "a.jpg") - twin).max() < 1e-3
-    if inverted:
-        assert np.abs(decode(data, "a.jpg") - luma(colour())).mean() < 3
+    assert np.abs(decode(data, "a.jpg") - luma(colour())).mean() < 3
 
 
 def test_sixteen_bits_keep_precision_and_range() -> None:

@@ -78,12 +78,21 @@ def test_a_sample_grid_of_no_whole_thousand_has_a_place(visitor, folder, keys):
         grid.unlink()
 
 
-def test_a_run_that_is_being_trained_says_so(visitor, folder, keys):
-    assert not is_locked(folder / "00000-ward")
-    with RunFolder(folder / "00000-ward").locked():
-        assert is_locked(folder / "00000-ward")
-        assert "pill training" in visitor.get(f"/runs/{keys['00000-ward']}?part=1").text
-    assert not is_locked(folder / "00000-ward")
+@pytest.mark.parametrize(("published", "said"), [(None, "training"), (2000, "measuring")])
+def test_a_run_that_is_worked_on_says_so(visitor, folder, studio, keys, published, said):
+    run = folder / "00000-ward"
+    whole = (run / "config.json").read_text()
+    (run / "config.json").write_text(json.dumps(json.loads(whole) | {"published": published}))
+    studio.catalogue._looked = -REMEMBERED_S
+    try:
+        assert not is_locked(run)
+        with RunFolder(run).locked():
+            assert is_locked(run)
+            assert f"pill {said}" in visitor.get(f"/runs/{keys['00000-ward']}?part=1").text
+        assert not is_locked(run)
+    finally:
+        (run / "config.json").write_text(whole)
+        studio.catalogue._looked = -REMEMBERED_S
 
 
 def test_an_image_is_the_file_that_generate_writes(visitor, folder, keys, tmp_path):
