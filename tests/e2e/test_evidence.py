@@ -127,7 +127,7 @@ def test_nothing_real_is_written_among_synthetic_images(sets, tmp_path):
 def test_tables_for_people(answers):
     copies_alone = "verdict: nothing found (membership was not tested)\n"
     for answer, words in (
-        (answers[3], ("kid", "coverage")),
+        (answers[3], ("Kernel distance (KID)", "Coverage")),
         (answers[4], ("verdict: copying found\n",)),
         (answers[5], (copies_alone,)),
     ):

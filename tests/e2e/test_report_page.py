@@ -102,7 +102,7 @@ def test_nothing_is_asked_for_and_nothing_complained_of(page, pages, kind):
     images = page.evaluate(
         "[...document.images].map(i => i.complete && i.naturalWidth > 0 && i.clientWidth > 0)"
     )
-    assert len(images) >= 16
+    assert len(images) >= 16 or kind == "bare"  # without an audit no picture is shown
     assert all(images)
     assert page.evaluate("document.querySelectorAll('script').length") == 0
     assert page.evaluate("document.querySelector('h1').textContent").startswith("Synthetic chest")
@@ -182,7 +182,7 @@ def test_every_printed_page_of_the_house_edition_is_marked(page, pages, tmp_path
         text = subprocess.run(
             ["pdftotext", tmp_path / "page.pdf", "-"], capture_output=True, text=True, check=True
         ).stdout
-        assert "Members named at 0.1 %" in text  # what is folded away on the screen
+        assert "Likeness is judged in the first" in text  # what is folded away on the screen
         sheets = text.split("\f")[:-1]
         assert len(sheets) > 3
         marked[kind] = ["INTERNAL EDITION" in sheet for sheet in sheets]
