@@ -340,7 +340,9 @@ def test_a_run_is_followed_while_it_trains(page, addresses, home, runs):
     assert page.evaluate("document.getElementById('moment').max") == "1"
     with RunFolder(runs / "00000-ward").locked():
         page.open(addresses["run"])
-        assert page.evaluate("document.querySelector('.status .pill').textContent") == "training"
+        assert (
+            page.evaluate("document.querySelector('.status .pill').textContent") == "measuring"
+        )  # it is published
         page.evaluate("document.querySelector('[data-live] a[href]').focus()")
         held = page.evaluate("document.activeElement.getAttribute('href')")
         row = {"images_seen": 3000, "d_loss": 0.6, "g_loss": 0.9, "fake_spread": 0.5, "seconds": 9}
