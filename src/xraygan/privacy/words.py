@@ -149,6 +149,7 @@ def _attacks_said(membership: Membership) -> str:
         return (
             f"{len(membership.leaks)} of {len(membership.attacks)} attacks {verb} training images "
             f"from others; the best, by {attack_in_words(worst)}, with {said}."
+            f"{_short_of_a_leak(membership)}"
         )
     best = _strongest(membership.attacks)
     return (
@@ -166,13 +167,19 @@ def attack_in_words(name: str) -> str:
 
 
 def _short_of_a_leak(membership: Membership) -> str:
-    """A sentence on an attack that nearly passed the level of leaks."""
-    name, attack = min(membership.attacks.items(), key=lambda item: item[1].p_value)
-    if not LEVEL < attack.p_value <= WORTH_A_WORD:
+    """A sentence on the attacks that nearly passed the level of leaks."""
+    near = {
+        attack_in_words(name): attack.p_value
+        for name, attack in sorted(membership.attacks.items(), key=lambda item: item[1].p_value)
+        if LEVEL < attack.p_value <= WORTH_A_WORD
+    }
+    if not near:
         return ""
+    said = " and ".join(f"by {words} (p = {p_value:.1g})" for words, p_value in near.items())
+    which = "That" if len(near) == 1 else "Those"
     return (
-        f" That by {attack_in_words(name)} did better than chance at p = {attack.p_value:.1g}, all "
-        f"attacks accounted for, short of the {LEVEL} of a leak; a small leak could hide in that."
+        f" {which} {said} did better than chance, all attacks accounted for, short of the {LEVEL} of "
+        "a leak; a small leak could hide in that."
     )
 
 

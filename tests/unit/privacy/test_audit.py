@@ -114,8 +114,11 @@ def test_an_attack_that_nearly_leaks_is_told_of(honest: Audit) -> None:
     name, attack = next(iter(honest.membership.attacks.items()))
     near = {**honest.membership.attacks, name: replace(attack, p_value=0.002)}
     said = explanation(honest.copies, replace(honest.membership, attacks=near))
-    assert "did better than chance at p = 0.002" in said
+    assert "(p = 0.002) did better than chance" in said
     assert "short of the 0.0009 of a leak" in said
+    others = {key: replace(one, p_value=0.003) for key, one in [*near.items()][1:3]}
+    said = explanation(honest.copies, replace(honest.membership, attacks=near | others))
+    assert said.count("(p = 0.00") == 3
 
 
 def test_held_out_patients_who_were_trained_on_are_left_out(films: Films, honest: Audit) -> None:
