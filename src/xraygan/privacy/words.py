@@ -178,8 +178,8 @@ def _short_of_a_leak(membership: Membership) -> str:
     said = " and ".join(f"by {words} (p = {p_value:.1g})" for words, p_value in near.items())
     which = "That" if len(near) == 1 else "Those"
     return (
-        f" {which} {said} did better than chance, all attacks accounted for, short of the {LEVEL} of "
-        "a leak; a small leak could hide in that."
+        f" {which} {said} did better than chance, all attacks accounted for, short of the {LEVEL} "
+        "of a leak; a small leak could hide in that."
     )
 
 
