@@ -36,7 +36,7 @@ _RATIO_COUNTS_FROM = 64 * 2**20
 _MOST_HEADER_BYTES = 2**20
 _SIDECARS = ("cls", "json")
 # What the standard library lets out when it meets damaged bytes; a name that is not UTF-8 is a
-# ValueError, a method of packing that it does not know a NotImplementedError.
+# ValueError, a member of a kind that zipfile does not read its NotImplementedError.
 _UNREADABLE = (
     *(OSError, EOFError, ValueError, IndexError, OverflowError),
     *(struct.error, zlib.error, lzma.LZMAError, tarfile.TarError),
@@ -252,7 +252,7 @@ def _check_name(path: Path, name: str) -> None:
 
 def _damaged(error: Exception) -> Refusal:
     """In words of our own: the library's hold the member's name, which may be a patient's."""
-    if isinstance(error, NotImplementedError):
+    if isinstance(error, NotImplementedError):  # zipfile: patched or strongly encrypted data
         return Refusal("packed in the archive by a method that is not read")
     sums = isinstance(error, zipfile.BadZipFile)
     return Refusal(f"damaged in the archive{': wrong checksum or header' if sums else ''}")

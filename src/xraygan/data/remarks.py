@@ -108,8 +108,9 @@ def patient_notes(own: Iterable[object], patients: Iterable[str]) -> list[str]:
     several = [taken for taken in found.values() if len(taken) > 1]
     if not several:
         return []
+    verb = "stands" if len(several) == 1 else "stand"
     return [
-        f"{len(several):,} {plural(len(several), 'patient ID')} of the DICOM files stand for "
+        f"{len(several):,} {plural(len(several), 'patient ID')} of the DICOM files {verb} for "
         f"{len(set().union(*several)):,} patients of the table: if the files are right, one person "
         "may be in several splits; leave the table's column of patients out (--column)."
     ]

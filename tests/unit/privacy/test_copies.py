@@ -9,6 +9,7 @@ import pytest
 from privacy_films import FRESH, TRAIN, Films, image_set, leaking, thumbnails
 
 from xraygan.data.phantom import phantom_images
+from xraygan.privacy import words
 from xraygan.privacy.copies import EXCESS, Copies, _judged, find_copies
 from xraygan.privacy.examination import CERTAIN, Patients, Sides, examine
 from xraygan.privacy.figures import correlation_figures
@@ -260,3 +261,33 @@ def test_a_pair_shows_a_film_of_the_patient_whom_the_view_finds(films: Films) ->
     _, correlation, index = correlation_figures(pair, made, made, seen, np.array([0, 1]))
     assert index == [0]
     assert correlation[0] < 0.99
+
+
+def words_of(**facts: object) -> tuple[str, str]:
+    """The explanation, and the first sentence on what was tested."""
+    copies = Copies(**{
+        "figures": {}, "closest_pairs": (), "most_imitated": (), "reasons": (), "recognised": {},
+        "notes": (), **facts,
+    })  # fmt: skip
+    nobody = Membership({}, 0, 0, ())
+    return explanation(copies, nobody), words.tested(copies, nobody)[0]
+
+
+def test_images_near_to_few_patients_are_told_of_in_the_verdict() -> None:
+    assert "near to few patients" in words_of(of_few=("30% of the images …",))[0]
+    assert "near to few patients" not in words_of()[0]
+
+
+def test_a_disguise_that_is_recognised_half_of_the_time_is_mostly() -> None:
+    shares = {"exact": 1.0, "noise_5_percent": 0.6, "noise_20_percent": 0.0}
+    said = words_of(recognised=shares)[0]
+    assert "would have been recognised if exact; mostly if covered with 5 % noise" in said
+    assert "covered with 20 % noise would mostly have been missed" in said
+
+
+def test_of_how_many_images_each_rule_speaks() -> None:
+    said = words_of(compared=12_000, grouped=5_000, counted=200)[1]
+    assert (
+        "Of 12,000 images means are of 5,000 and patients imitated were counted among 200" in said
+    )
+    assert "drawn at random" not in words_of(compared=500, grouped=500, counted=500)[1]
