@@ -781,3 +781,85 @@ def shorter_average() -> None:
     from xraygan.training import schedules
 
     schedules.MOST_AVERAGED /= 2
+
+
+@_variant
+def copula() -> None:
+    """Each component has the films' own distribution in each class: a Gaussian copula.
+
+    Components are made normal class by class, one by one, through eleven quantiles; the Gaussian
+    is fitted to what comes of it, and what is drawn goes back through the same quantiles.
+    """
+    import numpy as np
+    from keras import ops
+    from scipy.special import ndtr
+
+    from xraygan.models import base
+    from xraygan.training import base as fitting
+
+    knots = np.linspace(-2.5, 2.5, 11)
+    plain_init, plain_fit = base.LinearGaussian.__init__, fitting.fit_gaussian
+
+    def init(self: Any, length: int, latent: int, num_labels: int, **options: Any) -> None:
+        plain_init(self, length, latent, num_labels, **options)
+        shape = (num_labels, len(knots), latent)
+        self.bends = self.add_weight(
+            shape=shape, name="bends", initializer="zeros", trainable=False, dtype="float32"
+        )
+
+    def call(self: Any, z: Any, condition: Any) -> Any:
+        shares = base.label_shares(condition)
+        coordinates = 0.0
+        for number in range(self.num_labels):
+            weight, bends = shares[:, number : number + 1], self.bends[number]
+            normal = ops.matmul(z, self.class_factors[number]) + self.class_means[number]
+            drawn = bends[0] + bends[1] * (normal - knots[0])
+            for place, knot in enumerate(knots[1:-1]):
+                drawn = drawn + bends[place + 2] * ops.relu(normal - knot)
+            coordinates = coordinates + weight * drawn
+        return ops.matmul(coordinates, self.components) + self.mean
+
+    def fit(rows: Any, conditions: Any, latent: int, mixtures: int = 1) -> Any:
+        fitted = plain_fit(rows, conditions, latent, mixtures)
+        coordinates = ((rows - fitted["mean"]) @ fitted["components"].T).astype(np.float64)
+        normal, bends = np.zeros_like(coordinates), []
+        for has_it in conditions.T:
+            members = np.flatnonzero(has_it)
+            told = np.quantile(coordinates[members], ndtr(knots), axis=0)
+            slopes = np.diff(told, axis=0) / np.diff(knots)[:, None]
+            bends.append(np.vstack([told[:1], slopes[:1], np.diff(slopes, axis=0)]))
+            low, high = told[0], told[-1]
+            for k in range(latent):
+                x = coordinates[members, k]
+                inside = np.interp(x, told[:, k], knots)
+                inside += np.minimum(x - low[k], 0) / slopes[0, k]
+                normal[members, k] = inside + np.maximum(x - high[k], 0) / slopes[-1, k]
+        again = plain_fit(np.hstack([normal]), conditions, latent, mixtures)
+        # The fit's own components are a rotation of the normal coordinates: undone here.
+        turn, middle = again["components"].astype(np.float64), again["mean"]
+        factors = again["class_factors"] @ turn
+        means = again["class_means"] @ turn + middle
+        return fitted | {
+            "bends": np.stack(bends).astype(np.float32),
+            "class_means": means.astype(np.float32),
+            "class_factors": factors.astype(np.float32),
+        }
+
+    base.LinearGaussian.__init__, base.LinearGaussian.call = init, call
+    fitting.fit_gaussian = fit
+
+
+@_variant
+def more_coarse_components() -> None:
+    """Four times as many components are coarse: detail is exchanged between films less."""
+    from xraygan.training import base
+
+    base.COARSE_COMPONENTS *= 4
+
+
+@_variant
+def finer_displacement() -> None:
+    """Displacements on 12 × 12 points, not 8 × 8."""
+    from xraygan.models import base
+
+    base.GRID = 12

@@ -186,7 +186,8 @@ class TrainingSettings(Settings):
         1.0,
         gt=0,
         le=1e4,
-        description="Weight of R1 + R2; up to 64 pixels it falls to a tenth of it at the end.",
+        description="Weight of R1 + R2, alike at every resolution; up to 64 pixels it falls to a "
+        "tenth of it at the end.",
     )
     learning_rate: float | None = Field(
         None,

@@ -52,6 +52,21 @@ def test_fidelity_is_kept_where_shared_patients_forbid_utility(
     assert summary["tstr_auc"] is None
 
 
+@pytest.mark.parametrize("train", [None, films(24, 3, 200)], ids=["reference", "training films"])
+def test_who_taught_the_network_is_said(
+    train: ImageSet | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def means(images: np.ndarray) -> np.ndarray:
+        return images.reshape(len(images), 16, -1).mean(axis=2, dtype=np.float32)
+
+    monkeypatch.setenv("XRAYGAN_CACHE", str(tmp_path / "cache"))
+    named = {"chest-net-1": FeatureSpace("chest-net-1", "means", means)}
+    monkeypatch.setattr(evidence, "_spaces", lambda _, names, *rest: named if names else {})
+    measures = Measures.model_validate({"spaces": ("chest-net-1",), "utility": "none"})
+    found = evaluate(films(24, 1, 0), films(24, 2, 100), train, measures, Reporter(quiet=True))
+    assert (evidence.TAUGHT_REFERENCE in found["notes"]) == (train is None)
+
+
 def written(folder: Path, part: ImageSet, by_class: bool) -> Path:
     for number, (image, label) in enumerate(zip(part.images, part.labels, strict=True)):
         inside = folder / CLASSES[label] if by_class else folder

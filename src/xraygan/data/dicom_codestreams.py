@@ -19,14 +19,12 @@ from pydicom.uid import (
 )
 
 from xraygan.data.headers import Refusal
-from xraygan.data.pixels import decode
+from xraygan.data.pixels import JPEG_PROBE, decode
 
 # A start-of-frame marker: SOF0 to SOF15 but for DHT, JPG and DAC; SOF55 is that of JPEG-LS.
 _FRAME_MARKERS = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})
 _SIZ = b"\xff\x4f\xff\x51"
 _END = b"\xff\xd9"
-# No 0xFF in it, so a JPEG decoder reads it as more picture where it still needs some.
-_PROBE = b"\x5a\xa5\x33\xcc\x0f\x96" * 64
 
 
 def check_codestream(frame: bytes, syntax: UID, shape: tuple[int, int, int]) -> None:
@@ -114,7 +112,7 @@ def check_complete(
         return
     end = frame.rindex(_END)
     try:
-        whole = np.array_equal(decode_again(frame[:end] + _PROBE + _END), samples)
+        whole = np.array_equal(decode_again(frame[:end] + JPEG_PROBE + _END), samples)
     except (RuntimeError, ValueError):
         whole = False
     if not whole:

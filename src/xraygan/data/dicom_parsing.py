@@ -65,6 +65,7 @@ _PLUGINS = {
     **dict.fromkeys((JPEGBaseline8Bit, JPEGExtended12Bit), "pillow"),
     **dict.fromkeys((JPEGLossless, JPEGLosslessSV1), "gdcm"),
 }
+_RINGING = _JPEG2000 | frozenset(JPEGLSTransferSyntaxes)
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 # Red, green, blue. Source: ITU-R BT.601, luma.
@@ -127,6 +128,9 @@ def parse(settings: dict[str, Any], data: bytes) -> tuple[dict[str, Any], list[m
         if not syntax.is_compressed or syntax == RLELossless:
             # Only there are the bits below the sample, if any, still in place.
             samples = samples >> (shape.high_bit + 1 - shape.stored.bits)
+        elif syntax in _RINGING and not shape.stored.signed:
+            # Beside edges a lossy codec overshoots; cut off at its bits, white would turn black.
+            samples = np.minimum(samples, np.uint16(2**shape.stored.bits - 1))
         picture = shape.stored.places(samples)
         counts = np.bincount(picture.ravel(), minlength=2**shape.stored.bits)
         table = grey_table(dataset, shape.stored, counts, shape.photometric == "MONOCHROME1")

@@ -14,7 +14,7 @@ from PIL import Image, ImageChops
 
 from xraygan.data.headers import Header, PassingRefusal, Refusal, end_of_jpeg, read_header
 
-__all__ = ["Refusal", "decode", "decode_reduced", "fit"]
+__all__ = ["JPEG_PROBE", "Refusal", "decode", "decode_reduced", "fit"]
 
 Fit = Literal["crop", "pad-edge", "squash"]
 
@@ -28,8 +28,8 @@ _LUMA_BGR = np.array([0.114, 0.587, 0.299], np.float32)
 _LEAST_16_BIT_MAXIMUM = 2**15
 # JPEG's marker APP14, by which Adobe's programs say that CMYK is inverted.
 _ADOBE = b"\xff\xee\x00\x0eAdobe"
-# No 0xFF in it, so a JPEG decoder reads it as more picture where it still needs some.
-_PROBE = b"\x5a\xa5\x33\xcc\x0f\x96" * 64
+JPEG_PROBE = b"\x5a\xa5\x33\xcc\x0f\x96" * 64
+"""No 0xFF in it, so a JPEG decoder reads it as more picture where it still needs some."""
 
 _ORIENT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     1: lambda image: image,
@@ -193,7 +193,7 @@ def _decode_jpeg(header: Header, image: Image.Image) -> np.ndarray:
         # A decoder fills what is missing before a proper end-of-image marker with the last
         # block's grey, without a word. So where the last blocks are flat, more data are put
         # before the marker: a complete picture ignores them.
-        probed = header.payload[:end] + _PROBE + b"\xff\xd9"
+        probed = header.payload[:end] + JPEG_PROBE + b"\xff\xd9"
         if not np.array_equal(_strict_check(probed, header.progressive), small):
             raise Refusal("the JPEG is cut short: its picture data stop early")
     return _opencv(header, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)

@@ -19,14 +19,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from xraygan.evaluation.bounded import LARGEST_SIDE, bounded
 from xraygan.evaluation.filters import ORIENTATIONS, octave_count, octaves
 
 FEATURE_SPACE = "filter-bank-1"
-LARGEST_SIDE = 256
 
 _CELLS = 4
 _THUMBNAIL = 8
@@ -66,7 +65,7 @@ def filter_bank_features(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         raise TypeError(f"images are {images.dtype}: features are defined on uint8")
     if images.ndim != 3:
         raise ValueError(f"images of shape {images.shape}: expected [N, H, W]")
-    images = _bounded(images)
+    images = bounded(images)
     length = sum(family_sizes(*images.shape[1:]).values())
     if len(images) == 0:
         return np.empty((0, length), np.float32)
@@ -180,15 +179,6 @@ def _family_weights(length: int) -> NDArray[np.float64]:
         if sum(sizes.values()) == length:
             return np.concatenate([np.full(n, (_SHARES[f] / n) ** 0.5) for f, n in sizes.items()])
     raise ValueError(f"{length} features a row are not {FEATURE_SPACE}: give weights")
-
-
-def _bounded(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = images.shape[1:]
-    if max(height, width) <= LARGEST_SIDE or len(images) == 0:
-        return images
-    shrink = LARGEST_SIDE / max(height, width)
-    size = (round(width * shrink), round(height * shrink))
-    return np.stack([cv2.resize(i, size, interpolation=cv2.INTER_AREA) for i in images])
 
 
 def _block_features(block: NDArray[np.uint8]) -> NDArray[np.float32]:

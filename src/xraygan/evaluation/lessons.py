@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xraygan.evaluation import windows
+from xraygan.evaluation.bounded import LARGEST_SIDE, bounded
 from xraygan.evaluation.damage import FAULTS, WHOLE, Scene, spoil
 from xraygan.sets import ImageSet
 
@@ -123,17 +124,17 @@ def _window(
     """A way to look at films of this size: as wholes, or half of the time at one place."""
     if windows.fits(height, width) or draw.random() < 0.5:
         return windows.whole, True
-    shrink = min(1.0, windows.LARGEST_SIDE / max(height, width))
+    shrink = min(1.0, LARGEST_SIDE / max(height, width))
     height, width = round(height * shrink), round(width * shrink)
     tall, broad = windows.window_size(height, width)
     top, left = draw.integers(0, height - tall + 1), draw.integers(0, width - broad + 1)
-    return lambda film: windows.bounded(film)[top : top + tall, left : left + broad], False
+    return lambda film: bounded(film[None])[0, top : top + tall, left : left + broad], False
 
 
 def _drawn_like(films: NDArray[np.uint8], phantoms: Phantoms) -> NDArray[np.uint8]:
     """Phantoms of the films' size, uint8 [PHANTOMS, H, W]."""
     height, width = films.shape[1:]
-    side = min(max(1 << (max(height, width) - 1).bit_length(), 32), windows.LARGEST_SIDE)
+    side = min(max(1 << (max(height, width) - 1).bit_length(), 32), LARGEST_SIDE)
     drawn = phantoms(PHANTOMS, side)
     if drawn.shape[1:] == (height, width):
         return drawn

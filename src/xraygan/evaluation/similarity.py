@@ -5,13 +5,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xraygan.estimates import Estimate
+from xraygan.evaluation.bounded import bounded
 from xraygan.evaluation.intervals import case_numbers, percentile_interval, resampled_weights
 
 PAIRS = 2000
 WINDOW, SIGMA = 11, 1.5  # px
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Of the scales, fine to coarse."""
-LARGEST_SIDE = 256  # px; larger images are area-averaged to it first
 
 _C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 _PAIRS_AT_ONCE = 64
@@ -44,7 +44,7 @@ def ms_ssim(x: NDArray[np.uint8], y: NDArray[np.uint8]) -> NDArray[np.float64]:
         raise ValueError(
             f"images of shapes {x.shape} and {y.shape}: expected one [P, H, W], sides >= {WINDOW}"
         )
-    x, y = _bounded(x), _bounded(y)
+    x, y = bounded(x, least=WINDOW), bounded(y, least=WINDOW)
     weights = np.array(WEIGHTS[: _scales(min(x.shape[1:]))])
     weights /= weights.sum()
     parts = [
@@ -129,16 +129,6 @@ def similarity_within(
 
 def _scales(side: int) -> int:
     return min(len(WEIGHTS), (side // WINDOW).bit_length())
-
-
-def _bounded(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = images.shape[1:]
-    shrink = LARGEST_SIDE / max(height, width)
-    if shrink >= 1 or not len(images):
-        return images
-    size = (max(WINDOW, round(width * shrink)), max(WINDOW, round(height * shrink)))
-    resized = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
-    return np.stack(resized).astype(np.uint8, copy=False)
 
 
 def _block(

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from xraygan.evaluation.bounded import bounded
+
 WINDOW = 64  # px
-LARGEST_SIDE = 256  # px; larger films are area-averaged to it first
 
 
 def window_size(height: int, width: int) -> tuple[int, int]:
@@ -22,16 +23,6 @@ def window_size(height: int, width: int) -> tuple[int, int]:
 def fits(height: int, width: int) -> bool:
     """Whether a film is seen as it is."""
     return max(height, width) <= WINDOW
-
-
-def bounded(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A film with no side over LARGEST_SIDE px, area-averaged where it had one."""
-    height, width = image.shape
-    shrink = LARGEST_SIDE / max(height, width)
-    if shrink >= 1:
-        return image
-    size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def whole(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -59,7 +50,7 @@ def views(image: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     """
     if fits(*image.shape):
         return [image]
-    image = bounded(image)
+    image = bounded(image[None])[0]
     height, width = window_size(*image.shape)
     tiles = [
         image[top : top + height, left : left + width] for top, left in tile_corners(*image.shape)

@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from xraygan.models.calibration import cosines
 
+GAMMA_SIDE = 64
+"""Slopes count as those of films of this side: γ means the same at every resolution."""
 COARSE_CYCLES, TILT = 4.0, 0.8
 """Beyond so many cycles a film, slopes count by (COARSE_CYCLES / cycles) ** TILT."""
 
@@ -66,12 +68,15 @@ def tilted(gradient: tf.Tensor) -> tf.Tensor:
     therefore lets the discriminator see coarse errors and hardly any in fine detail: to be sure of
     those it would have to be steep. In coordinates in which films vary more alike it may be.
 
+    The same film with twice the side has coefficients twice as large, and an equally sure
+    discriminator half the slopes; they are taken times the side for that.
+
     Args:
         gradient: [B, R, R, 1] float32.
 
     Returns:
-        [B, R, R, 1] float32: the lowest coefficients first, as they are up to `COARSE_CYCLES` a
-        film (along both axes together).
+        [B, R, R, 1] float32: the lowest coefficients first; up to `COARSE_CYCLES` a film (along
+        both axes together) they are as in pixels where R is `GAMMA_SIDE`.
     """
     side = gradient.shape[1]
     transform = cosines(side)
@@ -83,4 +88,4 @@ def frequency_weights(side: int) -> np.ndarray:
     """What `tilted` takes each cosine coefficient times, float32 [side, side]."""
     rows, columns = np.mgrid[:side, :side] / 2  # the n-th cosine has n / 2 cycles
     cycles = np.maximum(np.hypot(rows, columns), COARSE_CYCLES)
-    return ((COARSE_CYCLES / cycles) ** TILT).astype(np.float32)
+    return (side / GAMMA_SIDE * (COARSE_CYCLES / cycles) ** TILT).astype(np.float32)

@@ -348,6 +348,16 @@ def test_lossy_jpeg_2000_and_jpeg_ls_are_close() -> None:
     assert np.abs(grey(file_of(dataset)) - expected).max() < 3
 
 
+def test_what_a_lossy_codec_adds_beyond_the_bits_stored_stays_white() -> None:
+    bars = np.zeros((64, 80), np.uint16)
+    bars[:, 20:60] = 4095
+    deep = dataset_of(bars, 16, **WHOLE)
+    deep.compress(JPEG2000, generate_instance_uid=False, j2k_psnr=[30])
+    assert deep.pixel_array.max() > 4095  # or this test says nothing
+    deep.BitsStored, deep.HighBit = 12, 11
+    assert grey(file_of(deep))[:, 22:58].min() > 200
+
+
 def test_several_fragments_of_one_picture() -> None:
     data = compressed(dataset_of(film12(), 12, **WHOLE), JPEG2000Lossless)
     frame, put = frame_of(data)

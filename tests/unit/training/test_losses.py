@@ -72,6 +72,16 @@ def test_slopes_in_fine_detail_count_less(rows: int, columns: int, weight: float
     assert float(losses.zero_centred_penalty(found)[0]) == pytest.approx(weight**2, rel=1e-4)
 
 
+@pytest.mark.parametrize("side", [32, 128, 256])
+def test_equally_sure_is_equally_penalised_at_every_side(side: int) -> None:
+    """A film with more pixels has larger coefficients, and a slope per coefficient is smaller."""
+    film, same = wave(8, 12), wave(8, 12, side)
+    share = 64 / side  # of the height that a wave of unit length has
+    found = float(losses.zero_centred_penalty(losses.tilted(tf.constant(share * same)))[0])
+    expected = float(losses.zero_centred_penalty(losses.tilted(tf.constant(film)))[0])
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
 def test_coarse_slopes_count_as_in_pixels() -> None:
     coarse = sum(wave(rows, columns) for rows in range(5) for columns in range(5))
     plain, now = (
