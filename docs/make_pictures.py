@@ -44,10 +44,12 @@ def main() -> None:
         augmentation=arguments.augmentation,
     )
     IMAGES.mkdir(exist_ok=True)
-    images, labels = xraygan.generate(arguments.run, 60, seed=7)
     side = arguments.resolution
+    large = side > 128  # a third of the films, and none of the progress: pictures of megabytes
+    images, labels = xraygan.generate(arguments.run, 20 if large else 60, seed=7)
     write(f"synthetic-{side}.png", grid(class_blocks(images, labels, 10)), max(128 // side, 1))
-    write_progress(arguments.run, side)
+    if not large:
+        write_progress(arguments.run, side)
     if side == 64:
         shutil.copy(arguments.run / "losses.png", IMAGES)
     phantoms, classes = phantom_images(20, 128, seed=0)

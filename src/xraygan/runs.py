@@ -44,6 +44,11 @@ LITTER = frozenset(
 """What systems leave about, in small letters."""
 
 
+_UMASK = os.umask(0o077)
+"""What the user's files are kept from; it can only be read by setting it."""
+os.umask(_UMASK)
+
+
 class Listener(Protocol):
     """Somebody who is told of a run's course: figures and synthetic pictures."""
 
@@ -267,7 +272,7 @@ def write_whole(path: Path, data: bytes | Iterable[bytes | memoryview]) -> None:
                 file.writelines([data] if isinstance(data, bytes) else data)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(beside).chmod(0o644)
+            Path(beside).chmod(0o666 & ~_UMASK)
             Path(beside).replace(path)
         except BaseException:
             Path(beside).unlink(missing_ok=True)

@@ -116,7 +116,11 @@ class _WhileItWorks:
 
     def close(self, status: str) -> None:
         """The run has ended."""
-        self._tell(lambda: self._tracker.close(status))
+        if self._works:
+            self._tell(lambda: self._tracker.close(status))
+        else:  # a store may be there again, and its run would seem to go on
+            with contextlib.suppress(*self._tracker.faults):
+                self._tracker.close(status)
 
     def _tell(self, tell: Callable[[], None]) -> None:
         if not self._works:
@@ -197,9 +201,9 @@ class MLflow:
                 number = re.match(r"\d{5,}(?=-)", run.name)  # after it comes the data's own name
                 name = f"{number[0] if number else EXPERIMENT}-{parameters['resolution']}"
                 begun = {"run_id": self._begin(name, parameters)}
-                write_json(run / MLFLOW_RUN, begun)
             self._id: str = begun["run_id"]
             self._client.update_run(self._id, status="RUNNING")
+        write_json(run / MLFLOW_RUN, begun)
         self._place = mlflow.get_tracking_uri()
 
     def __str__(self) -> str:

@@ -82,7 +82,7 @@ def export_model(
             files = [provenance]
             checks = _checks_of_other_forms(folder)
             if "safetensors" in forms:
-                copy_model(source, folder)
+                copy_model(source, folder, loaded.sha256)
                 files += [folder / WEIGHTS, folder / DESCRIPTION]
             for form, name, write in (
                 ("onnx", writer.ONNX, writer.write_onnx),
@@ -104,7 +104,7 @@ def export_model(
     return {
         "files": [str(path) for path in files],
         "checks": checks,
-        "verdict": _verdict(known, reporter),
+        "verdict": _verdict(known.audit if known else None, reporter),
     }
 
 
@@ -178,7 +178,7 @@ def export_data(
         "form": form,
         "images": len(source),
         "classes": source.counts,
-        "verdict": _verdict(card, reporter),
+        "verdict": _verdict(card.audit if card else _audit_beside(source), reporter),
     }
 
 
@@ -287,13 +287,21 @@ def _drawn_alike(source: "Synthetic", synthetic: Path) -> str | None:
     return None
 
 
-def _verdict(card: "ReportData | None", reporter: Reporter) -> str | None:
+def _audit_beside(source: "Synthetic") -> "Audit | None":
+    """The audit that lies among images whose run is not known, where it is of these very images."""
+    from xraygan.report.evidence import read_audit
+    from xraygan.report.wording import Censor
+
+    return _of_these(source, read_audit(source.folder, Censor(())), None, None)
+
+
+def _verdict(audit: "Audit | None", reporter: Reporter) -> str | None:
     """The audit's verdict on what is exported; said in full where it found something."""
-    if card is None or card.audit is None:
+    if audit is None:
         return None
-    if not card.audit.clear:
-        reporter.note(f"the audit's verdict: {card.audit.verdict}. {card.audit.explanation}")
-    return card.audit.verdict
+    if not audit.clear:
+        reporter.note(f"the audit's verdict: {audit.verdict}. {audit.explanation}")
+    return audit.verdict
 
 
 def _say_what_is_missing(card: "ReportData", synth: Path, reporter: Reporter) -> None:

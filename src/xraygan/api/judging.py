@@ -88,7 +88,7 @@ def evaluate(
     if model is not None:
         notes += caveats.of_evaluation(read_config(Path(model)) or {})
     known = {"sets": read.with_unknown(found["sets"]), "notes": notes}
-    found = {**found, **known, **origin(Path(synth))}
+    found = {**found, **known, **origin(Path(synth), len(sets["synthetic"]))}
     _say(read.notes, reporter)
     if out is not None and _is_same(out, synth):
         write_json(Path(out) / EVALUATION, found)
@@ -171,7 +171,7 @@ def audit(
     )
     found = replace(found, notes=(*found.notes, *notes), sets=read.with_unknown(found.sets))
     _say([*read.notes, *notes], reporter)
-    facts = origin(Path(synth))
+    facts = origin(Path(synth), len(sets["synthetic"]))
     answer = {**found.as_dict(), **facts}
     if out is not None and _is_same(out, synth):
         write_json(Path(out) / AUDIT, answer)

@@ -29,6 +29,9 @@ def split_named(word: str) -> str | None:
     return SPLIT_NAMES.get(word.strip().lower())
 
 
+PREPARED, DESCRIPTION = "xraygan-dataset", "dataset.json"
+"""The file that describes a prepared data set, and what it calls itself there."""
+
 SUSPECTED = "suspected"
 """In the column `burned_in`: the film seems to have text in it."""
 

@@ -19,7 +19,7 @@ from xraygan.data.cache import has_own_cache, write_own_cache
 from xraygan.data.dataset import Dataset
 from xraygan.data.duplicates import without_name
 from xraygan.data.entries import sort_key
-from xraygan.data.formats.plain import PREPARED
+from xraygan.data.listing import DESCRIPTION, PREPARED
 from xraygan.data.manifest import SPLITS, column, set_column
 from xraygan.data.pseudonyms import pseudonym, pseudonym_of_unknown, read_salt
 from xraygan.data.views import known_view
@@ -35,7 +35,7 @@ from xraygan.runs import (
 )
 from xraygan.version import __version__
 
-DESCRIPTION, METADATA, REFUSED = "dataset.json", "metadata.csv", "refused.csv"
+METADATA, REFUSED = "metadata.csv", "refused.csv"
 _TOLD = ("view", "age", "sex", "labels", "burned_in", "held_back")
 _COLUMNS = ("file_name", "label", "split", "patient", *_TOLD)
 

@@ -69,7 +69,7 @@ class Selection:
         self._views = frozenset(map(parse_view, split_list(settings.views)))
         if self._views >= _EITHER or "FRONTAL" in self._views:
             self._views |= {*_EITHER, "FRONTAL"}
-        self._all_views = self._views == _ALL_VIEWS
+        self._all_views = self._views >= _ALL_VIEWS
         self._where: Callable[[Mapping[str, Any]], bool] | None = None
         if settings.where is not None:
             names = {as_name(column) for column in columns} | set(NAMES)

@@ -142,7 +142,7 @@ def _separator(text: str) -> str:
 
 def _json_lines(name: str, text: str) -> pd.DataFrame:
     rows = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:

@@ -1,4 +1,4 @@
-"""The plain files and folders under a source folder; none but a `manifest.csv` is opened."""
+"""The plain files and folders under a source folder; of the files none but our own is opened."""
 
 import contextlib
 import os
@@ -8,9 +8,10 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from xraygan.data.entries import DiskFile, Entry, Tree, sort_key
-from xraygan.data.listing import left_out
+from xraygan.data.listing import DESCRIPTION, PREPARED, left_out
 from xraygan.data.tables import read_columns
-from xraygan.runs import CONFIG, LITTER, is_run
+from xraygan.errors import XrayganError
+from xraygan.runs import CONFIG, LITTER, is_run, read_json
 
 _IGNORED = LITTER | {"phantom.json"}  # what `xraygan phantom` writes beside images
 # The table that `xraygan generate` writes, not one of the user's by that name.
@@ -29,7 +30,7 @@ def is_own_manifest(entry: Entry) -> bool:
 
 
 def walk_folder(source: Path, skip: Collection[Path] = ()) -> Tree:
-    """List a folder; links to folders are followed once, results of runs left out.
+    """List a folder; links to folders are followed once, what xraygan wrote is left out.
 
     Args:
         source: an existing folder.
@@ -45,6 +46,22 @@ def _identities(folders: Collection[Path]) -> Iterator[tuple[int, int]]:
             status = folder.stat()
             if status.st_ino:
                 yield status.st_dev, status.st_ino
+
+
+def _of_ours(folder: Path, names: Collection[str]) -> str | None:
+    """What a folder among films is that xraygan wrote; None of any other."""
+    if CONFIG in names and is_run(folder):
+        return "results of an earlier run"
+    if DESCRIPTION in names:
+        with contextlib.suppress(XrayganError):  # a damaged one is somebody else's
+            found = read_json(folder / DESCRIPTION)
+            if isinstance(found, dict) and found.get("format") == PREPARED:
+                return "a prepared data set"
+    if _OWN_MANIFEST in names:
+        place = DiskFile(str(folder / _OWN_MANIFEST), (folder / _OWN_MANIFEST).stat())
+        if is_own_manifest(Entry((_OWN_MANIFEST,), place)):
+            return "images that were generated"
+    return None
 
 
 class _Walk:
@@ -69,8 +86,8 @@ class _Walk:
                 seen[identity] = "the folder was read under another name"
                 with os.scandir(path) as listed:
                     entries = sorted(listed, key=lambda entry: sort_key(entry.name))
-                if parts and any(entry.name == CONFIG for entry in entries) and is_run(Path(path)):
-                    self._refuse(parts, left_out("results of an earlier run"))
+                if parts and (what := _of_ours(Path(path), {entry.name for entry in entries})):
+                    self._refuse(parts, left_out(what))
                     continue
                 subfolders, linked = self._sorted(parts, entries)
             except OSError as error:

@@ -84,7 +84,8 @@ def content_hash(*parts: bytes | str | NDArray) -> str:
             for start in range(0, len(part), _IMAGES_AT_ONCE):
                 digest.update(np.ascontiguousarray(part[start : start + _IMAGES_AT_ONCE]).data)
         else:
-            data = part.encode() if isinstance(part, str) else part
+            # A film's name may be no text that UTF-8 knows.
+            data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
             digest.update(f"{len(data)}:".encode() + data)
     return digest.hexdigest()
 

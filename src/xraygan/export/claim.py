@@ -56,7 +56,9 @@ def claimed(out: Path, facts: dict[str, Any], same: Sequence[str]) -> Iterator[P
 
 def _empty(folder: Path) -> None:
     for path in folder.iterdir():
+        if is_litter(path):
+            continue
         if path.is_dir():
             shutil.rmtree(path)
-        elif not is_litter(path):
+        else:
             path.unlink()

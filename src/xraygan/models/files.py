@@ -103,15 +103,17 @@ def save_model(folder: Path, generator: keras.Model, facts: dict[str, Any]) -> s
     return digest
 
 
-def copy_model(source: Path, folder: Path) -> None:
+def copy_model(source: Path, folder: Path, sha256: str) -> None:
     """Copy a model's two files to a folder that is there.
 
     Raises:
-        XrayganError: there is none, or it is damaged.
+        XrayganError: there is none, it is damaged, or its weights are no longer those of `sha256`.
     """
     found = _find_folder(source)
     data = (found / WEIGHTS).read_bytes()
     description = _described(found, data)
+    if description.weights_sha256 != sha256:
+        raise XrayganError(f"{found}: another model was written while it was read; try again")
     write_whole(folder / WEIGHTS, data)
     write_json(folder / DESCRIPTION, description.model_dump(mode="json"))
 

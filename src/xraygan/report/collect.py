@@ -64,7 +64,9 @@ def collect(run: Path) -> ReportData:
     model = model if isinstance(model, dict) else {}
     shown, made = tiles.examples(run / "synthetic", names, resolution)
     counts = _counts(data["counts"])
-    evaluation = read_evaluation(run, names, censor)
+    ours = {
+        name: not _of_another_model(read_json(run / name), model) for name in (EVALUATION, AUDIT)
+    }
     hashes = _hashes(run, data, model)
     train = {name: counts.get(("train", name), 0) for name in names}
     return ReportData(
@@ -87,8 +89,8 @@ def collect(run: Path) -> ReportData:
         device=config.get("device") if config.get("device") in ("cpu", "gpu") else None,
         examples=dict(zip(classes, shown.values(), strict=True)),
         course=_course(run, list(train.values()), resolution),
-        evaluation=evaluation,
-        audit=read_audit(run, censor),
+        evaluation=read_evaluation(run, names, censor) if ours[EVALUATION] else None,
+        audit=read_audit(run, censor) if ours[AUDIT] else None,
         settings=_settings(config["settings"]),
         versions=_versions(config["versions"]),
         hashes=hashes,
@@ -209,6 +211,12 @@ def _warnings(
     return tuple(warnings)
 
 
+def _of_another_model(found: Any, model: Mapping[str, Any]) -> bool:
+    """Whether figures say that they are of another model than this one: they are not shown."""
+    maker = found.get("model_sha256") if isinstance(found, dict) else None
+    return maker is not None and maker != model.get("weights_sha256")
+
+
 def _of_whom(
     found: Mapping[str, Any], model: Mapping[str, Any], manifest: str | None
 ) -> str | None:
@@ -216,7 +224,7 @@ def _of_whom(
     maker, images = found.get("model_sha256"), found.get(MANIFEST_SHA256)
     if maker is None:
         return "does not say whose images it is of: not this run's, perhaps."
-    if maker != model.get("weights_sha256"):
+    if _of_another_model(found, model):
         return "is of another model than the one in this run: measure again."
     if manifest in (None, images):
         return None

@@ -5,7 +5,6 @@ that lists them with one hash over their bytes. What has a record that holds is 
 again; what has none is. `manifest.csv` is the records of all parts, one row an image.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -34,6 +33,7 @@ from xraygan.sampling.records import (
     read_head,
     records,
     remove_superseded,
+    series_of,
     span,
     write_manifest,
     write_record,
@@ -78,8 +78,7 @@ class Job:
 
     def series(self, family: str) -> str:
         """How the names of a family's records begin."""
-        digest = hashlib.sha256(family.encode()).hexdigest()[:12]
-        return f".part-{self.request.seed:010d}-{digest}"
+        return series_of(self.request.seed, family)
 
     @property
     def stem(self) -> str:

@@ -19,7 +19,7 @@ from xraygan.config import Settings
 from xraygan.errors import XrayganError
 from xraygan.names import ClassName, check_inside
 from xraygan.runs import AUDIT, refusing_disk_faults, sha256_of, write_whole
-from xraygan.sampling.request import Format, Shard, as_text
+from xraygan.sampling.request import Format, Request, Shard, as_text
 
 MANIFEST = "manifest.csv"
 COLUMNS = ("file", "class", "seed", "index", "psi", "model_sha256")
@@ -90,6 +90,11 @@ def read_rows(record: Path) -> Iterator[Row]:
             yield name, class_name, int(index)
 
 
+def series_of(seed: int, family: str) -> str:
+    """How the names of a family's records begin."""
+    return f".part-{seed:010d}-{hashlib.sha256(family.encode()).hexdigest()[:12]}"
+
+
 def is_whole(record: Path) -> bool:
     """Whether a part was written to its end, without a filter, and every file still is so."""
     if not record.exists():
@@ -155,7 +160,8 @@ def set_aside(out: Path, model_sha256: str, seed: int, num: int) -> Path | None:
     """Make room for the first `num` images of a model and a seed where others lie.
 
     Those of an earlier model or of another seed are in the way, and so are some that went through
-    a filter, and more than `num`: the folder would not be what is said of it.
+    a filter, of one class, in another format, and more than `num`: the folder would not be what is
+    said of it.
 
     Returns:
         Where the folder is now; None where it was not in the way.
@@ -163,8 +169,13 @@ def set_aside(out: Path, model_sha256: str, seed: int, num: int) -> Path | None:
     Raises:
         XrayganError: it cannot be renamed.
     """
-    heads = [read_head(record) for record in records(out)]
-    if all(_is_of_set(head, model_sha256, seed, num) for head in heads):
+    found = records(out)
+    heads = [read_head(record) for record in found]
+    series = series_of(seed, Request(num, seed).family)
+    if all(
+        record.name.startswith(f"{series}-") and _is_of_set(head, model_sha256, seed, num)
+        for record, head in zip(found, heads, strict=True)
+    ):
         return None
     maker, filtered = heads[0].model_sha256, any(head.filtered for head in heads)
     kind = "-filtered" if filtered and maker == model_sha256 else ""
@@ -179,7 +190,8 @@ def set_aside(out: Path, model_sha256: str, seed: int, num: int) -> Path | None:
 def _is_of_set(head: Head, model_sha256: str, seed: int, num: int) -> bool:
     """Whether a part belongs to the unfiltered first `num` images of a model and a seed."""
     ours = (head.model_sha256, head.seed) == (model_sha256, seed)
-    return ours and not head.filtered and head.first + head.num <= num
+    plain = (head.psi, head.format, head.bits) == (1, "png", 8)
+    return ours and plain and not head.filtered and head.first + head.num <= num
 
 
 def audit_name(shard: Shard) -> str:

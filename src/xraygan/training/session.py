@@ -28,7 +28,7 @@ from xraygan.training.identity import Choices
 from xraygan.training.loop import carried, train_loop, whole_steps
 from xraygan.training.plan import Plan, plan_run
 from xraygan.training.schedules import first_rate
-from xraygan.training.snapshots import Snapshots
+from xraygan.training.snapshots import Snapshots, realism_meter
 from xraygan.training.start import set_start, start_sentence
 from xraygan.training.state import TrainState
 from xraygan.training.trainer import Trainer, TrainingData
@@ -148,13 +148,14 @@ def _trained(
             run,
             state,
             plan.network,
-            data,
-            validation,
-            dataset.classes,
-            _model_facts(dataset, data, described),
-            training.seed,
-            reporter,
-            choices.show,
+            data=data,
+            validation=validation,
+            meter=realism_meter(dataset.image_set("train"), dataset.image_set("val"), reporter),
+            classes=dataset.classes,
+            model_facts=_model_facts(dataset, data, described),
+            seed=training.seed,
+            reporter=reporter,
+            show=choices.show,
         )
         if trainer.images_seen == 0:
             snapshots.show_beginning()

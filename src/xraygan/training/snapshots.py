@@ -11,6 +11,7 @@ from xraygan.models.sample import sample
 from xraygan.pictures import GRID_COLUMNS, Display, class_blocks, save_grid, shown_classes
 from xraygan.progress import Reporter
 from xraygan.runs import RunFolder, grid_name
+from xraygan.sets import ImageSet
 from xraygan.training.calibration import Calibrator
 from xraygan.training.state import TrainState
 from xraygan.training.trainer import TrainingData
@@ -42,6 +43,19 @@ def class_spreads(images: np.ndarray, labels: np.ndarray) -> dict[int, float]:
     }
 
 
+def realism_meter(train: ImageSet, validation: ImageSet, reporter: Reporter) -> RealismMeter | None:
+    """What measures a run's snapshots; where there are too few films none, which is told."""
+    sets = {"validation": len(validation), "training": len(train)}
+    few = min(sets, key=lambda name: sets[name])
+    if sets[few] >= LEAST_IMAGES:
+        return RealismMeter(train, validation)
+    reporter.note(
+        f"{sets[few]} {few} images: too few to measure how real the pictures are, which takes "
+        f"{LEAST_IMAGES}; look at them instead"
+    )
+    return None
+
+
 def _some_of_each_class(data: TrainingData) -> tuple[np.ndarray, np.ndarray]:
     """Films and labels of the largest classes, as many of each; of classes that have enough."""
     counts = np.bincount(data.labels)
@@ -62,8 +76,9 @@ class Snapshots:
         run: where to write.
         state: whose published generator is drawn from.
         network: its shape.
-        data: the training images, for `reals.png` and the figure's floor.
+        data: the training images, for `reals.png`.
         validation: as `data`, other patients; may be empty.
+        meter: measures the figure; None where there are too few films.
         classes: names, in the order of class numbers.
         model_facts: the fields of the model's description that do not change.
         seed: of the grids' latents.
@@ -76,8 +91,10 @@ class Snapshots:
         run: RunFolder,
         state: TrainState,
         network: ModelSettings,
+        *,
         data: TrainingData,
         validation: TrainingData,
+        meter: RealismMeter | None,
         classes: tuple[str, ...],
         model_facts: dict,
         seed: int,
@@ -93,16 +110,7 @@ class Snapshots:
         self._shown = shown_classes(np.bincount(data.labels, minlength=len(classes)).tolist())
         self._validation = validation
         self._class_spreads = class_spreads(*_some_of_each_class(data))
-        self._meter: RealismMeter | None = None
-        sets = {"validation": len(validation.images), "training": len(data.images)}
-        few = min(sets, key=lambda name: sets[name])
-        if sets[few] >= LEAST_IMAGES:
-            self._meter = RealismMeter(data.images, validation.images)
-        else:
-            reporter.note(
-                f"{sets[few]} {few} images: too few to measure how real the pictures are, which "
-                f"takes {LEAST_IMAGES}; look at them instead"
-            )
+        self._meter = meter
         self._write_reals(data)
 
     def __call__(self, images_seen: int) -> dict[str, float]:

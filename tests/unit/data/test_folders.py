@@ -84,6 +84,27 @@ def test_results_of_earlier_runs_are_no_class(tmp_path: Path) -> None:
     assert list_images(tmp_path / "results").files
 
 
+def test_what_was_prepared_or_generated_is_no_film_of_the_folder_around_it(tmp_path: Path) -> None:
+    touch(tmp_path, "A/a.png", "B/b.png", "ready/train/A/1.png", "more/A/2.png", "theirs/c.png")
+    (tmp_path / "ready/dataset.json").write_text(json.dumps({"format": "xraygan-dataset"}))
+    (tmp_path / "ready/metadata.csv").write_text("file_name,label\ntrain/A/1.png,A\n")
+    (tmp_path / "theirs/dataset.json").write_text("[1")
+    (tmp_path / "more/manifest.csv").write_text("file,class,seed,index,psi,model_sha256\n")
+    listing = list_images(tmp_path)
+    assert {file.name for file in listing.files} == {"A/a.png", "B/b.png", "theirs/c.png"}
+    reasons = dict(listing.refused)
+    assert reasons["ready/"] == "left out: a prepared data set"
+    assert reasons["more/"] == "left out: images that were generated"
+    assert list_images(tmp_path / "more").files
+
+
+def test_a_table_of_another_set_deeper_down_does_not_stand_for_all(tmp_path: Path) -> None:
+    touch(tmp_path, "A/a.png", "B/b.png", "shared/train/A/1.png")
+    (tmp_path / "shared/train/metadata.jsonl").write_text('{"file_name": "A/1.png"}\n')
+    with pytest.raises(XrayganError, match="give the folder that they lie in as the source"):
+        list_images(tmp_path)
+
+
 def test_images_alone_are_one_class(tmp_path: Path) -> None:
     touch(tmp_path, "a.png", "b.png")
     listing = list_images(tmp_path)

@@ -304,7 +304,10 @@ def test_a_kill_between_the_two_files_leaves_a_model(
     assert loaded.sha256 == hashlib.sha256((model / WEIGHTS).read_bytes()).hexdigest()
     assert is_whole(model) == (moment == "before the weights")
     (tmp_path / "copy").mkdir()
-    copy_model(model, tmp_path / "copy")
+    with pytest.raises(XrayganError, match="another model was written while it was read"):
+        copy_model(model, tmp_path / "copy", "0" * 64)
+    assert list((tmp_path / "copy").iterdir()) == []
+    copy_model(model, tmp_path / "copy", loaded.sha256)
     assert load_model(tmp_path / "copy").description == loaded.description
     save_model(model, later, facts_of(tiny, images_seen=1280))
     assert sorted(path.name for path in model.iterdir()) == [DESCRIPTION, WEIGHTS]

@@ -620,6 +620,28 @@ def test_a_run_makes_room_where_filtered_images_lie(model: Model, tmp_path: Path
         assert out.exists() is not moved
 
 
+@pytest.mark.parametrize(
+    ("request_of", "format"),
+    [
+        (Request(4, psi=0.5), "png"),
+        (Request(4, class_name="B"), "png"),
+        (Request(4, like_train=True), "png"),
+        (Request(4, bits=16), "png"),
+        (Request(4), "npz"),
+    ],
+    ids=["psi", "one class", "as in training", "16 bits", "arrays"],
+)
+def test_a_run_makes_room_where_other_kinds_of_images_lie(
+    model: Model, tmp_path: Path, request_of: Request, format: Format
+) -> None:
+    out = tmp_path / "synthetic"
+    if request_of.class_name:
+        request_of = dataclasses.replace(request_of, class_name=model.description.classes[1])
+    write_images(model, request_of, out, format=format)
+    making._set_aside(out, model.sha256, 0, 4, Reporter(quiet=True))
+    assert not out.exists()
+
+
 def test_a_run_makes_room_for_a_smaller_set_and_for_another_seed(
     model: Model, tmp_path: Path
 ) -> None:

@@ -196,7 +196,19 @@ def test_a_snapshot_writes_a_calibrated_model(
     nobody = TrainingData(data.images[:0], data.labels[:0], data.class_conditions)
     facts = {"class_counts": (200, 200)}
     run = RunFolder(tmp_path / "run")
-    Snapshots(run, state, tiny, data, nobody, ("A", "B"), facts, 0, Reporter(), False)(8)
+    Snapshots(
+        run,
+        state,
+        tiny,
+        data=data,
+        validation=nobody,
+        meter=None,
+        classes=("A", "B"),
+        model_facts=facts,
+        seed=0,
+        reporter=Reporter(),
+        show=False,
+    )(8)
     gains = load_model(run.path).generator.get_layer("calibration").gains
     assert np.abs(np.log(gains)).max() > 0.05
     assert (run.path / "fakes000000_008.png").is_file()

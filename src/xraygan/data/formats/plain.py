@@ -13,7 +13,16 @@ from xraygan.config import PixelSettings
 from xraygan.data.entries import Entry, Tree, nfc
 from xraygan.data.formats.base import Row, Table, find_tables, split_told
 from xraygan.data.headers import Refusal
-from xraygan.data.listing import AT_RANDOM, LABEL_JOIN, SINGLE_CLASS, SUSPECTED, Facts, split_named
+from xraygan.data.listing import (
+    AT_RANDOM,
+    DESCRIPTION,
+    LABEL_JOIN,
+    PREPARED,
+    SINGLE_CLASS,
+    SUSPECTED,
+    Facts,
+    split_named,
+)
 from xraygan.data.selection import Stated, split_list
 from xraygan.data.tables import (
     first_present,
@@ -39,8 +48,6 @@ _COLUMNS = {
     "sex": ("sex", "gender", "patient_sex", "patient sex", "patient gender"),
 }
 _NEEDED = ("path", "label")
-PREPARED = "xraygan-dataset"
-"""What a prepared data set's dataset.json calls itself."""
 
 
 def csv_table(tree: Tree, settings: PixelSettings) -> Table | None:
@@ -104,7 +111,7 @@ def imagefolder(tree: Tree, settings: PixelSettings) -> Table | None:
     tables = [
         entry
         for entry in find_tables(tree, r"metadata\.(csv|jsonl)")
-        if "file_name" in read_columns(entry)
+        if _is_root_or_split(entry.parts[:-1], tree.common) and "file_name" in read_columns(entry)
     ]
     if not tables:
         return None
@@ -116,6 +123,12 @@ def imagefolder(tree: Tree, settings: PixelSettings) -> Table | None:
     sets = prepared is not None and prepared.get("label_sets") is True
     table = _understood("imagefolder", tables, _renamed(settings.column), settings, sets)
     return replace(table, final=prepared is not None, label_sets=sets)
+
+
+def _is_root_or_split(folder: tuple[str, ...], root: tuple[str, ...]) -> bool:
+    """Whether a folder is the one that everything lies in, or that of a split in it."""
+    within = folder[len(root) :]
+    return folder[: len(root)] == root and not within[1:] and all(map(split_named, within))
 
 
 def check_finished(source: Path, tree: Tree) -> None:
@@ -133,7 +146,7 @@ def check_finished(source: Path, tree: Tree) -> None:
 
 def _prepared(tree: Tree) -> dict[str, Any] | None:
     """The dataset.json of what `prepare` wrote; None of anything else."""
-    place = (*tree.common, "dataset.json")
+    place = (*tree.common, DESCRIPTION)
     for entry in tree.sidecars:
         if entry.parts == place:
             with contextlib.suppress(Refusal, ValueError, AttributeError, RecursionError):
