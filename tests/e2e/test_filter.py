@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 from program import in_one_process, write_films
@@ -42,6 +43,20 @@ def test_says_how_many_were_left_out_and_audits_the_rest(filtered):
         "audit": str(out / "audit.json"),
         "verdict": audit["verdict"],
     }
+
+
+def test_an_audit_of_images_that_lie_there_is_not_written_over(finished, filtered, tmp_path):
+    shutil.copytree(filtered[0], out := tmp_path / "out")
+    before = (out / "audit.json").read_bytes()
+    generate = ["generate", "--model", finished.folder, "--seed", "1", "--num", "16", "--out", out]
+    [ended] = in_one_process([*generate, "--filter", "copies", "--data", finished.data, "--json"])
+    assert ended.code == 0, ended
+    assert (out / "audit.json").read_bytes() == before
+    assert "others in the folder were not looked at" in ended.stderr
+    assert "is of others; `xraygan audit --synth` looks at all" in ended.stderr
+    answer = json.loads(ended.stdout)
+    assert answer["audit"] is None
+    assert answer["verdict"]
 
 
 def test_what_is_measured_later_says_of_which_images_it_is(finished, filtered):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xraygan import runs
 from xraygan.errors import XrayganError
 from xraygan.runs import (
     RunFolder,
@@ -54,6 +55,15 @@ def test_a_failed_write_leaves_the_old_file(
         write_whole(file, b"new")
     assert list(tmp_path.iterdir()) == [file]
     assert file.read_bytes() == b"old"
+
+
+def test_what_is_written_is_no_more_open_than_its_owner_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for umask, mode in ((0o077, 0o600), (0o022, 0o644)):
+        monkeypatch.setattr(runs, "_UMASK", umask)
+        write_whole(tmp_path / "reals.png", b"x")
+        assert (tmp_path / "reals.png").stat().st_mode & 0o777 == mode
 
 
 def test_no_folder_to_write_in(tmp_path: Path) -> None:

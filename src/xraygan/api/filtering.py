@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from xraygan import caveats, evidence
+from xraygan.api.making import images_audited
 from xraygan.api.preparing import training_data
 from xraygan.data.collection import Collection
 from xraygan.privacy.audit import check_patients
@@ -13,7 +14,7 @@ from xraygan.privacy.release import fit_bound
 from xraygan.privacy.words import in_one_line
 from xraygan.progress import Reporter
 from xraygan.runs import read_config, write_json
-from xraygan.sampling.records import audit_name, origin
+from xraygan.sampling.records import audit_name, listed_in, origin
 from xraygan.sampling.request import Shard, Written
 from xraygan.sets import ImageSet
 
@@ -58,7 +59,7 @@ class CopyFilter:
         copies = self._bound.is_copy(images)
         self._left_out += int(copies.sum())
         self._seen += len(images)
-        room = AUDITED - sum(map(len, self._kept))
+        room = images_audited(AUDITED, images.shape[1]) - sum(map(len, self._kept))
         if room > 0:
             self._kept.append(images[~copies][:room])
         return copies
@@ -74,7 +75,8 @@ class CopyFilter:
     def audit_the_rest(self, written: Written, out: Path, shard: Shard) -> Written:
         """Write the audit of the images that were kept into their folder, and say so in `written`.
 
-        Each shard's has a name of its own. Where nothing was kept there is none.
+        Each shard's has a name of its own. Where nothing was kept there is none, and one of other
+        images that lie there is not written over.
         """
         kept = self._seen - self._left_out
         if not kept:
@@ -89,6 +91,10 @@ class CopyFilter:
             read.sets["train"], read.sets["holdout"], rest, measures, self._reporter
         )
         which = _audited(len(images), kept, shard)
+        # Of another call, or of another shard, which has an audit of its own.
+        others = listed_in(out) - kept if shard.count == 1 else 0
+        if others > 0:
+            which += f" The {others:,} others in the folder were not looked at."
         notes = (*found.notes, *read.unknown_said(), which, *caveats.of_audit(self._config))
         found = replace(found, notes=notes, sets=read.with_unknown(found.sets))
         audit = found.as_dict()
@@ -97,11 +103,16 @@ class CopyFilter:
         # Without the pairs: this folder is made to be shared.
         if shard.count == 1:  # images may be added later, or lie there from other calls
             audit |= origin(out, kept)
-        write_json(path, audit)
+        of_others = others > 0 and path.exists()
+        where = str(path)
+        if of_others:
+            where = f"not written: {path} is of others; `xraygan audit --synth` looks at all"
+        else:
+            write_json(path, audit)
         self._reporter.note(
-            f"audit of the rest: {in_one_line(audit)} ({path}). {which} {SAME_MEASURE}"
+            f"audit of the rest: {in_one_line(audit)} ({where}). {which} {SAME_MEASURE}"
         )
-        return replace(written, audit=path, verdict=found.verdict)
+        return replace(written, audit=None if of_others else path, verdict=found.verdict)
 
 
 def _audited(images: int, kept: int, shard: Shard) -> str:

@@ -140,14 +140,14 @@ def origin(out: Path, images: int | None = None) -> dict[str, str]:
     if maker := made_by(out):
         found["model_sha256"] = maker
     manifest = out / MANIFEST
-    if manifest.is_file() and images in (None, _listed(manifest)):
+    if manifest.is_file() and images in (None, listed_in(out)):
         found["manifest_sha256"] = sha256_of(manifest)
     return found
 
 
-def _listed(manifest: Path) -> int:
-    """How many images a manifest lists."""
-    with manifest.open("rb") as file:
+def listed_in(out: Path) -> int:
+    """How many images a folder's manifest lists."""
+    with (out / MANIFEST).open("rb") as file:
         return sum(1 for _ in file) - 1
 
 

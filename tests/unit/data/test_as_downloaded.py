@@ -209,6 +209,7 @@ def test_views_are_asked_for_in_any_of_their_words(tmp_path: Path) -> None:
     assert set(classes(listed(tmp_path))) == {"1.png", "3.png"}
     assert set(classes(listed(tmp_path, views="LL"))) == {"2.png"}
     assert len(listed(tmp_path, views="all").files) == 3
+    assert len(listed(tmp_path, views="PA,all").files) == 3
     assert why(listed(tmp_path))["2.png"].endswith("its view is LATERAL: not from the front")
     dataset = prepare(tmp_path, SMALL, tmp_path / "cache")
     assert any("1 of 2 films do not say their view" in note for note in dataset.notes)

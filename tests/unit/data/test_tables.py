@@ -45,6 +45,13 @@ def test_any_text_is_an_age_or_none(text: str) -> None:
     assert age is None or 0 <= age <= 90
 
 
+def test_a_line_of_json_ends_at_a_line_feed_alone(tmp_path: Path) -> None:
+    text = '{"path": "a.png", "label": "A\u2028B"}\r\n\n{"path": "b.png", "label": "C\x85"}\n'
+    (tmp_path / "list.jsonl").write_text(text, encoding="utf-8", newline="")
+    table = read_table(entry(tmp_path / "list.jsonl"))
+    assert table["path"].tolist() == ["a.png", "b.png"]
+
+
 def test_views_and_sexes() -> None:
     assert [parse_view(v) for v in ("pa", "AP_horizontal", "ll", " ", "COSTAL")] == [
         *("PA", "AP", "LATERAL", None, "COSTAL")

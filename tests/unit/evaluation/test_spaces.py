@@ -192,6 +192,7 @@ def test_hashes_keep_borders_types_and_shapes_apart() -> None:
     zeros = np.zeros((2, 3), np.uint8)
     hashes = [
         content_hash("ab", "c"),
+        content_hash("\udcfcber.png"),
         content_hash("a", "bc"),
         content_hash(zeros),
         content_hash(zeros.reshape(3, 2)),

@@ -28,6 +28,8 @@ def run(tmp_path: Path) -> Path:
     add_evidence(run, CLASSES)
     description = run / "model" / "generator.json"
     write_json(description, read_json(description) | {"weights_sha256": MODEL})
+    for name in ("evaluation.json", "audit.json"):
+        write_json(run / name, read_json(run / name) | {"model_sha256": MODEL})
     return run
 
 
@@ -73,6 +75,19 @@ def test_what_the_audit_found_is_said_and_returned(filtered: Path, run: Path, ve
     assert len(told) == (verdict != "nothing found")
     for note in told:
         assert note.endswith(f"the audit's verdict: {verdict}. Do not share these images.")
+
+
+def test_an_audit_beside_images_of_an_unknown_run_is_said_all_the_same(filtered: Path) -> None:
+    audited = audit("copying found") | {"manifest_sha256": sha256_of(filtered / "manifest.csv")}
+    write_json(filtered / "audit.json", audited)
+    notes: list[str] = []
+    reporter = Reporter()
+    reporter.log = notes.append
+    found = export_data(filtered, filtered.parent / "shared", reporter=reporter)
+    assert found["verdict"] == "copying found"
+    assert any("the audit's verdict: copying found" in note for note in notes)
+    write_json(filtered / "audit.json", audited | {"manifest_sha256": "0" * 64})
+    assert export_data(filtered, filtered.parent / "shared")["verdict"] is None
 
 
 def test_the_runs_evidence_where_the_images_are_drawn_as_its_own(tmp_path: Path, run: Path) -> None:

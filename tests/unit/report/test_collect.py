@@ -631,6 +631,9 @@ def test_figures_of_another_model_are_said_to_be(tmp_path):
         warnings = " ".join(collect(run).warnings)
         assert ("evaluation.json is of another model" in warnings) is said
         assert ("audit.json is of another model" in warnings) is said
+        data = collect(run)
+        assert (data.audit is None) is (data.evaluation is None) is said
+        assert ("Verdict of the audit" in cards(data, None)["model-card.md"]) is not said
 
 
 BEFORE = {"counts": {"train/NORMAL": 1070, "train/PNEUMONIA": 5, "val/NORMAL": 9}}
