@@ -863,3 +863,41 @@ def finer_displacement() -> None:
     from xraygan.models import base
 
     base.GRID = 12
+
+
+@_variant
+def batch_statistics() -> None:
+    """The discriminator is also told how far an image is from the mean of its half of the batch.
+
+    For variety, as minibatch statistics are (Salimans et al. 2016, arXiv 1606.03498, section 3.2).
+    Means are taken as given: no image's slope comes from another image, as the step asks.
+    """
+    import keras
+    import tensorflow as tf
+    from keras import layers
+
+    from xraygan.models import blocks
+    from xraygan.training import state
+
+    plain = state.build_discriminator
+
+    class FromTheMean(layers.Layer):
+        def call(self, features: Any) -> Any:
+            halves = tf.reshape(features, [2, -1, features.shape[1]])  # reals, then fakes
+            centre = tf.stop_gradient(tf.reduce_mean(halves, axis=1, keepdims=True))
+            return tf.reshape(tf.abs(halves - centre), [-1, features.shape[1]])
+
+    def build(settings: Any, seed: int = 0) -> Any:
+        network = plain(settings, seed)
+        image, condition = network.inputs
+        initialisers = blocks.Initialisers(seed + 2, 4)
+        seen = [each.output for each in network.layers if each.output.shape[1:3] == (4, 4)]
+        features = layers.GlobalAveragePooling2D(dtype="float32")(blocks.cast(seen[-1], "float32"))
+        features = layers.Dense(64, kernel_initializer=initialisers.normal(), dtype="float32")(
+            FromTheMean(dtype="float32")(features)
+        )
+        part = _projected(features, condition, seed)
+        score = layers.Add(dtype="float32")([network.output, part])
+        return keras.Model([image, condition], score, name="discriminator")
+
+    state.build_discriminator = build

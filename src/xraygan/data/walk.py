@@ -57,8 +57,8 @@ def _of_ours(folder: Path, names: Collection[str]) -> str | None:
             found = read_json(folder / DESCRIPTION)
             if isinstance(found, dict) and found.get("format") == PREPARED:
                 return "a prepared data set"
-    if _OWN_MANIFEST in names:
-        place = DiskFile(str(folder / _OWN_MANIFEST), (folder / _OWN_MANIFEST).stat())
+    if _OWN_MANIFEST in names and (manifest := folder / _OWN_MANIFEST).is_file():
+        place = DiskFile(str(manifest), manifest.stat())
         if is_own_manifest(Entry((_OWN_MANIFEST,), place)):
             return "images that were generated"
     return None
