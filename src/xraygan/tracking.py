@@ -203,7 +203,8 @@ class MLflow:
                 begun = {"run_id": self._begin(name, parameters)}
             self._id: str = begun["run_id"]
             self._client.update_run(self._id, status="RUNNING")
-        write_json(run / MLFLOW_RUN, begun)
+        if not (run / MLFLOW_RUN).exists():
+            write_json(run / MLFLOW_RUN, begun)
         self._place = mlflow.get_tracking_uri()
 
     def __str__(self) -> str:

@@ -171,10 +171,9 @@ def set_aside(out: Path, model_sha256: str, seed: int, num: int) -> Path | None:
     """
     found = records(out)
     heads = [read_head(record) for record in found]
-    series = series_of(seed, Request(num, seed).family)
-    if all(
-        record.name.startswith(f"{series}-") and _is_of_set(head, model_sha256, seed, num)
-        for record, head in zip(found, heads, strict=True)
+    ours = f"{series_of(seed, Request(num, seed).family)}-"
+    if all(record.name.startswith(ours) for record in found) and all(
+        _is_of_set(head, model_sha256, num) for head in heads
     ):
         return None
     maker, filtered = heads[0].model_sha256, any(head.filtered for head in heads)
@@ -187,11 +186,10 @@ def set_aside(out: Path, model_sha256: str, seed: int, num: int) -> Path | None:
     return aside
 
 
-def _is_of_set(head: Head, model_sha256: str, seed: int, num: int) -> bool:
-    """Whether a part belongs to the unfiltered first `num` images of a model and a seed."""
-    ours = (head.model_sha256, head.seed) == (model_sha256, seed)
-    plain = (head.psi, head.format, head.bits) == (1, "png", 8)
-    return ours and plain and not head.filtered and head.first + head.num <= num
+def _is_of_set(head: Head, model_sha256: str, num: int) -> bool:
+    """Whether a part of a series belongs to its first `num` images, as `run` writes them."""
+    kind = (head.model_sha256, head.format, head.bits, head.filtered)
+    return kind == (model_sha256, "png", 8, False) and head.first + head.num <= num
 
 
 def audit_name(shard: Shard) -> str:
